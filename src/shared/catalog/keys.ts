@@ -1,0 +1,60 @@
+import * as z from "zod";
+import { USD_MAX } from "../money/nano.ts";
+
+const tenant = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, "1 to 64 letters, digits and . _ -");
+const budgetUsd = z.number().nonnegative().max(USD_MAX);
+
+export const PRIORITIES = ["interactive", "standard", "batch"] as const;
+export type Priority = (typeof PRIORITIES)[number];
+
+/** How a key's requests are decided. Every field may be overridden for one request in its `isobar` body field. */
+export const policySchema = z.strictObject({
+	/** v: what a second of waiting costs the tenant, in USD. */
+	value_of_second_usd: z.number().nonnegative().max(1_000).default(0.001),
+	ttft_goal_seconds: z.number().positive().max(3_600).default(2),
+	/** v_slo: what a second over the goal costs, in USD. Default: ten times v. */
+	late_second_usd: z.number().nonnegative().max(10_000).optional(),
+	priority: z.enum(PRIORITIES).default("standard"),
+	/** How long a request may stand in the waiting room. Default: the deployment's. */
+	waiting_seconds_max: z.number().positive().max(600).optional(),
+	/** Pools elsewhere are no candidates. Absent: anywhere. */
+	regions: z.array(z.string().min(1).max(64)).min(1).max(64).optional(),
+	/** A request expected to cost more than this is not sent. */
+	price_ceiling_usd: z.number().nonnegative().max(USD_MAX).optional(),
+});
+export type Policy = z.infer<typeof policySchema>;
+
+/** What a new key asks for: the body of `POST /admin/keys`. */
+export const keyInputSchema = z.strictObject({
+	tenant,
+	name: z.string().max(200).default(""),
+	/** UTC days and months; `total` over the life of the key. Absent: no such budget. */
+	budget: z
+		.strictObject({ day_usd: budgetUsd.optional(), month_usd: budgetUsd.optional(), total_usd: budgetUsd.optional() })
+		.default({}),
+	limits: z
+		.strictObject({
+			requests_per_minute: z.number().int().positive().max(1e9).optional(),
+			tokens_per_minute: z.number().int().positive().max(1e12).optional(),
+			concurrency: z.number().int().positive().max(1e6).optional(),
+		})
+		.default({}),
+	/** Model ids this key may name. Absent: all. */
+	allowed_models: z.array(z.string().min(1).max(128)).max(500).optional(),
+	policy: policySchema.prefault({}),
+	/** Injected as `max_tokens` when a request names none. */
+	default_max_tokens: z.number().int().positive().max(10_000_000).default(4_096),
+	/** When the ledger cannot be reached: `closed` refuses; a number is what each isolate may spend until it is back, in USD. */
+	ledger_unreachable: z.union([z.literal("closed"), z.number().positive().max(USD_MAX)]).default("closed"),
+	expires_at: z.iso.datetime().optional(),
+});
+export type KeyInput = z.infer<typeof keyInputSchema>;
+
+/** A key as the catalog stores it. The key itself is not kept, only its SHA-256. */
+export interface Key extends KeyInput {
+	/** `key_...`: names the key in usage, records and logs. */
+	readonly id: string;
+	/** Unix seconds. */
+	readonly created_at: number;
+	readonly revoked_at: number | null;
+}

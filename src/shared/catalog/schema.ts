@@ -1,0 +1,106 @@
+import * as z from "zod";
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._:@/-]{0,127}$/;
+const name = z.string().regex(NAME, "1 to 128 letters, digits and . _ : @ / -, starting with a letter or digit");
+/** Ids stand in `pool/replica` names and in headers, so they hold no slash. */
+const id = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, "1 to 64 letters, digits and . _ -");
+const usd = z.number().nonnegative().max(1_000_000);
+
+/** What a model can be asked for. A request needs some of these; a replica whose pool lacks one is not a candidate. */
+export const CAPABILITIES = [
+	"chat",
+	"completions",
+	"embeddings",
+	"tools",
+	"vision",
+	"audio",
+	"logprobs",
+	"json",
+	"token_prompts",
+] as const;
+export type Capability = (typeof CAPABILITIES)[number];
+
+/** USD per million tokens. `cached_input` is what a prompt token costs that hit the pool's prefix cache (default: input). */
+const tokenPrice = z.strictObject({
+	per: z.literal("million_tokens"),
+	input: usd,
+	output: usd,
+	cached_input: usd.optional(),
+});
+/** USD per second and replica while it works on at least one request (scale-to-zero billing). */
+const gpuSecondPrice = z.strictObject({ per: z.literal("gpu_second"), usd });
+/** USD per hour and replica, paid whether it works or not. */
+const gpuHourPrice = z.strictObject({ per: z.literal("gpu_hour"), usd });
+
+export const priceSchema = z.discriminatedUnion("per", [tokenPrice, gpuSecondPrice, gpuHourPrice]);
+export type Price = z.infer<typeof priceSchema>;
+
+export const modelSchema = z.strictObject({
+	id: name,
+	aliases: z.array(name).max(32).default([]),
+	/** Tokens of prompt and answer together. */
+	context_length: z.number().int().positive(),
+	capabilities: z.array(z.enum(CAPABILITIES)).min(1),
+	/** Billions of parameters: all, and those active for a token (mixture of experts). For the roofline prior. */
+	parameters_billion: z.number().positive().optional(),
+	active_parameters_billion: z.number().positive().optional(),
+	bytes_per_parameter: z.number().positive().default(2),
+	kv_bytes_per_token: z.number().positive().optional(),
+	/** Injected as `max_tokens` when a request names none; the key's policy may name another. */
+	default_max_tokens: z.number().int().positive().optional(),
+});
+export type Model = z.infer<typeof modelSchema>;
+
+export const replicaSchema = z.strictObject({
+	id,
+	/** Base URL up to and without `/v1`: `https://gpu-7.example.com` or `http://10.0.0.7:8000`. */
+	url: z.string().max(2_000),
+	/** Requests at once; more stand in the waiting room. Default: the pool's. */
+	max_concurrency: z.number().int().positive().optional(),
+});
+export type Replica = z.infer<typeof replicaSchema>;
+
+export const ENGINES = ["vllm", "openai"] as const;
+
+export const poolSchema = z.strictObject({
+	id,
+	model: name,
+	/** What speaks at the other end: which health, cached-token and metrics dialect it has. */
+	engine: z.enum(ENGINES),
+	/** The pool's own name for the model, if it differs. */
+	upstream_model: name.optional(),
+	gpu: z.strictObject({ type: z.string().min(1).max(64), count: z.number().int().positive().default(1) }).optional(),
+	place: z.strictObject({
+		provider: id,
+		region: id,
+		/** A first guess of the round trip from the edge; learned after that. */
+		round_trip_ms: z.number().nonnegative().default(20),
+	}),
+	price: priceSchema,
+	/** Narrower than the model's, when this pool serves less of it. */
+	context_length: z.number().int().positive().optional(),
+	capabilities: z.array(z.enum(CAPABILITIES)).min(1).optional(),
+	max_concurrency: z.number().int().positive().default(64),
+	/** What is known of the pool's speed before anything was learned; otherwise the roofline of its GPU. */
+	rates: z
+		.strictObject({
+			prefill_tokens_per_second: z.number().positive(),
+			seconds_per_output_token: z.number().positive(),
+		})
+		.optional(),
+	/** Name of the Worker secret that holds the credential; sent as `Authorization: Bearer`. Never the credential itself. */
+	secret: z
+		.string()
+		.regex(/^[A-Z][A-Z0-9_]{0,63}$/, "the name of a Worker secret, such as VLLM_API_KEY")
+		.optional(),
+	replicas: z.array(replicaSchema).min(1).max(512),
+});
+export type Pool = z.infer<typeof poolSchema>;
+
+/** The declarative catalog: the whole of what the gateway knows of models and pools. */
+export const catalogSchema = z.strictObject({
+	models: z.array(modelSchema).max(500),
+	pools: z.array(poolSchema).max(500),
+});
+export type Catalog = z.infer<typeof catalogSchema>;
+export type CatalogInput = z.input<typeof catalogSchema>;

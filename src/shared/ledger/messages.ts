@@ -1,0 +1,144 @@
+/** What crosses between an isolate and the ledger object of a tenant. */
+import type { Explained, Outcome } from "../scheduler/messages.ts";
+import type { NanoUsd, Seconds, Tokens, Usd } from "../units.ts";
+
+/** What one request, or one lease, holds of a key's budget and limits. */
+export interface Amount {
+	readonly nano: NanoUsd;
+	readonly requests: number;
+	readonly tokens: Tokens;
+	/** Requests in flight at once. */
+	readonly slots: number;
+}
+
+/** A key's budget and limits, from the catalog. Null: not limited. */
+export interface KeyLimits {
+	readonly dayNano: NanoUsd | null;
+	readonly monthNano: NanoUsd | null;
+	readonly totalNano: NanoUsd | null;
+	readonly requestsPerMinute: number | null;
+	readonly tokensPerMinute: Tokens | null;
+	readonly concurrency: number | null;
+}
+
+/** An isolate asks for enough to admit one request, and would like enough for `want` such requests. */
+export interface LeaseRequest {
+	/** Chosen by the isolate: a repeated call with the same id gets the same answer. */
+	readonly lease: string;
+	readonly key: string;
+	readonly limits: KeyLimits;
+	readonly need: Amount;
+	readonly want: number;
+	readonly returns: readonly LeaseReturn[];
+}
+
+/** Gives back what no request in flight holds. The lease ends when it holds nothing more. */
+export interface LeaseReturn {
+	readonly lease: string;
+	readonly unused: Amount;
+}
+
+export type LeaseReply =
+	| { readonly ok: true; readonly value: { readonly granted: Amount; readonly seconds: Seconds } }
+	| { readonly ok: false; readonly error: LedgerRefusal };
+
+export type LedgerRefusal =
+	| {
+			readonly code: "budget_exhausted";
+			readonly period: "day" | "month" | "total";
+			readonly limitNano: NanoUsd;
+			readonly leftNano: NanoUsd;
+			readonly neededNano: NanoUsd;
+			/** Unix seconds; null for `total`, which does not renew. */
+			readonly renewsAt: Seconds | null;
+	  }
+	| {
+			readonly code: "rate_limited";
+			readonly limit: "requests_per_minute" | "tokens_per_minute";
+			readonly allowed: number;
+			readonly needed: number;
+			readonly retryAfter: Seconds;
+	  }
+	| { readonly code: "concurrency_limited"; readonly allowed: number; readonly retryAfter: Seconds };
+
+/** A request has ended: what it held is replaced by what it cost. Idempotent by the record's id. */
+export interface Settlement {
+	readonly record: RequestRecord;
+	/** Null where the request held nothing: a key without limits, or the ledger was unreachable. */
+	readonly lease: string | null;
+	readonly reserved: Amount;
+}
+
+export interface LedgerMail {
+	readonly settlements: readonly Settlement[];
+	readonly returns: readonly LeaseReturn[];
+	/** Leases that this isolate still holds. */
+	readonly renewals: readonly string[];
+}
+
+export interface LedgerMailReply {
+	/** Leases whose unused part another isolate needs now. */
+	readonly recalled: readonly string[];
+}
+
+export type UsageSource = "reported" | "counted" | "worst_case";
+
+/** What `GET /v1/requests/{id}` answers. Holds no prompt and no key. */
+export interface RequestRecord {
+	readonly id: string;
+	readonly key: string;
+	/** Unix seconds. */
+	readonly created: Seconds;
+	readonly endpoint: string;
+	/** As the client named it, and as it was resolved. */
+	readonly requested_model: string;
+	readonly model: string;
+	readonly stream: boolean;
+	/** HTTP status of the answer. */
+	readonly status: number;
+	readonly outcome: Outcome;
+	readonly error: string | null;
+	readonly pool: string | null;
+	readonly replica: string | null;
+	readonly decided_by: "scheduler" | "fallback" | null;
+	readonly attempts: readonly Attempt[];
+	readonly waited_seconds: Seconds;
+	readonly ttft_seconds: Seconds | null;
+	readonly seconds: Seconds;
+	readonly expected_ttft_seconds: Seconds | null;
+	readonly expected_usd: Usd | null;
+	readonly prompt_tokens: Tokens;
+	readonly cached_tokens: Tokens | null;
+	readonly completion_tokens: Tokens;
+	readonly usage_source: UsageSource;
+	/** What the tenant pays: min(actual, reserved). */
+	readonly cost_nano_usd: NanoUsd;
+	/** What it really cost; over `cost_nano_usd` the excess is the operator's. */
+	readonly actual_nano_usd: NanoUsd;
+	readonly reserved_nano_usd: NanoUsd;
+	readonly price_version: number;
+	readonly decision: readonly Explained[];
+}
+
+export interface Attempt {
+	readonly replica: string;
+	readonly status: number | null;
+	readonly failure: string | null;
+	readonly seconds: Seconds;
+}
+
+/** One row of `GET /v1/usage`. */
+export interface UsageRow {
+	/** UTC, `2026-11-23`. */
+	readonly day: string;
+	readonly key: string;
+	readonly model: string;
+	readonly pool: string;
+	readonly requests: number;
+	readonly prompt_tokens: Tokens;
+	readonly cached_tokens: Tokens;
+	readonly completion_tokens: Tokens;
+	readonly cost_nano_usd: NanoUsd;
+	/** Of the cost, what was charged for leases that were never settled. */
+	readonly unconfirmed_nano_usd: NanoUsd;
+}

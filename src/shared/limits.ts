@@ -1,0 +1,26 @@
+/** Every limit of the platform that we rely on, and every bound of our own that a request can meet. The local runtime does
+ *  not enforce most of the platform's, so code checks against these names. Source: developers.cloudflare.com, 2026-11. */
+
+/** Platform: subrequests that wait for response headers at once; a seventh queues inside the runtime. */
+export const UPSTREAM_WAITING_FOR_HEADERS_MAX = 6;
+/** Platform: one row, blob or string in a Durable Object's SQLite. Not enforced by the local runtime. */
+export const SQLITE_ROW_BYTES_MAX = 2_000_000;
+/** Platform: bound parameters in one SQL statement (D1 and Durable Objects). */
+export const SQL_PARAMETERS_MAX = 100;
+/** Platform: one argument or result of a Durable Object call. */
+export const RPC_BYTES_MAX = 32 * 1024 * 1024;
+
+/** Ours: a request body, read whole into the isolate's 128 MB. */
+export const REQUEST_BODY_BYTES_MAX = 20 * 1024 * 1024;
+/** Ours: how much of a plain (not streamed) answer is held back so that a cut answer can be tried elsewhere. */
+export const ANSWER_HOLD_BYTES_MAX = 8 * 1024 * 1024;
+/** Ours: one server-sent event of a pool; a longer one is taken as garbage. */
+export const SSE_EVENT_BYTES_MAX = 4 * 1024 * 1024;
+/** Ours: a catalog document; it is one row in D1. */
+export const CATALOG_BYTES_MAX = 1_000_000;
+/** Ours: the explanation stored with a request record. */
+export const RECORD_BYTES_MAX = 200_000;
+/** Ours: members of one body read at the top level. */
+export const BODY_MEMBERS_MAX = 1_000;
+/** Ours: how deep a body may nest before it is refused. */
+export const JSON_DEPTH_MAX = 512;

@@ -1,0 +1,157 @@
+/** What crosses between an isolate and the scheduler object. Plain data, so that the replay harness can speak it too. */
+import type { Capability } from "../catalog/schema.ts";
+import type { Priority } from "../catalog/keys.ts";
+import type { IsobarError } from "../http/errors.ts";
+import type { NanoUsd, Seconds, Tokens, Usd } from "../units.ts";
+
+export type Endpoint = "chat" | "completions" | "embeddings";
+
+/** `pool/replica`, unique in a catalog. */
+export type ReplicaName = string;
+
+export interface AssignRequest {
+	/** Names this attempt: the request id and the attempt's number. A repeated call with it gets the same reservation. */
+	readonly reservation: string;
+	readonly catalogVersion: number;
+	readonly model: string;
+	readonly endpoint: Endpoint;
+	readonly tenant: string;
+	readonly key: string;
+	/** Bytes of the request that are prompt, from which the scheduler estimates tokens. */
+	readonly promptBytes: number;
+	/** Never more prompt tokens than this. */
+	readonly promptTokensMax: Tokens;
+	/** Output tokens at most, over all choices (`n`). */
+	readonly outputTokensMax: Tokens;
+	readonly needs: readonly Capability[];
+	readonly stream: boolean;
+	readonly policy: AssignPolicy;
+	/** Replicas that this request has failed on already. */
+	readonly exclude: readonly ReplicaName[];
+	/** Where the isolate runs (Cloudflare's airport code), for round trips. */
+	readonly edge: string;
+	/** This attempt is a retry: it needs room in the retry budget. */
+	readonly retry: boolean;
+}
+
+export interface AssignPolicy {
+	readonly valueOfSecond: Usd;
+	readonly ttftGoal: Seconds;
+	readonly lateSecond: Usd;
+	readonly priority: Priority;
+	readonly waitingMax: Seconds;
+	readonly regions: readonly string[] | null;
+	readonly priceCeiling: Usd | null;
+}
+
+/** One replica that the caller may use. `expected*` are means. */
+export interface RankedReplica {
+	readonly replica: ReplicaName;
+	readonly pool: string;
+	readonly expectedTtft: Seconds;
+	readonly expectedSeconds: Seconds;
+	readonly expectedUsd: Usd;
+}
+
+/** The objective's terms for one candidate, in USD. Their sum is its score; the least score wins. */
+export interface Terms {
+	/** E[marginal $]: what this request adds to the bill. */
+	readonly money: Usd;
+	/** Rises with utilisation, else a reserved GPU (marginal price zero) attracts everything. */
+	readonly congestion: Usd;
+	/** v * E[seconds to the last token]. */
+	readonly time: Usd;
+	/** v_slo * E[seconds over the TTFT goal]. */
+	readonly late: Usd;
+	/** What the prefill costs the requests that come behind it. */
+	readonly harm: Usd;
+}
+
+/** Why a replica was no candidate. */
+export type Rejection =
+	| "excluded"
+	| "capability"
+	| "context"
+	| "region"
+	| "price_ceiling"
+	| "unhealthy"
+	| "slow_start"
+	| "concurrency"
+	| "retry_budget";
+
+export type Explained =
+	| {
+			readonly replica: ReplicaName;
+			readonly score: Usd;
+			readonly terms: Terms;
+			readonly expectedTtft: Seconds;
+			readonly expectedSeconds: Seconds;
+	  }
+	| { readonly replica: ReplicaName; readonly rejected: Rejection; readonly detail: string };
+
+export type AssignReply =
+	| {
+			readonly kind: "assigned";
+			/** Ranked best first; the reservation is on the first. At most three. */
+			readonly ranked: readonly RankedReplica[];
+			readonly promptTokens: Tokens;
+			readonly outputTokens: Tokens;
+			readonly waited: Seconds;
+			readonly explanation: readonly Explained[];
+	  }
+	/** Every candidate is full: stand in the waiting room and ask for the turn with `waitTurn(reservation)`. */
+	| { readonly kind: "queued"; readonly position: number; readonly expectedWait: Seconds }
+	| { readonly kind: "refused"; readonly error: IsobarError; readonly explanation: readonly Explained[] };
+
+/** The pool began to answer: its first content, reasoning or tool delta came. */
+export interface FirstToken {
+	readonly reservation: string;
+	readonly ttft: Seconds;
+	/** Seconds until the response headers came, when the pool sends them before the first token (streams). */
+	readonly headers: Seconds | null;
+}
+
+export type Outcome = "ok" | "failed" | "refused" | "client_gone" | "cut";
+
+/** A reservation ends. */
+export interface Ended {
+	readonly reservation: string;
+	readonly outcome: Outcome;
+	/** How the replica failed: moves its health. Absent when it did not. */
+	readonly failure?: "connect" | "timeout" | "status" | "garbage" | "cut" | "busy";
+	/** The replica's own Retry-After. */
+	readonly retryAfter?: Seconds;
+	/** Null where nothing came. */
+	readonly ttft: Seconds | null;
+	readonly seconds: Seconds;
+	/** As the pool reported them; null where it did not. */
+	readonly promptTokens: Tokens | null;
+	readonly cachedTokens: Tokens | null;
+	readonly outputTokens: Tokens | null;
+}
+
+/** A request that is still in flight; rebuilds the reservation if the object was evicted since. */
+export interface Renewal {
+	readonly reservation: string;
+	readonly replica: ReplicaName;
+	readonly tenant: string;
+	readonly key: string;
+	readonly promptTokens: Tokens;
+	readonly outputTokens: Tokens;
+	readonly started: boolean;
+	/** Seconds that it has been in flight. */
+	readonly age: Seconds;
+}
+
+/** What an isolate sends in one batch: alone, or on the back of its next `assign`. */
+export interface SchedulerMail {
+	readonly first: readonly FirstToken[];
+	readonly ended: readonly Ended[];
+	readonly renewals: readonly Renewal[];
+}
+
+/** The attributed share of GPU time that a request pays, for pools priced by time. */
+export interface Bill {
+	readonly reservation: string;
+	readonly nano: NanoUsd;
+}

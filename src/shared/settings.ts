@@ -1,0 +1,60 @@
+import * as z from "zod";
+
+const seconds = z.number().positive();
+const count = z.number().int().positive();
+
+/** What an operator may change without changing code: the JSON of the Worker's variable `SETTINGS`. Unknown names are
+ *  refused, so a typing error does not pass silently. */
+const schema = z.strictObject({
+	/** The catalog snapshot in an isolate: used as it is while younger; then used and refreshed behind; then waited for. */
+	catalogFreshSeconds: seconds.default(2),
+	catalogStaleSeconds: seconds.default(30),
+	/** How long an old snapshot still serves when D1 cannot be read at all. */
+	catalogOutageSeconds: seconds.default(600),
+
+	/** How long a request waits for the scheduler before the stateless fallback decides. */
+	schedulerDeadlineSeconds: seconds.default(0.25),
+	reservationSeconds: seconds.default(45),
+	renewSeconds: seconds.default(15),
+	/** How long an isolate gathers settlements before it sends them. */
+	flushSeconds: seconds.default(0.05),
+	waitingRoomMax: count.default(1_000),
+	waitingRoomTenantMax: count.default(250),
+	/** How long a request may stand in the waiting room when its policy names no deadline. */
+	waitingSecondsMax: seconds.default(30),
+
+	ledgerDeadlineSeconds: seconds.default(3),
+	leaseSeconds: seconds.default(45),
+	/** How many requests like the one at hand a lease may cover while the budget is far from its end. */
+	requestsPerLeaseMax: count.default(16),
+	/** An isolate gives back what a lease still holds when nothing was drawn from it for this long. */
+	leaseIdleSeconds: seconds.default(1),
+	recordHours: seconds.default(24),
+
+	attemptsMax: count.max(6).default(3),
+	/** Retries may be at most this share of a pool's traffic. */
+	retryShareMax: z.number().min(0).max(1).default(0.1),
+	headersTimeoutSeconds: seconds.default(60),
+	firstEventTimeoutSeconds: seconds.default(60),
+	idleTimeoutSeconds: seconds.default(60),
+	totalTimeoutSeconds: seconds.default(600),
+
+	/** One structured log line a request. Never holds a key or a prompt. */
+	logRequests: z.boolean().default(true),
+});
+
+export type Settings = z.infer<typeof schema>;
+
+const parsed = new Map<string, Settings>();
+
+/** The complete settings for a Worker's `SETTINGS` text. Throws, naming the field, when the text is wrong: a deployment
+ *  with wrong settings must not start to serve. */
+export function settingsFrom(text: string | undefined): Settings {
+	const key = text ?? "{}";
+	let settings = parsed.get(key);
+	if (!settings) {
+		settings = schema.parse(JSON.parse(key));
+		parsed.set(key, settings);
+	}
+	return settings;
+}

@@ -1,0 +1,32 @@
+import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+	test: {
+		projects: [
+			{ test: { name: "unit", include: ["test/unit/**/*.test.ts", "test/simulator/**/*.test.ts"] } },
+			{
+				plugins: [
+					cloudflareTest(async () => ({
+						wrangler: { configPath: "./wrangler.toml" },
+						miniflare: { bindings: { ADMIN_TOKEN: "test-admin-token", TEST_MIGRATIONS: await readD1Migrations("migrations") } },
+					})),
+				],
+				test: {
+					name: "workers",
+					include: ["test/workers/**/*.test.ts"],
+					setupFiles: ["test/workers/setup.ts"],
+					isolate: false,
+				},
+			},
+			{
+				test: {
+					name: "clients",
+					include: ["test/clients/**/*.test.ts"],
+					testTimeout: 30_000,
+					hookTimeout: 60_000,
+				},
+			},
+		],
+	},
+});
