@@ -11,6 +11,8 @@ const schema = z.strictObject({
 	catalogStaleSeconds: seconds.default(30),
 	/** How long an old snapshot still serves when D1 cannot be read at all. */
 	catalogOutageSeconds: seconds.default(600),
+	/** How long a request waits for one read of D1. */
+	catalogDeadlineSeconds: seconds.default(3),
 
 	/** How long a request waits for the scheduler before the stateless fallback decides. */
 	schedulerDeadlineSeconds: seconds.default(0.25),
@@ -29,6 +31,9 @@ const schema = z.strictObject({
 	requestsPerLeaseMax: count.default(16),
 	/** An isolate gives back what a lease still holds when nothing was drawn from it for this long. */
 	leaseIdleSeconds: seconds.default(1),
+	/** How long the ledger waits for leases that it has recalled before it refuses. Longer than `leaseIdleSeconds` and two
+	 *  flushes, so that what lies idle anywhere is back by then. */
+	recallSeconds: seconds.default(1.5),
 	recordHours: seconds.default(24),
 
 	attemptsMax: count.max(6).default(3),

@@ -45,7 +45,9 @@ export const keyInputSchema = z.strictObject({
 	/** Injected as `max_tokens` when a request names none. */
 	default_max_tokens: z.number().int().positive().max(10_000_000).default(4_096),
 	/** When the ledger cannot be reached: `closed` refuses; a number is what each isolate may spend until it is back, in USD. */
-	ledger_unreachable: z.union([z.literal("closed"), z.number().positive().max(USD_MAX)]).default("closed"),
+	ledger_unreachable: z
+		.union([z.literal("closed"), z.number().positive().max(USD_MAX)], 'expected "closed" or an amount in USD above 0')
+		.default("closed"),
 	expires_at: z.iso.datetime().optional(),
 });
 export type KeyInput = z.infer<typeof keyInputSchema>;

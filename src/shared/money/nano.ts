@@ -7,8 +7,9 @@ export const USD_MAX = 9_000_000;
 
 /** Dollars to nano-dollars, rounded up: an amount that is charged is never understated. */
 export function nanoFromUsd(usd: Usd): NanoUsd {
-	// A decimal like 0.07 times 1e9 is 70000000.00000001 in binary; the nudge keeps it from costing a nano more.
-	return Math.ceil(usd * NANO_PER_USD - 1e-3);
+	// A decimal like 0.07 times 1e9 is 70000000.00000001 in binary; the nudge keeps it from costing a nano more. Adding zero
+	// makes a plain zero of the -0 that nothing at all would come to.
+	return Math.ceil(usd * NANO_PER_USD - 1e-3) + 0;
 }
 
 export function usdFromNano(nano: NanoUsd): Usd {
@@ -24,5 +25,5 @@ export function tokensAtPrice(count: Tokens, nanoPerMillion: NanoUsd): NanoUsd {
 
 /** Seconds of a GPU at a price per second, rounded up. */
 export function secondsAtPrice(seconds: Seconds, nanoPerSecond: NanoUsd): NanoUsd {
-	return Math.ceil(seconds * nanoPerSecond - 1e-3);
+	return Math.ceil(seconds * nanoPerSecond - 1e-3) + 0;
 }

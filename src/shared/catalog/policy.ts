@@ -1,0 +1,53 @@
+import * as z from "zod";
+import type { AssignPolicy } from "../scheduler/messages.ts";
+import type { Seconds } from "../units.ts";
+import { PRIORITIES, type Policy } from "./keys.ts";
+
+/** The body field `isobar`: what one request wants otherwise than its key's policy. Hard limits can only be narrowed. */
+export const overridesSchema = z
+	.strictObject({
+		value_of_second_usd: z.number().nonnegative().max(1_000),
+		ttft_goal_seconds: z.number().positive().max(3_600),
+		late_second_usd: z.number().nonnegative().max(10_000),
+		priority: z.enum(PRIORITIES),
+		waiting_seconds_max: z.number().positive().max(600),
+		regions: z.array(z.string().min(1).max(64)).min(1).max(64),
+		price_ceiling_usd: z.number().nonnegative(),
+	})
+	.partial();
+export type Overrides = z.infer<typeof overridesSchema>;
+
+/** v_slo where nothing else is said: ten times v. */
+const LATE_FACTOR = 10;
+
+/** The policy that holds for one request. Value of time and goals come from the request where it names them; regions are
+ *  the intersection, price ceiling and waiting time the smaller, and the priority is never above the key's. */
+export function policyFor(key: Policy, overrides: Overrides, waitingDefault: Seconds): AssignPolicy {
+	const valueOfSecond = overrides.value_of_second_usd ?? key.value_of_second_usd;
+	// A request that changes v alone keeps the proportion that its key set.
+	const factor =
+		key.late_second_usd === undefined || key.value_of_second_usd === 0
+			? LATE_FACTOR
+			: key.late_second_usd / key.value_of_second_usd;
+	const keyLate = overrides.value_of_second_usd === undefined ? key.late_second_usd : undefined;
+	const waiting = Math.min(key.waiting_seconds_max ?? waitingDefault, overrides.waiting_seconds_max ?? Infinity);
+	const rank = Math.max(PRIORITIES.indexOf(key.priority), PRIORITIES.indexOf(overrides.priority ?? key.priority));
+	return {
+		valueOfSecond,
+		ttftGoal: overrides.ttft_goal_seconds ?? key.ttft_goal_seconds,
+		lateSecond: overrides.late_second_usd ?? keyLate ?? valueOfSecond * factor,
+		priority: PRIORITIES[rank]!,
+		waitingMax: waiting,
+		regions: intersection(key.regions, overrides.regions),
+		priceCeiling: smaller(key.price_ceiling_usd, overrides.price_ceiling_usd),
+	};
+}
+
+function intersection(a: readonly string[] | undefined, b: readonly string[] | undefined): readonly string[] | null {
+	if (!a || !b) return a ?? b ?? null;
+	return a.filter((region) => b.includes(region));
+}
+
+function smaller(a: number | undefined, b: number | undefined): number | null {
+	return a === undefined && b === undefined ? null : Math.min(a ?? Infinity, b ?? Infinity);
+}
