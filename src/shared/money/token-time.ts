@@ -1,0 +1,54 @@
+import type { Seconds } from "../units.ts";
+
+interface Running {
+	readonly weight: number;
+	readonly enteredAt: number;
+}
+
+/** Divides a replica's busy time among its requests by token-time: at each instant every request in flight pays in
+ *  proportion to the tokens it holds. The shares of all requests add up to the busy seconds (weighted processor sharing;
+ *  a virtual clock makes begin and end O(1)), so bills by time add up to the invoice, and idle time is nobody's. */
+export class TokenTimeMeter {
+	readonly #running = new Map<string, Running>();
+	#weight = 0;
+	/** Seconds per unit of weight, integrated over busy time. */
+	#virtual = 0;
+	#busy: Seconds = 0;
+	#now: Seconds = 0;
+
+	/** `tokens` is what the request is expected to hold: prompt and output. A second begin of an id changes nothing. */
+	begin(id: string, tokens: number, now: Seconds): void {
+		if (this.#running.has(id)) return;
+		this.#advance(now);
+		const weight = Math.max(1, tokens);
+		this.#running.set(id, { weight, enteredAt: this.#virtual });
+		this.#weight += weight;
+	}
+
+	/** The request's share in seconds of GPU time; zero for an id that is not running. */
+	end(id: string, now: Seconds): Seconds {
+		this.#advance(now);
+		const running = this.#running.get(id);
+		if (!running) return 0;
+		this.#running.delete(id);
+		// An empty replica starts from exactly zero again, so that rounding never accumulates.
+		this.#weight = this.#running.size === 0 ? 0 : this.#weight - running.weight;
+		return running.weight * (this.#virtual - running.enteredAt);
+	}
+
+	/** Seconds that at least one request was in flight. */
+	busy(now: Seconds): Seconds {
+		this.#advance(now);
+		return this.#busy;
+	}
+
+	#advance(now: Seconds): void {
+		// A clock that goes back stops the meter until it has caught up.
+		const elapsed = now - this.#now;
+		if (elapsed <= 0) return;
+		this.#now = now;
+		if (this.#running.size === 0) return;
+		this.#busy += elapsed;
+		this.#virtual += elapsed / this.#weight;
+	}
+}

@@ -1,0 +1,66 @@
+import {
+	EXPLANATION_WIDTH,
+	REJECTIONS,
+	type Explanation,
+	type Rejection,
+	type ReplicaName,
+	type Terms,
+} from "../scheduler/messages.ts";
+import type { Seconds, Usd } from "../units.ts";
+import { scoreOf } from "./objective.ts";
+
+/** One line of an explained decision. */
+export type Explained =
+	| {
+			readonly replica: ReplicaName;
+			/** USD; the least won. */
+			readonly score: Usd;
+			readonly terms: Terms;
+			readonly expected_ttft_seconds: Seconds;
+			readonly expected_seconds: Seconds;
+	  }
+	| { readonly replica: ReplicaName; readonly rejected: Rejection; readonly why: string };
+
+/** Spells a decision out: candidates first, the best of them on top, then the rejected with the rule that rejected them. */
+export function explain(explanation: Explanation): Explained[] {
+	const candidates: Extract<Explained, { score: Usd }>[] = [];
+	const rejected: Explained[] = [];
+	explanation.replicas.forEach((replica, i) => {
+		const at = i * EXPLANATION_WIDTH;
+		const [money = 0, congestion = 0, time = 0, late = 0, harm = 0, ttft = 0, seconds = 0] = explanation.values.slice(
+			at,
+			at + EXPLANATION_WIDTH,
+		);
+		const rule = REJECTIONS[explanation.rejected[i]! - 1];
+		if (rule !== undefined) {
+			rejected.push({ replica, rejected: rule, why: reason(rule, money, congestion) });
+			return;
+		}
+		const terms = { money, congestion, time, late, harm };
+		candidates.push({ replica, score: scoreOf(terms), terms, expected_ttft_seconds: ttft, expected_seconds: seconds });
+	});
+	return [...candidates.sort((a, b) => a.score - b.score), ...rejected];
+}
+
+function reason(rule: Rejection, needs: number, has: number): string {
+	switch (rule) {
+		case "excluded":
+			return "this request has already failed there";
+		case "capability":
+			return "the pool cannot do what the request asks for";
+		case "context":
+			return `the request needs ${Math.round(needs)} tokens of context, the pool has ${has}`;
+		case "region":
+			return "the policy does not allow the pool's region";
+		case "unhealthy":
+			return `put aside after failures for another ${Math.max(0, has).toFixed(1)} s`;
+		case "concurrency":
+			return `${needs} requests in flight of at most ${has}`;
+		case "slow_start":
+			return `recovering: ${needs} requests in flight of at most ${has} for now`;
+		case "retry_budget":
+			return "the pool's retry budget is used up";
+		case "price_ceiling":
+			return `expected to cost $${needs.toPrecision(3)}, the ceiling is $${has}`;
+	}
+}
