@@ -1,5 +1,5 @@
 /** What crosses between an isolate and the ledger object of a tenant. */
-import type { Explained, Outcome } from "../scheduler/messages.ts";
+import type { Explanation, Outcome } from "../scheduler/messages.ts";
 import type { NanoUsd, Seconds, Tokens, Usd } from "../units.ts";
 
 /** What one request, or one lease, holds of a key's budget and limits. */
@@ -21,9 +21,11 @@ export interface KeyLimits {
 	readonly concurrency: number | null;
 }
 
-/** An isolate asks for enough to admit one request, and would like enough for `want` such requests. */
+/** An isolate asks for enough to admit one request, and would like enough for `want` such requests. What it gets is a whole
+ *  multiple of `need`; exactly `need` is for the request at hand, and such a lease is not recalled. */
 export interface LeaseRequest {
-	/** Chosen by the isolate: a repeated call with the same id gets the same answer. */
+	/** Chosen by the isolate: a repeated call with the same id gets the same answer. Once the lease has ended, the answer is
+	 *  a grant of nothing for 0 seconds: ask with a new id. */
 	readonly lease: string;
 	readonly key: string;
 	readonly limits: KeyLimits;
@@ -32,9 +34,12 @@ export interface LeaseRequest {
 	readonly returns: readonly LeaseReturn[];
 }
 
-/** Gives back what no request in flight holds. The lease ends when it holds nothing more. */
+/** Closes a lease: its holder draws nothing more from it, and gives back what no request in flight holds. The first return of
+ *  a lease counts and repeating it changes nothing, so a lost one is sent again. The lease ends when it holds nothing more. */
 export interface LeaseReturn {
 	readonly lease: string;
+	/** More than the lease holds means all of it (`Infinity` is allowed): how an isolate gives up a lease whose grant it
+	 *  never saw. A lease that the ledger does not know yet will then not be granted either. */
 	readonly unused: Amount;
 }
 
@@ -56,6 +61,7 @@ export type LedgerRefusal =
 			readonly code: "rate_limited";
 			readonly limit: "requests_per_minute" | "tokens_per_minute";
 			readonly allowed: number;
+			/** Over `allowed`: the request never fits, however long it waits. */
 			readonly needed: number;
 			readonly retryAfter: Seconds;
 	  }
@@ -66,18 +72,21 @@ export interface Settlement {
 	readonly record: RequestRecord;
 	/** Null where the request held nothing: a key without limits, or the ledger was unreachable. */
 	readonly lease: string | null;
+	/** Taken off the lease, all four: money that the request did not cost, its slot, and tokens that it did not use go back
+	 *  to the key. At most `reserved.nano` is charged. */
 	readonly reserved: Amount;
 }
 
 export interface LedgerMail {
 	readonly settlements: readonly Settlement[];
 	readonly returns: readonly LeaseReturn[];
-	/** Leases that this isolate still holds. */
+	/** Leases that this isolate still holds: each lives for another `leaseSeconds`. */
 	readonly renewals: readonly string[];
 }
 
 export interface LedgerMailReply {
-	/** Leases whose unused part another isolate needs now. */
+	/** Open leases of this holder whose unused part another isolate needs now: answer each with a `LeaseReturn`, even when
+	 *  nothing is unused, because another request waits until all have answered. */
 	readonly recalled: readonly string[];
 }
 
@@ -117,7 +126,8 @@ export interface RequestRecord {
 	readonly actual_nano_usd: NanoUsd;
 	readonly reserved_nano_usd: NanoUsd;
 	readonly price_version: number;
-	readonly decision: readonly Explained[];
+	/** In columns; `GET /v1/requests/{id}` spells it out. Null where no decision was made, or it was too large to keep. */
+	readonly decision: Explanation | null;
 }
 
 export interface Attempt {
@@ -127,7 +137,29 @@ export interface Attempt {
 	readonly seconds: Seconds;
 }
 
-/** One row of `GET /v1/usage`. */
+/** Which rows of usage to read. Days are UTC, `2026-11-23`, both ends included. */
+export interface UsageQuery {
+	readonly from?: string | undefined;
+	readonly to?: string | undefined;
+	readonly key?: string | undefined;
+	readonly model?: string | undefined;
+	readonly pool?: string | undefined;
+}
+
+/** What a key has spent of its budget, and what its live leases hold. */
+export interface BudgetState {
+	readonly key: string;
+	/** UTC day of `spent.day`; its month is that of `spent.month`. */
+	readonly day: string;
+	readonly spent: { readonly day: NanoUsd; readonly month: NanoUsd; readonly total: NanoUsd };
+	/** Counts against every period, and against the limits. */
+	readonly outstanding: Amount;
+	/** As the key's latest lease named them. */
+	readonly limits: KeyLimits;
+}
+
+/** One row of `GET /v1/usage`. Charges that no settlement explains stand in a row of their own, whose model and pool are
+ *  empty; a settlement that comes late moves its part to the row where it belongs. */
 export interface UsageRow {
 	/** UTC, `2026-11-23`. */
 	readonly day: string;
@@ -141,4 +173,13 @@ export interface UsageRow {
 	readonly cost_nano_usd: NanoUsd;
 	/** Of the cost, what was charged for leases that were never settled. */
 	readonly unconfirmed_nano_usd: NanoUsd;
+}
+
+/** A tenant's ledger object, as an isolate calls it. */
+export interface LedgerPort {
+	lease(request: LeaseRequest, holder: string): Promise<LeaseReply>;
+	mail(mail: LedgerMail, holder: string): Promise<LedgerMailReply>;
+	usage(query: UsageQuery): Promise<readonly UsageRow[]>;
+	budget(key: string): Promise<BudgetState>;
+	request(id: string): Promise<RequestRecord | null>;
 }

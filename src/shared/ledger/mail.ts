@@ -1,0 +1,79 @@
+import type { Seconds } from "../units.ts";
+import { charge, newAccount, UNLIMITED } from "./account.ts";
+import { whole } from "./amounts.ts";
+import { accountOf, addUnconfirmed, addUsage, hasRecord, leaseOf, put, stepOf, type Draft } from "./draft.ts";
+import { buriedLease, expireLease, returnLease, settleLease, type Lease } from "./lease.ts";
+import type { LeaseReturn, LedgerMail, RequestRecord, Settlement } from "./messages.ts";
+
+/** A lease's end moves only when that gains more than this share of its life: an isolate names its leases in every mail. */
+const RENEWAL_WORTH = 0.1;
+
+/** Books everything that one isolate reports. Any part of it may have come before: it then changes nothing. */
+export function takeMail(draft: Draft, mail: LedgerMail, leaseSeconds: Seconds, now: Seconds): void {
+	// First, so that a lease whose holder is late but there does not end in this very turn.
+	for (const id of mail.renewals) renew(draft, id, leaseSeconds, now);
+	for (const settlement of mail.settlements) settle(draft, settlement, now);
+	takeReturns(draft, mail.returns, now);
+}
+
+export function takeReturns(draft: Draft, returns: readonly LeaseReturn[], now: Seconds): void {
+	for (const { lease: id, unused } of returns) {
+		const step = stepOf(draft, id, now);
+		if (!step) {
+			if (!leaseOf(draft, id)) draft.leases.set(id, buriedLease(id, now));
+			continue;
+		}
+		if (step.lease.drawing === "closed") continue;
+		const done = returnLease(step, unused, now);
+		put(draft, done);
+		addUnconfirmed(draft, step.lease.key, done.day, -done.confirmed);
+	}
+}
+
+/** Ends those of `leases` that are past their time. What they held is charged, see `expireLease`. */
+export function expireLeases(draft: Draft, leases: Iterable<Lease>, now: Seconds): void {
+	for (const { id } of leases) {
+		const step = stepOf(draft, id, now);
+		if (step?.lease.state !== "live" || step.lease.expiresAt > now) continue;
+		put(draft, expireLease(step, now));
+		addUnconfirmed(draft, step.lease.key, step.account.day, step.lease.held.nano);
+	}
+}
+
+function renew(draft: Draft, id: string, leaseSeconds: Seconds, now: Seconds): void {
+	const lease = leaseOf(draft, id);
+	if (lease?.state !== "live") return;
+	const expiresAt = now + leaseSeconds;
+	if (expiresAt - lease.expiresAt > leaseSeconds * RENEWAL_WORTH) draft.leases.set(id, { ...lease, expiresAt });
+}
+
+function settle(draft: Draft, settlement: Settlement, now: Seconds): void {
+	if (hasRecord(draft, settlement.record.id)) return;
+	const record = sane(settlement);
+	const { cost_nano_usd: cost, prompt_tokens, completion_tokens } = record;
+	const step = settlement.lease === null ? undefined : stepOf(draft, settlement.lease, now);
+	if (!step) {
+		// Nothing was held for it, or so long ago that the lease is forgotten: the cost is real all the same.
+		const account = accountOf(draft, record.key, now) ?? newAccount(record.key, UNLIMITED, now);
+		draft.accounts.set(account.key, charge(account, account.day, cost));
+		addUsage(draft, account.key, account.day, record, cost);
+		draft.records.set(record.id, record);
+		return;
+	}
+	const done = settleLease(step, settlement.reserved, cost, prompt_tokens + completion_tokens, now);
+	put(draft, done);
+	addUnconfirmed(draft, step.lease.key, done.day, -done.confirmed);
+	addUsage(draft, step.lease.key, done.day, record, done.paid);
+	draft.records.set(record.id, done.paid === cost ? record : { ...record, cost_nano_usd: done.paid });
+}
+
+/** The record with whole numbers. A cost that is no number is charged as reserved. */
+function sane({ record, reserved }: Settlement): RequestRecord {
+	return {
+		...record,
+		prompt_tokens: whole(record.prompt_tokens),
+		cached_tokens: record.cached_tokens === null ? null : whole(record.cached_tokens),
+		completion_tokens: whole(record.completion_tokens),
+		cost_nano_usd: whole(record.cost_nano_usd, whole(reserved.nano)),
+	};
+}

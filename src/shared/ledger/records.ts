@@ -1,0 +1,28 @@
+import { RECORD_BYTES_MAX } from "../limits.ts";
+import type { RequestRecord } from "./messages.ts";
+
+/** Longer texts are cut: names and messages are short, but a client may send a model name of megabytes. */
+const TEXT_CHARS_MAX = 500;
+const ATTEMPTS_MAX = 16;
+
+const encoder = new TextEncoder();
+
+/** A record as it is stored: JSON of at most RECORD_BYTES_MAX bytes. The explained decision is left out when it does not fit. */
+export function recordText(record: RequestRecord): string {
+	const text = JSON.stringify(record);
+	if (isShort(text)) return text;
+	const slim = { ...record, attempts: record.attempts.slice(0, ATTEMPTS_MAX) };
+	const cut = cutText(slim);
+	return isShort(cut) ? cut : cutText({ ...slim, decision: null });
+}
+
+function cutText(record: RequestRecord): string {
+	return JSON.stringify(record, (_name, value: unknown) =>
+		typeof value === "string" && value.length > TEXT_CHARS_MAX ? value.slice(0, TEXT_CHARS_MAX) + "…" : value,
+	);
+}
+
+function isShort(text: string): boolean {
+	// No character takes more than three bytes for each of its UTF-16 units.
+	return text.length * 3 <= RECORD_BYTES_MAX || encoder.encode(text).byteLength <= RECORD_BYTES_MAX;
+}
