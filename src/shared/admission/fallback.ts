@@ -1,0 +1,85 @@
+import { capabilityBits, type CatalogModel, type CatalogReplica } from "../catalog/snapshot.ts";
+import { usdFromNano } from "../money/nano.ts";
+import { tokenBill } from "../money/pricing.ts";
+import { priorRates } from "../perf/prior.ts";
+import { expectedTpot, expectedTtft } from "../perf/replica-model.ts";
+import type { AssignRequest, RankedReplica } from "../scheduler/messages.ts";
+
+/** What one isolate knows by itself of a replica. */
+export interface LocalView {
+	inFlight(replica: string): number;
+	/** It failed a request of this isolate a short time ago. */
+	isSuspect(replica: string): boolean;
+}
+
+const RANKED_MAX = 3;
+/** Of what a prompt is expected to be, without anything learned. */
+const BYTES_PER_TOKEN = 4;
+const OUTPUT_TOKENS = 300;
+
+/** The stateless choice for when the scheduler does not answer: rendezvous (highest random weight) hashing of the prompt's
+ *  beginning over the replicas that pass the rules which the catalog alone can judge, weighted by how many requests each
+ *  takes at once, so that equal prompts meet at one replica whoever decides. Replicas at their limit or under suspicion by
+ *  this isolate come last. Thaler and Ravishankar 1998; weights by the logarithmic method. */
+export function fallbackRank(
+	model: CatalogModel,
+	request: AssignRequest,
+	prefixHash: number,
+	view: LocalView,
+): RankedReplica[] {
+	const needs = capabilityBits(request.needs);
+	const tokens = Math.ceil(request.promptBytes / BYTES_PER_TOKEN);
+	const scored = model.replicas
+		.filter(({ pool, name }) => {
+			const { regions } = request.policy;
+			return (
+				(pool.capabilityBits & needs) === needs &&
+				tokens * 0.85 + request.choiceTokensMax <= pool.contextLength &&
+				(!regions || regions.includes(pool.pool.place.region)) &&
+				!request.exclude.includes(name)
+			);
+		})
+		.map((replica) => {
+			const full = view.inFlight(replica.name) >= replica.maxConcurrency;
+			const last = (full ? 2 : 0) + (view.isSuspect(replica.name) ? 1 : 0);
+			return { replica, last, weight: rendezvousWeight(prefixHash, replica) };
+		})
+		.filter(({ last }) => last < 2);
+	scored.sort((a, b) => a.last - b.last || b.weight - a.weight);
+	const ranked = scored.map(({ replica }) => expectation(replica, request, tokens));
+	const { priceCeiling } = request.policy;
+	return ranked.filter(({ expectedUsd }) => priceCeiling === null || expectedUsd <= priceCeiling).slice(0, RANKED_MAX);
+}
+
+function rendezvousWeight(prefixHash: number, replica: CatalogReplica): number {
+	const mixed = hash32(replica.name, prefixHash);
+	// Uniform in (0, 1).
+	const uniform = (mixed + 0.5) / 2 ** 32;
+	return -replica.maxConcurrency / Math.log(uniform);
+}
+
+function expectation(replica: CatalogReplica, request: AssignRequest, tokens: number): RankedReplica {
+	const { pool } = replica;
+	const rates = priorRates(pool.model, pool.pool);
+	const output = Math.min(OUTPUT_TOKENS, request.outputTokensMax);
+	const expectedSecondsToFirst =
+		pool.pool.place.round_trip_ms / 1_000 + expectedTtft(rates, { pending: 0, uncached: tokens });
+	const expectedSeconds = expectedSecondsToFirst + output * expectedTpot(rates, 1);
+	const { pricing } = pool;
+	const expectedUsd =
+		pricing.per === "token"
+			? usdFromNano(tokenBill(pricing, { prompt: tokens, cached: 0, output }))
+			: pricing.reserved
+				? 0
+				: expectedSeconds * usdFromNano(pricing.nanoPerSecond);
+	return { replica: replica.name, pool: pool.id, expectedTtft: expectedSecondsToFirst, expectedSeconds, expectedUsd };
+}
+
+/** FNV-1a over the text's char codes, finished as MurmurHash3 does, so that similar texts end far apart. */
+export function hash32(text: string, seed = 0x811c9dc5): number {
+	let hash = seed >>> 0;
+	for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+	hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+	hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+	return (hash ^ (hash >>> 16)) >>> 0;
+}

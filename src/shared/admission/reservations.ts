@@ -1,0 +1,180 @@
+import type { Renewal, ReplicaName } from "../scheduler/messages.ts";
+import type { Seconds, Tokens } from "../units.ts";
+import { Heap, heapSlot } from "./heap.ts";
+import { RecentIds } from "./recent-ids.ts";
+
+/** One request that is in flight on a replica. */
+export interface Reservation {
+	readonly id: string;
+	readonly replica: ReplicaName;
+	readonly tenant: string;
+	readonly key: string;
+	readonly promptTokens: Tokens;
+	/** Expected, not the most that it may be. */
+	readonly outputTokens: Tokens;
+	readonly reservedAt: Seconds;
+	/** When its first token is counted as come if nobody says so: answers that are not streamed never do. */
+	readonly expectedStart: Seconds;
+}
+
+export interface NewReservation extends Omit<Reservation, "reservedAt"> {
+	readonly now: Seconds;
+	/** It ends by itself when it is not renewed for so long. */
+	readonly seconds: Seconds;
+}
+
+/** What a replica is working on. */
+export interface Load {
+	readonly inFlight: number;
+	/** Prompt tokens of the requests whose first token has not come. */
+	readonly pendingTokens: Tokens;
+	/** Requests whose first token has come. */
+	readonly decoding: number;
+	/** Prompt and expected output tokens of all. */
+	readonly heldTokens: Tokens;
+}
+
+class Booking {
+	readonly reservation: Reservation;
+	readonly expiry = heapSlot<Booking>(this);
+	readonly start = heapSlot<Booking>(this);
+	expiresAt: Seconds;
+
+	constructor(reservation: Reservation, expiresAt: Seconds) {
+		this.reservation = reservation;
+		this.expiresAt = expiresAt;
+	}
+}
+
+class ReplicaLoad implements Load {
+	readonly unstarted = new Heap<Booking>((a, b) => a.reservation.expectedStart < b.reservation.expectedStart);
+	inFlight = 0;
+	pendingTokens = 0;
+	decoding = 0;
+	heldTokens = 0;
+}
+
+const IDLE: Load = { inFlight: 0, pendingTokens: 0, decoding: 0, heldTokens: 0 };
+/** A message that was overtaken by the end of its reservation is late by less than this. */
+const ENDED_SECONDS = 120;
+const ENDED_MAX = 10_000;
+
+/** What is in flight on each replica of one scheduler. Messages may be repeated, late or of unknown reservations: all
+ *  operations are idempotent, and one that has ended is not brought back by what arrives after. */
+export class ReservationBook {
+	readonly #bookings = new Map<string, Booking>();
+	readonly #replicas = new Map<ReplicaName, ReplicaLoad>();
+	readonly #expiries = new Heap<Booking>((a, b) => a.expiresAt < b.expiresAt);
+	readonly #ended = new RecentIds(ENDED_SECONDS, ENDED_MAX);
+
+	get size(): number {
+		return this.#bookings.size;
+	}
+
+	get(id: string): Reservation | undefined {
+		return this.#bookings.get(id)?.reservation;
+	}
+
+	/** `held`: it was there already, and is unchanged. `ended`: its end came before it, and nothing is reserved. */
+	reserve({ now, seconds, ...reservation }: NewReservation): "reserved" | "held" | "ended" {
+		if (this.#bookings.has(reservation.id)) return "held";
+		if (this.#ended.has(reservation.id)) return "ended";
+		this.#add({ ...reservation, reservedAt: now }, now + seconds);
+		return "reserved";
+	}
+
+	/** Its first token came: its prompt is no longer pending. */
+	started(id: string): void {
+		const booking = this.#bookings.get(id);
+		if (booking) this.#start(booking);
+	}
+
+	/** It is over, however it went. Undefined when it was not held. */
+	end(id: string, now: Seconds): Reservation | undefined {
+		this.#ended.add(id, now);
+		const booking = this.#bookings.get(id);
+		if (booking) this.#remove(booking);
+		return booking?.reservation;
+	}
+
+	/** It is still in flight, and lives until `now + seconds`. One that is unknown is rebuilt (this object was evicted since, or
+	 *  the fallback had decided), and one that is on another replica than was thought is moved there; either counts as started
+	 *  from `expectedStart` on, by default at once: it is as old as the time between two renewals. */
+	renew(renewal: Renewal, now: Seconds, seconds: Seconds, expectedStart = now): "renewed" | "rebuilt" | "ended" {
+		const { reservation: id, replica, tenant, key, promptTokens, outputTokens, started, age } = renewal;
+		if (this.#ended.has(id)) return "ended";
+		const known = this.#bookings.get(id);
+		if (known?.reservation.replica === replica) {
+			known.expiresAt = Math.max(known.expiresAt, now + seconds);
+			this.#expiries.moved(known.expiry);
+			if (started) this.#start(known);
+			return "renewed";
+		}
+		if (known) this.#remove(known);
+		const reservedAt = now - age;
+		const rebuilt = { id, replica, tenant, key, promptTokens, outputTokens, reservedAt, expectedStart };
+		const booking = this.#add(rebuilt, now + seconds);
+		if (started) this.#start(booking);
+		return "rebuilt";
+	}
+
+	/** Ends those that were not renewed in time, at most `max` of them in one call; the longest overdue first. A renewal that
+	 *  comes after all brings one back. */
+	expire(now: Seconds, max = 256): Reservation[] {
+		const expired: Reservation[] = [];
+		while (expired.length < max) {
+			const first = this.#expiries.first;
+			if (!first || first.expiresAt > now) break;
+			this.#remove(first);
+			expired.push(first.reservation);
+		}
+		return expired;
+	}
+
+	/** Amortised O(1), nothing is allocated: the answer is the book's own, and changes with it. */
+	load(replica: ReplicaName, now: Seconds): Load {
+		const load = this.#replicas.get(replica);
+		if (!load) return IDLE;
+		for (
+			let first = load.unstarted.first;
+			first && first.reservation.expectedStart <= now;
+			first = load.unstarted.first
+		) {
+			this.#start(first);
+		}
+		return load;
+	}
+
+	#add(reservation: Reservation, expiresAt: Seconds): Booking {
+		const booking = new Booking(reservation, expiresAt);
+		let load = this.#replicas.get(reservation.replica);
+		if (!load) this.#replicas.set(reservation.replica, (load = new ReplicaLoad()));
+		load.inFlight += 1;
+		load.pendingTokens += reservation.promptTokens;
+		load.heldTokens += reservation.promptTokens + reservation.outputTokens;
+		load.unstarted.push(booking.start);
+		this.#expiries.push(booking.expiry);
+		this.#bookings.set(reservation.id, booking);
+		return booking;
+	}
+
+	#start({ reservation, start }: Booking): void {
+		if (start.index < 0) return;
+		const load = this.#replicas.get(reservation.replica)!;
+		load.unstarted.remove(start);
+		load.pendingTokens = load.unstarted.size > 0 ? load.pendingTokens - reservation.promptTokens : 0;
+		load.decoding += 1;
+	}
+
+	#remove(booking: Booking): void {
+		const { reservation, expiry } = booking;
+		this.#start(booking);
+		this.#expiries.remove(expiry);
+		this.#bookings.delete(reservation.id);
+		const load = this.#replicas.get(reservation.replica)!;
+		load.decoding -= 1;
+		load.inFlight -= 1;
+		load.heldTokens -= reservation.promptTokens + reservation.outputTokens;
+		if (load.inFlight === 0) this.#replicas.delete(reservation.replica);
+	}
+}
