@@ -1,3 +1,174 @@
 import { DurableObject } from "cloudflare:workers";
+import { probeReplica } from "../src/adapters/probe.ts";
+import { D1CatalogSource } from "../src/adapters/catalog-source.ts";
+import { onProbe, onProbeSent, probeDue } from "../src/shared/admission/health.ts";
+import { buildSnapshot } from "../src/shared/catalog/snapshot.ts";
+import type { Catalog } from "../src/shared/catalog/schema.ts";
+import { isobarError } from "../src/shared/http/errors.ts";
+import { SchedulerCore } from "../src/shared/scheduler/core.ts";
+import type { ReplicaState } from "../src/shared/scheduler/fleet.ts";
+import type {
+	AssignReply,
+	AssignRequest,
+	Bill,
+	SchedulerMail,
+	SchedulerPort,
+} from "../src/shared/scheduler/messages.ts";
+import { fleetStatus, type FleetStatus } from "../src/shared/scheduler/status.ts";
+import { settingsFrom } from "../src/shared/settings.ts";
+import { migrate } from "./sql-migrations.ts";
+import { schedulerMigrations } from "./scheduler.migrations.ts";
+import { SchedulerStore } from "./scheduler.store.ts";
 
-export class Scheduler extends DurableObject<Env> {}
+/** Seconds between two alarms while there is something to look after. */
+const ALARM_SECONDS = 15;
+/** A place that nobody asks for is forgotten after this: longer than any waiting time. */
+const TURN_SECONDS = 700;
+/** How often the waiting room is looked at while somebody stands in it. */
+const TICK_SECONDS = 0.25;
+
+interface Turn {
+	readonly promise: Promise<AssignReply>;
+	readonly resolve: (reply: AssignReply) => void;
+	readonly since: number;
+}
+
+/** Knows the replicas of one base model: their load, health and speed. One object per (model, region group, shard), named
+ *  `model/group/shard`. Decisions are `SchedulerCore`'s; this class gives it a clock, storage and a network. */
+export class Scheduler extends DurableObject<Env> implements SchedulerPort {
+	readonly #store: SchedulerStore;
+	readonly #core: SchedulerCore;
+	readonly #turns = new Map<string, Turn>();
+	#version = -1;
+	#loading: Promise<void> | undefined;
+	#alarmAt = 0;
+	#waiters = 0;
+	#ticker: ReturnType<typeof setInterval> | undefined;
+
+	constructor(ctx: DurableObjectState, env: Env) {
+		super(ctx, env);
+		migrate(ctx.storage, schedulerMigrations);
+		this.#store = new SchedulerStore(ctx.storage);
+		const learned = this.#store.learned();
+		this.#core = new SchedulerCore({
+			settings: settingsFrom(env.SETTINGS),
+			rng: Math.random,
+			onTurn: (reservation, reply) => this.#turn(reservation).resolve(reply),
+			...(learned && { learned }),
+		});
+	}
+
+	async assign(request: AssignRequest, mail: SchedulerMail): Promise<{ reply: AssignReply; bills: Bill[] }> {
+		if (request.catalogVersion > this.#version) await this.#load(request);
+		const now = Date.now() / 1_000;
+		const bills = this.#core.mail(mail, now);
+		const reply = this.#core.assign(request, now);
+		if (reply.kind === "queued") this.#turn(request.reservation);
+		this.#look(now);
+		return { reply, bills };
+	}
+
+	async mail(mail: SchedulerMail): Promise<Bill[]> {
+		const now = Date.now() / 1_000;
+		const bills = this.#core.mail(mail, now);
+		this.#look(now);
+		return bills;
+	}
+
+	async waitTurn(reservation: string): Promise<AssignReply> {
+		const turn = this.#turns.get(reservation);
+		if (!turn) return LOST_TURN;
+		// A timer in memory is enough: an object with a call under way is not evicted.
+		this.#waiters++;
+		this.#ticker ??= setInterval(() => this.#core.tick(Date.now() / 1_000), TICK_SECONDS * 1_000);
+		try {
+			return await turn.promise;
+		} finally {
+			this.#turns.delete(reservation);
+			if (--this.#waiters === 0) {
+				clearInterval(this.#ticker);
+				this.#ticker = undefined;
+			}
+		}
+	}
+
+	async leave(reservation: string): Promise<void> {
+		this.#turns.delete(reservation);
+		this.#core.leave(reservation, Date.now() / 1_000);
+	}
+
+	status(): FleetStatus {
+		return fleetStatus(this.#core, Date.now() / 1_000);
+	}
+
+	override async alarm(): Promise<void> {
+		const now = Date.now() / 1_000;
+		this.#alarmAt = 0;
+		this.#core.tick(now);
+		for (const [reservation, turn] of this.#turns) {
+			if (now - turn.since > TURN_SECONDS) this.#turns.delete(reservation);
+		}
+		this.#store.keepLearned(this.#core.learned());
+		await this.#probe(now);
+		this.#look(now);
+	}
+
+	#turn(reservation: string): Turn {
+		let turn = this.#turns.get(reservation);
+		if (!turn) {
+			const { promise, resolve } = Promise.withResolvers<AssignReply>();
+			this.#turns.set(reservation, (turn = { promise, resolve, since: Date.now() / 1_000 }));
+		}
+		return turn;
+	}
+
+	/** Probes what is due, and sees to it that an alarm comes while anything is in flight, waits or is unwell. */
+	#look(now: number): void {
+		this.ctx.waitUntil(this.#probe(now));
+		const unwell = this.#core.fleet.replicas.some((replica) => replica.health.phase.kind !== "healthy");
+		if (this.#alarmAt > now || (this.#core.inFlight === 0 && this.#core.waiting === 0 && !unwell)) return;
+		this.#alarmAt = now + ALARM_SECONDS;
+		this.ctx.waitUntil(this.ctx.storage.setAlarm(this.#alarmAt * 1_000));
+	}
+
+	async #probe(now: number): Promise<void> {
+		const due = this.#core.fleet.replicas.filter(
+			(replica) => replica.entry.pool.pool.engine === "vllm" && probeDue(replica.health, now),
+		);
+		await Promise.all(due.map((replica) => this.#probeOne(replica, now)));
+	}
+
+	async #probeOne(replica: ReplicaState, now: number): Promise<void> {
+		replica.health = onProbeSent(replica.health, now);
+		const good = await probeReplica(replica.entry, this.env);
+		replica.health = onProbe(replica.health, good, Date.now() / 1_000, { jitter: Math.random() });
+	}
+
+	/** Brings the catalog up to the version that the isolate has seen. When D1 is gone the last one known serves on. */
+	#load(request: AssignRequest): Promise<void> {
+		this.#loading ??= this.#loadNow(request).finally(() => (this.#loading = undefined));
+		return this.#loading;
+	}
+
+	async #loadNow({ model }: AssignRequest): Promise<void> {
+		const read = await new D1CatalogSource(this.env.CATALOG).read(null, null);
+		if (read.ok && read.value.catalog) {
+			this.#configure(model, read.value.mark.version, read.value.catalog);
+			this.#store.keepCatalog(read.value.mark.version, read.value.catalog);
+			return;
+		}
+		const kept = this.#version < 0 ? this.#store.catalog() : undefined;
+		if (kept) this.#configure(model, kept.version, kept.catalog);
+	}
+
+	#configure(model: string, version: number, catalog: Catalog): void {
+		this.#version = version;
+		this.#core.configure(buildSnapshot(version, catalog).models.get(model), Date.now() / 1_000);
+	}
+}
+
+const LOST_TURN: AssignReply = {
+	kind: "refused",
+	error: isobarError("overloaded", "The place in the waiting room was lost; try again.", { retryAfter: 1 }),
+	explanation: { replicas: [], rejected: [], values: [] },
+};

@@ -23,6 +23,8 @@ export interface AssignRequest {
 	readonly promptTokensMax: Tokens;
 	/** Output tokens at most, over all choices (`n`). */
 	readonly outputTokensMax: Tokens;
+	/** Of one choice: what has to fit into the context beside the prompt. */
+	readonly choiceTokensMax: Tokens;
 	readonly needs: readonly Capability[];
 	readonly stream: boolean;
 	readonly policy: AssignPolicy;
@@ -67,27 +69,31 @@ export interface Terms {
 	readonly harm: Usd;
 }
 
-/** Why a replica was no candidate. */
-export type Rejection =
-	| "excluded"
-	| "capability"
-	| "context"
-	| "region"
-	| "price_ceiling"
-	| "unhealthy"
-	| "slow_start"
-	| "concurrency"
-	| "retry_budget";
+/** Why a replica was no candidate, in the order in which the rules are asked. */
+export const REJECTIONS = [
+	"excluded",
+	"capability",
+	"context",
+	"region",
+	"unhealthy",
+	"concurrency",
+	"slow_start",
+	"retry_budget",
+	"price_ceiling",
+] as const;
+export type Rejection = (typeof REJECTIONS)[number];
 
-export type Explained =
-	| {
-			readonly replica: ReplicaName;
-			readonly score: Usd;
-			readonly terms: Terms;
-			readonly expectedTtft: Seconds;
-			readonly expectedSeconds: Seconds;
-	  }
-	| { readonly replica: ReplicaName; readonly rejected: Rejection; readonly detail: string };
+/** The decision in columns, because it crosses two object calls and is stored with every request. `explain` in
+ *  objective/explain.ts turns it into sentences. */
+export interface Explanation {
+	readonly replicas: readonly ReplicaName[];
+	/** Per replica: 0 for a candidate, otherwise 1 + its index in REJECTIONS. */
+	readonly rejected: readonly number[];
+	/** EXPLANATION_WIDTH numbers per replica. A candidate: money, congestion, time, late, harm (USD), TTFT, seconds. A
+	 *  rejected one: what the request needs and what the replica has, where the rule compares numbers. */
+	readonly values: readonly number[];
+}
+export const EXPLANATION_WIDTH = 7;
 
 export type AssignReply =
 	| {
@@ -97,11 +103,11 @@ export type AssignReply =
 			readonly promptTokens: Tokens;
 			readonly outputTokens: Tokens;
 			readonly waited: Seconds;
-			readonly explanation: readonly Explained[];
+			readonly explanation: Explanation;
 	  }
 	/** Every candidate is full: stand in the waiting room and ask for the turn with `waitTurn(reservation)`. */
 	| { readonly kind: "queued"; readonly position: number; readonly expectedWait: Seconds }
-	| { readonly kind: "refused"; readonly error: IsobarError; readonly explanation: readonly Explained[] };
+	| { readonly kind: "refused"; readonly error: IsobarError; readonly explanation: Explanation };
 
 /** The pool began to answer: its first content, reasoning or tool delta came. */
 export interface FirstToken {
@@ -154,4 +160,18 @@ export interface SchedulerMail {
 export interface Bill {
 	readonly reservation: string;
 	readonly nano: NanoUsd;
+}
+
+/** A scheduler object, as an isolate calls it. */
+export interface SchedulerPort {
+	/** Chooses and reserves; `mail` is what the isolate had to tell anyway. */
+	assign(
+		request: AssignRequest,
+		mail: SchedulerMail,
+	): Promise<{ readonly reply: AssignReply; readonly bills: readonly Bill[] }>;
+	mail(mail: SchedulerMail): Promise<readonly Bill[]>;
+	/** Waits until a queued request has its answer: at the latest when its waiting time is over. */
+	waitTurn(reservation: string): Promise<AssignReply>;
+	/** The client is gone: its place in the waiting room, or what it was given there, is free again. */
+	leave(reservation: string): Promise<void>;
 }

@@ -1,0 +1,323 @@
+import { expectedWait, newServiceRate, observeTurns, turnsPerSecond } from "../admission/expected-wait.ts";
+import { ReservationBook, type Load } from "../admission/reservations.ts";
+import { WaitingRoom } from "../admission/waiting-room.ts";
+import type { CatalogModel } from "../catalog/snapshot.ts";
+import { isobarError, type IsobarError } from "../http/errors.ts";
+import type { Settings } from "../settings.ts";
+import type { Seconds } from "../units.ts";
+import { decide, type Circumstances, type Decision } from "./decide.ts";
+import { Fleet, type ReplicaState } from "./fleet.ts";
+import { billOf, judge, learn, type Flight } from "./flights.ts";
+import { createEstimators, learnedState, type Estimators, type LearnedState } from "./estimators.ts";
+import type { AssignReply, AssignRequest, Bill, Ended, Renewal, ReplicaName, SchedulerMail } from "./messages.ts";
+import { overloaded, refusalOf } from "./refusals.ts";
+
+export type SchedulerSettings = Pick<
+	Settings,
+	"reservationSeconds" | "waitingRoomMax" | "waitingRoomTenantMax" | "retryShareMax"
+>;
+
+export interface SchedulerOptions {
+	readonly settings: SchedulerSettings;
+	/** In [0, 1). */
+	readonly rng: () => number;
+	/** What an earlier life of this scheduler has learned. */
+	readonly learned?: LearnedState;
+	/** A request that stood in the waiting room has its answer. */
+	readonly onTurn: (reservation: string, reply: AssignReply) => void;
+}
+
+const FULL = {
+	full: "Every replica is busy and the waiting room is full.",
+	tenant_full: "Every replica is busy and too many of this tenant's requests wait already.",
+};
+const NO_DECISION = { replicas: [], rejected: [], values: [] };
+/** Heads of the waiting room that are tried when a place is free. */
+const LOOK_MAX = 8;
+/** Mean seconds of a request before any has ended. */
+const REQUEST_SECONDS_PRIOR = 5;
+
+/** The decisions of one scheduler object, for one base model: which replica, who waits, what was learned. No I/O and no clock,
+ *  so that the replay of a trace runs this very code. */
+export class SchedulerCore {
+	readonly fleet = new Fleet();
+	readonly estimators: Estimators;
+	readonly #options: SchedulerOptions;
+	readonly #book = new ReservationBook();
+	readonly #room: WaitingRoom<AssignRequest>;
+	readonly #flights = new Map<string, Flight & { readonly reply: AssignReply }>();
+	#model: CatalogModel | undefined;
+	#serviceRate = newServiceRate(0);
+	#requestSeconds: Seconds = REQUEST_SECONDS_PRIOR;
+
+	constructor(options: SchedulerOptions) {
+		this.#options = options;
+		this.estimators = createEstimators(options.learned);
+		const { waitingRoomMax: max, waitingRoomTenantMax: tenantMax } = options.settings;
+		this.#room = new WaitingRoom({ max, tenantMax: Math.min(max, tenantMax) });
+	}
+
+	get inFlight(): number {
+		return this.#book.size;
+	}
+
+	get waiting(): number {
+		return this.#room.size;
+	}
+
+	load(replica: ReplicaName, now: Seconds): Load {
+		return this.#book.load(replica, now);
+	}
+
+	/** Takes over the catalog's view of this model; undefined when the catalog no longer has it. */
+	configure(model: CatalogModel | undefined, now: Seconds): void {
+		this.#model = model;
+		this.fleet.configure(model?.replicas ?? [], this.#options.settings.retryShareMax, this.#options.learned, now);
+	}
+
+	/** Everything learned so far, for `SchedulerOptions.learned`. */
+	learned(): LearnedState {
+		return learnedState(this.fleet, this.estimators);
+	}
+
+	/** Chooses a replica and reserves it, or gives a place in the waiting room, or says why neither. Idempotent by reservation. */
+	assign(request: AssignRequest, now: Seconds): AssignReply {
+		this.tick(now);
+		const known = this.#flights.get(request.reservation);
+		if (known) return known.reply;
+		const model = this.#model;
+		if (!model)
+			return refused(
+				isobarError("model_not_found", `The scheduler knows no model ${JSON.stringify(request.model)}.`, {
+					param: "model",
+				}),
+			);
+
+		const circumstances = this.#circumstances(request, now);
+		const decision = decide(this.fleet, request, circumstances, now);
+		// Who comes while others wait stands behind them.
+		if (decision.ranked.length > 0 && this.#room.size === 0)
+			return this.#place(request, decision, circumstances, 0, now);
+		if (decision.ranked.length === 0) {
+			const refusal = refusalOf(decision, request, model, circumstances);
+			if (refusal) return { kind: "refused", error: refusal, explanation: decision.explanation };
+		}
+		return this.#queue(request, decision, circumstances, now);
+	}
+
+	/** What isolates tell: first tokens, ends, renewals. Takes duplicates, late and unknown ones. */
+	mail(mail: SchedulerMail, now: Seconds): Bill[] {
+		const bills: Bill[] = [];
+		for (const { reservation, headers } of mail.first) {
+			this.#book.started(reservation);
+			const flight = this.#flights.get(reservation);
+			if (flight) flight.headers = headers;
+		}
+		for (const renewal of mail.renewals) this.#renew(renewal, now);
+		for (const ended of mail.ended) {
+			const bill = this.#end(ended, now);
+			if (bill) bills.push(bill);
+		}
+		this.tick(now);
+		return bills;
+	}
+
+	/** The request no longer wants its place in the waiting room, or what it was given there. */
+	leave(reservation: string, now: Seconds): void {
+		this.#room.leave(reservation);
+		const flight = this.#flights.get(reservation);
+		if (flight) this.#forget(reservation, flight.replica, now);
+		this.tick(now);
+	}
+
+	/** What has become due: reservations that were not renewed end, waits that were too long are answered, free places are given
+	 *  away. */
+	tick(now: Seconds): void {
+		for (const { id, replica } of this.#book.expire(now)) {
+			// Not ended in the book: a renewal that comes after all brings it back.
+			this.#flights.delete(id);
+			this.fleet.get(replica)?.meter?.end(id, now);
+		}
+		for (const entry of this.#room.expire(now)) {
+			const waited = now - entry.enqueuedAt;
+			const error = overloaded(
+				waited,
+				entry.payload.policy.waitingMax,
+				`No replica became free in ${waited.toFixed(1)} s.`,
+				this.#options.rng(),
+			);
+			this.#options.onTurn(entry.id, refused(error));
+		}
+		this.#giveTurns(now);
+	}
+
+	/** When the next wait is over; undefined when nobody waits. */
+	nextDeadline(): Seconds | undefined {
+		return this.#room.nextDeadline();
+	}
+
+	#circumstances(request: AssignRequest, now: Seconds): Circumstances {
+		const { roundTrips, outputLengths, bytesPerToken } = this.estimators;
+		const model = this.#model?.id ?? request.model;
+		const estimate = Math.ceil(request.promptBytes / bytesPerToken.ratio(model));
+		return {
+			promptTokens: Math.max(1, Math.min(estimate, request.promptTokensMax)),
+			outputTokens:
+				request.outputTokensMax === 0 ? 0 : outputLengths.predict(model, request.key, request.outputTokensMax),
+			load: (replica) => this.#book.load(replica.entry.name, now),
+			roundTrip: ({ entry: { pool } }) =>
+				roundTrips.expected(request.edge, pool.id, pool.pool.place.round_trip_ms / 1_000, now),
+		};
+	}
+
+	#place(
+		request: AssignRequest,
+		decision: Decision,
+		circumstances: Circumstances,
+		waited: Seconds,
+		now: Seconds,
+	): AssignReply {
+		const { reservation: id, tenant, key } = request;
+		const chosen = decision.ranked[0]!;
+		const replica = this.fleet.get(chosen.replica)!;
+		const { promptTokens, outputTokens } = circumstances;
+		const before = this.#book.load(chosen.replica, now);
+		const { pendingTokens } = before;
+		const running = before.inFlight + 1;
+		// A streamed answer says when it has begun; if that word is lost, it is taken as begun some time later.
+		const expectedStart = request.stream ? now + 10 + 4 * chosen.expectedTtft : now + chosen.expectedTtft;
+		const reserved = this.#book.reserve({
+			id,
+			replica: chosen.replica,
+			tenant,
+			key,
+			promptTokens,
+			outputTokens,
+			expectedStart,
+			now,
+			seconds: this.#options.settings.reservationSeconds,
+		});
+		// The caller has gone on without this answer, and its request is over already.
+		if (reserved === "ended") return refused(isobarError("internal", "The request has ended."));
+		replica.meter?.begin(id, promptTokens + outputTokens, now);
+		if (request.retry) replica.retryBudget.withdraw(now);
+		else replica.retryBudget.deposit(now);
+
+		const { ranked, explanation } = decision;
+		const reply: AssignReply = { kind: "assigned", ranked, promptTokens, outputTokens, waited, explanation };
+		const roundTrip = circumstances.roundTrip(replica);
+		this.#flights.set(id, {
+			request,
+			replica,
+			assignedAt: now,
+			promptTokens,
+			outputTokens,
+			pendingTokens,
+			running,
+			roundTrip,
+			headers: null,
+			reply,
+		});
+		return reply;
+	}
+
+	#queue(request: AssignRequest, decision: Decision, circumstances: Circumstances, now: Seconds): AssignReply {
+		const { reservation: id, tenant, policy } = request;
+		const cost = circumstances.promptTokens + circumstances.outputTokens;
+		const deadline = now + policy.waitingMax;
+		const shed = (wait: Seconds, why: string): AssignReply => ({
+			kind: "refused",
+			error: overloaded(wait, policy.waitingMax, why, this.#options.rng()),
+			explanation: decision.explanation,
+		});
+		// Asked before anything changes in the room: what is shed must not have displaced another.
+		const expected = this.#expectedWait(this.#room.nextPosition(tenant, policy.priority), now);
+		if (expected > policy.waitingMax && !this.#room.get(id)) {
+			return shed(expected, `Every replica is busy, and the wait would be about ${expected.toFixed(0)} s.`);
+		}
+		const entry = { id, tenant, priority: policy.priority, cost, deadline, enqueuedAt: now, payload: request };
+		const offered = this.#room.offer(entry);
+		if (!offered.ok) return shed(expected, FULL[offered.error]);
+		const { displaced, position } = offered.value;
+		if (displaced) this.#options.onTurn(displaced.id, this.#displace(displaced.payload, now));
+		const wait = this.#expectedWait(position, now);
+		this.#serviceRate = observeTurns(this.#serviceRate, 0, true, now);
+		this.#giveTurns(now, id);
+		return this.#flights.get(id)?.reply ?? { kind: "queued", position, expectedWait: wait };
+	}
+
+	#displace({ policy }: AssignRequest, now: Seconds): AssignReply {
+		const wait = this.#expectedWait(this.#room.size, now);
+		const why = "The waiting room is full and a more urgent request came.";
+		return refused(overloaded(wait, policy.waitingMax, why, this.#options.rng()));
+	}
+
+	/** Gives free places to those whose turn it is. `own` is answered by the caller. */
+	#giveTurns(now: Seconds, own?: string): void {
+		if (this.#room.size === 0) {
+			// Whoever waited has left: what comes out of an empty room tells nothing of capacity.
+			if (this.#serviceRate.waiting) this.#serviceRate = observeTurns(this.#serviceRate, 0, false, now);
+			return;
+		}
+		let turns = 0;
+		for (;;) {
+			let placed: { circumstances: Circumstances; decision: Decision } | undefined;
+			const entry = this.#room.next(
+				now,
+				({ payload }) => {
+					const circumstances = this.#circumstances(payload, now);
+					const decision = decide(this.fleet, payload, circumstances, now);
+					placed = { circumstances, decision };
+					return decision.ranked.length > 0;
+				},
+				LOOK_MAX,
+			);
+			if (!entry || !placed) break;
+			turns++;
+			const reply = this.#place(entry.payload, placed.decision, placed.circumstances, now - entry.enqueuedAt, now);
+			if (entry.id !== own) this.#options.onTurn(entry.id, reply);
+		}
+		this.#serviceRate = observeTurns(this.#serviceRate, turns, this.#room.size > 0, now);
+	}
+
+	#expectedWait(position: number, now: Seconds): Seconds {
+		let places = 0;
+		for (const { entry } of this.fleet.replicas) places += entry.maxConcurrency;
+		return expectedWait(position, turnsPerSecond(this.#serviceRate, places / this.#requestSeconds, now));
+	}
+
+	#renew(renewal: Renewal, now: Seconds): void {
+		const replica = this.fleet.get(renewal.replica);
+		if (!replica) return;
+		const outcome = this.#book.renew(renewal, now, this.#options.settings.reservationSeconds);
+		if (outcome === "rebuilt")
+			replica.meter?.begin(renewal.reservation, renewal.promptTokens + renewal.outputTokens, now);
+	}
+
+	#end(ended: Ended, now: Seconds): Bill | undefined {
+		const { reservation } = ended;
+		const booked = this.#book.end(reservation, now);
+		const flight = this.#flights.get(reservation);
+		const replica = flight?.replica ?? (booked && this.fleet.get(booked.replica));
+		this.#flights.delete(reservation);
+		if (!replica) return undefined;
+		if (flight) {
+			judge(flight, ended, now, this.#options.rng());
+			learn(flight, ended, this.#book.load(replica.entry.name, now).inFlight + 1, this.estimators, now);
+			this.#requestSeconds += 0.02 * (now - flight.assignedAt - this.#requestSeconds);
+		}
+		const nano = billOf(replica, reservation, now);
+		return nano === undefined ? undefined : { reservation, nano };
+	}
+
+	/** Ends a reservation of which nothing more is known than that it is over. */
+	#forget(reservation: string, replica: ReplicaState, now: Seconds): void {
+		this.#book.end(reservation, now);
+		this.#flights.delete(reservation);
+		replica.meter?.end(reservation, now);
+	}
+}
+
+function refused(error: IsobarError): AssignReply {
+	return { kind: "refused", error, explanation: NO_DECISION };
+}

@@ -1,0 +1,75 @@
+import { newHealth, type Health } from "../admission/health.ts";
+import { RetryBudget } from "../admission/retry-budget.ts";
+import type { CatalogReplica } from "../catalog/snapshot.ts";
+import { TokenTimeMeter } from "../money/token-time.ts";
+import { priorRates } from "../perf/prior.ts";
+import { createReplicaModel, type ReplicaModel } from "../perf/replica-model.ts";
+import type { LearnedReplica, LearnedState } from "./estimators.ts";
+import type { ReplicaName } from "./messages.ts";
+import type { Seconds } from "../units.ts";
+
+/** What the scheduler knows of one replica beyond the catalog. */
+export interface ReplicaState {
+	/** As the newest catalog has it. */
+	entry: CatalogReplica;
+	readonly model: ReplicaModel;
+	health: Health;
+	/** Divides GPU time among requests; null for pools priced by the token. */
+	meter: TokenTimeMeter | null;
+	retryBudget: RetryBudget;
+}
+
+/** All replicas of one base model, in catalog order. */
+export class Fleet {
+	#replicas: readonly ReplicaState[] = [];
+	#names: readonly ReplicaName[] = [];
+	#byName = new Map<ReplicaName, ReplicaState>();
+
+	get replicas(): readonly ReplicaState[] {
+		return this.#replicas;
+	}
+
+	/** Names in the same order; one array, shared by all explanations. */
+	get names(): readonly ReplicaName[] {
+		return this.#names;
+	}
+
+	get(name: ReplicaName): ReplicaState | undefined {
+		return this.#byName.get(name);
+	}
+
+	/** Takes over a catalog. A replica keeps what was learned of it while it stays at the same URL; one that moved is new. */
+	configure(
+		entries: readonly CatalogReplica[],
+		retryShare: number,
+		learned: LearnedState | undefined,
+		now: Seconds,
+	): void {
+		const budgets = new Map<string, RetryBudget>();
+		for (const state of this.#replicas) budgets.set(state.entry.pool.id, state.retryBudget);
+		const replicas = entries.map((entry): ReplicaState => {
+			const known = this.#byName.get(entry.name);
+			let retryBudget = budgets.get(entry.pool.id);
+			if (!retryBudget) budgets.set(entry.pool.id, (retryBudget = new RetryBudget({ share: retryShare })));
+			const byTime = entry.pool.pricing.per === "gpu_second";
+			// The same object goes on: requests in flight refer to it.
+			if (known?.entry.baseUrl === entry.baseUrl) {
+				return Object.assign(known, {
+					entry,
+					retryBudget,
+					meter: byTime ? (known.meter ?? new TokenTimeMeter()) : null,
+				});
+			}
+			const model = modelOf(entry, learned?.replicas[entry.name]);
+			return { entry, model, health: newHealth(now), meter: byTime ? new TokenTimeMeter() : null, retryBudget };
+		});
+		this.#replicas = replicas;
+		this.#names = replicas.map((state) => state.entry.name);
+		this.#byName = new Map(replicas.map((state) => [state.entry.name, state]));
+	}
+}
+
+function modelOf(entry: CatalogReplica, learned: LearnedReplica | undefined): ReplicaModel {
+	const prior = priorRates(entry.pool.model, entry.pool.pool);
+	return createReplicaModel(prior, learned?.baseUrl === entry.baseUrl ? learned.model : undefined);
+}

@@ -1,0 +1,80 @@
+import { onFailure, onSuccess } from "../admission/health.ts";
+import { secondsAtPrice } from "../money/nano.ts";
+import { expectedTpot, expectedTtft, observeTpot, observeTtft, rates } from "../perf/replica-model.ts";
+import type { NanoUsd, Seconds, Tokens } from "../units.ts";
+import type { Estimators } from "./estimators.ts";
+import type { ReplicaState } from "./fleet.ts";
+import type { AssignRequest, Ended } from "./messages.ts";
+
+/** What the scheduler remembers of an assignment until it ends, to learn from how it went. */
+export interface Flight {
+	readonly request: AssignRequest;
+	readonly replica: ReplicaState;
+	readonly assignedAt: Seconds;
+	readonly promptTokens: Tokens;
+	readonly outputTokens: Tokens;
+	/** Prompt tokens that were pending on the replica when this one came. */
+	readonly pendingTokens: Tokens;
+	/** Requests in flight there, this one included. */
+	readonly running: number;
+	readonly roundTrip: Seconds;
+	/** Seconds to the response headers, when they came before the first token. */
+	headers: Seconds | null;
+}
+
+/** Moves the replica's health by how a flight ended. What the client did says nothing about it. */
+export function judge(flight: Flight, ended: Ended, now: Seconds, jitter: number): void {
+	const { replica, assignedAt: sentAt } = flight;
+	if (ended.failure) {
+		const retryAfter = ended.retryAfter;
+		replica.health = onFailure(replica.health, ended.failure, now, {
+			sentAt,
+			jitter,
+			...(retryAfter !== undefined && { retryAfter }),
+		});
+	} else if (ended.outcome === "ok") {
+		replica.health = onSuccess(replica.health, now, { sentAt });
+	}
+}
+
+/** Learns the replica's rates and the request's sizes from a whole answer. Retried requests are left out: their clock ran
+ *  elsewhere too. */
+export function learn(flight: Flight, ended: Ended, running: number, estimators: Estimators, now: Seconds): void {
+	const { request, replica } = flight;
+	if (ended.outcome !== "ok") return;
+	const model = replica.entry.pool.model.id;
+	const output = ended.outputTokens;
+	if (ended.promptTokens !== null) estimators.bytesPerToken.observe(model, request.promptBytes, ended.promptTokens);
+	if (output !== null && request.outputTokensMax > 0) {
+		estimators.outputLengths.observe(model, request.key, output, output >= request.outputTokensMax);
+	}
+	if (request.retry) return;
+	if (flight.headers !== null) estimators.roundTrips.observe(request.edge, replica.entry.pool.id, flight.headers, now);
+
+	const promptTokens = ended.promptTokens ?? flight.promptTokens;
+	const uncachedTokens = Math.max(0, promptTokens - (ended.cachedTokens ?? 0));
+	const { pendingTokens, roundTrip } = flight;
+	const batch = (flight.running + running) / 2;
+	if (ended.ttft !== null) {
+		observeTtft(replica.model, { pendingTokens, uncachedTokens, roundTrip, ttft: ended.ttft }, now);
+		const decodeSeconds = ended.seconds - ended.ttft;
+		if (output !== null) observeTpot(replica.model, { running: batch, outputTokens: output, decodeSeconds }, now);
+		return;
+	}
+	// A plain answer tells only its whole time: it is divided as it was expected to divide.
+	const learned = rates(replica.model, now);
+	const ttft = expectedTtft(learned, { pending: pendingTokens, uncached: uncachedTokens });
+	const decode = Math.max(0, (output ?? 0) - 1) * expectedTpot(learned, batch);
+	if (ttft + decode <= 0) return;
+	const scale = Math.max(0, ended.seconds - roundTrip) / (ttft + decode);
+	observeTtft(replica.model, { pendingTokens, uncachedTokens, roundTrip, ttft: roundTrip + ttft * scale }, now);
+	if (output !== null)
+		observeTpot(replica.model, { running: batch, outputTokens: output, decodeSeconds: decode * scale }, now);
+}
+
+/** The flight's share of GPU time in nano-dollars; undefined for pools priced by the token. */
+export function billOf(replica: ReplicaState, reservation: string, now: Seconds): NanoUsd | undefined {
+	const { pricing } = replica.entry.pool;
+	if (!replica.meter || pricing.per !== "gpu_second") return undefined;
+	return secondsAtPrice(replica.meter.end(reservation, now), pricing.nanoPerSecond);
+}

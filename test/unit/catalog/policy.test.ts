@@ -1,0 +1,41 @@
+import { expect, test } from "vitest";
+import { policySchema } from "../../../src/shared/catalog/keys.ts";
+import { policyFor } from "../../../src/shared/catalog/policy.ts";
+
+const key = (change = {}) => policySchema.parse(change);
+
+test("defaults: v $0.001 a second, goal 2 s, ten times v when late", () => {
+	expect(policyFor(key(), {}, 30)).toEqual({
+		valueOfSecond: 0.001,
+		ttftGoal: 2,
+		lateSecond: 0.01,
+		priority: "standard",
+		waitingMax: 30,
+		regions: null,
+		priceCeiling: null,
+	});
+});
+
+test("a request may change its value of time and goals; lateness keeps the key's proportion", () => {
+	expect(
+		policyFor(key({ value_of_second_usd: 0.002, late_second_usd: 0.01 }), { value_of_second_usd: 0.02 }, 30).lateSecond,
+	).toBeCloseTo(0.1, 12);
+	expect(policyFor(key(), { late_second_usd: 0.5, ttft_goal_seconds: 1 }, 30)).toMatchObject({
+		lateSecond: 0.5,
+		ttftGoal: 1,
+	});
+});
+
+test("hard limits are only narrowed", () => {
+	const policy = key({ regions: ["eu", "us"], price_ceiling_usd: 0.1, waiting_seconds_max: 5, priority: "standard" });
+	expect(
+		policyFor(
+			policy,
+			{ regions: ["us", "ap"], price_ceiling_usd: 1, waiting_seconds_max: 60, priority: "interactive" },
+			30,
+		),
+	).toMatchObject({ regions: ["us"], priceCeiling: 0.1, waitingMax: 5, priority: "standard" });
+	expect(
+		policyFor(policy, { regions: ["ap"], price_ceiling_usd: 0.01, waiting_seconds_max: 1, priority: "batch" }, 30),
+	).toMatchObject({ regions: [], priceCeiling: 0.01, waitingMax: 1, priority: "batch" });
+});
