@@ -3,13 +3,16 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
 	test: {
+		reporters: ["default", "./test/reporter.ts"],
 		projects: [
 			{ test: { name: "unit", include: ["test/unit/**/*.test.ts", "test/simulator/**/*.test.ts"] } },
 			{
 				plugins: [
 					cloudflareTest(async () => ({
 						wrangler: { configPath: "./wrangler.toml" },
-						miniflare: { bindings: { ADMIN_TOKEN: "test-admin-token", TEST_MIGRATIONS: await readD1Migrations("migrations") } },
+						miniflare: {
+							bindings: { ADMIN_TOKEN: "test-admin-token", TEST_MIGRATIONS: await readD1Migrations("migrations") },
+						},
 					})),
 				],
 				test: {
@@ -22,7 +25,8 @@ export default defineConfig({
 			{
 				test: {
 					name: "clients",
-					include: ["test/clients/**/*.test.ts"],
+					include: ["test/clients/**/*.test.ts", "test/scripts/**/*.test.ts"],
+					globalSetup: ["test/support/bundle-once.ts"],
 					testTimeout: 30_000,
 					hookTimeout: 60_000,
 				},

@@ -1,0 +1,101 @@
+import type { CatalogInput } from "../src/shared/catalog/schema.ts";
+import type { ReplicaOptions } from "../test/simulator/options.ts";
+
+const CHAT_MODEL = "llama-3.1-8b";
+const EMBEDDING_MODEL = "bge-m3";
+
+/** Credentials of the demo's pools, as the Worker secrets that the catalog names. */
+export const DEMO_SECRETS = { DEMO_API_KEY: "simulated-credential" } as const;
+
+/** What `npm start` simulates: reserved H100s that are always warm, an L40S that has scaled to zero, a commercial API that is
+ *  fast, far and paid by the token; and an L4 for embeddings. A replica's name is `pool/replica`. */
+export const DEMO_REPLICAS: readonly ReplicaOptions[] = [
+	{ name: "h100-reserved/a", model: CHAT_MODEL, profile: "H100" },
+	{ name: "h100-reserved/b", model: CHAT_MODEL, profile: "H100" },
+	{
+		name: "l40s-serverless/a",
+		model: CHAT_MODEL,
+		profile: "L40S",
+		startCold: true,
+		behaviour: { coldStartSeconds: 8, idleSeconds: 120, latencySeconds: 0.02 },
+	},
+	{
+		name: "token-api/main",
+		model: "meta-llama/Llama-3.1-8B-Instruct",
+		profile: { prefillTokensPerSecond: 12_000, stepSeconds: 0.006, secondsPerSequence: 0.00002 },
+		apiKey: DEMO_SECRETS.DEMO_API_KEY,
+		behaviour: { latencySeconds: 0.08 },
+	},
+	{ name: "l4-embeddings/a", model: EMBEDDING_MODEL, profile: "L4", contextLength: 8_192, embeddingDimensions: 1_024 },
+];
+
+/** The catalog of those pools. GPU prices: RunPod, 2026-06 (H100 on demand by the hour, L40S and L4 "flex" by the second); by
+ *  the token: a middle of the hosted offers for this model. */
+export function demoCatalog(urls: ReadonlyMap<string, string>): CatalogInput {
+	const replicas = (pool: string) =>
+		[...urls]
+			.filter(([name]) => name.startsWith(`${pool}/`))
+			.map(([name, url]) => ({ id: name.slice(pool.length + 1), url }));
+	return {
+		models: [
+			{
+				id: CHAT_MODEL,
+				aliases: ["llama-3.1-8b-instruct"],
+				context_length: 131_072,
+				capabilities: ["chat", "completions", "tools", "vision", "logprobs", "json", "token_prompts"],
+				parameters_billion: 8.03,
+				kv_bytes_per_token: 131_072,
+			},
+			{ id: EMBEDDING_MODEL, context_length: 8_192, capabilities: ["embeddings"], parameters_billion: 0.568 },
+		],
+		pools: [
+			{
+				id: "h100-reserved",
+				model: CHAT_MODEL,
+				engine: "vllm",
+				gpu: { type: "H100" },
+				place: { provider: "simulated", region: "us-east", round_trip_ms: 2 },
+				price: { per: "gpu_hour", usd: 3.29 },
+				replicas: replicas("h100-reserved"),
+			},
+			{
+				id: "l40s-serverless",
+				model: CHAT_MODEL,
+				engine: "vllm",
+				gpu: { type: "L40S" },
+				place: { provider: "simulated", region: "us-west", round_trip_ms: 20 },
+				price: { per: "gpu_second", usd: 0.00053 },
+				replicas: replicas("l40s-serverless"),
+			},
+			{
+				id: "token-api",
+				model: CHAT_MODEL,
+				engine: "openai",
+				upstream_model: "meta-llama/Llama-3.1-8B-Instruct",
+				place: { provider: "simulated", region: "eu-central", round_trip_ms: 80 },
+				price: { per: "million_tokens", input: 0.1, output: 0.1 },
+				secret: "DEMO_API_KEY",
+				replicas: replicas("token-api"),
+			},
+			{
+				id: "l4-embeddings",
+				model: EMBEDDING_MODEL,
+				engine: "vllm",
+				gpu: { type: "L4" },
+				place: { provider: "simulated", region: "us-east", round_trip_ms: 2 },
+				price: { per: "gpu_second", usd: 0.00019 },
+				replicas: replicas("l4-embeddings"),
+			},
+		],
+	};
+}
+
+/** Puts the demo's models and pools into a catalog, in the place of older ones of the same ids; the rest stays. */
+export function withDemo(catalog: CatalogInput, demo: CatalogInput): CatalogInput {
+	return { models: replaceById(catalog.models, demo.models), pools: replaceById(catalog.pools, demo.pools) };
+}
+
+function replaceById<T extends { readonly id: string }>(old: readonly T[], fresh: readonly T[]): T[] {
+	const ids = new Set(fresh.map((each) => each.id));
+	return [...old.filter((each) => !ids.has(each.id)), ...fresh];
+}

@@ -1,0 +1,91 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { bundleWorker, type Bundle } from "./bundle.ts";
+import { applyMigrations, type Database } from "./migrations.ts";
+import { runWorkers, type LogLine } from "./workerd.ts";
+
+export interface LocalOptions {
+	/** 0, the default: a free one. */
+	readonly port?: number;
+	readonly host?: string;
+	/** Directory of the state, kept over restarts. Absent: in memory. */
+	readonly persist?: string;
+	/** Worker secrets: `ADMIN_TOKEN`, credentials of pools. */
+	readonly secrets?: Readonly<Record<string, string>>;
+	/** Overrides of single settings of `src/shared/settings.ts`. */
+	readonly settings?: Readonly<Record<string, unknown>>;
+	/** How many more isolates run the same script, bound to the same Durable Objects and D1, each at its own URL: what several
+	 *  of Cloudflare's machines are to one ledger. Default: none. */
+	readonly edges?: number;
+	readonly onLog?: LogLine;
+}
+
+export interface LocalIsobar {
+	readonly url: string;
+	/** The additional isolates. */
+	readonly edgeUrls: readonly string[];
+	readonly catalog: Database;
+	/** Of workerd. */
+	readonly pid: number;
+	readonly stop: () => Promise<void>;
+	/** Ends workerd at once with SIGKILL: memory is lost, what is under `persist` stays for the next start. */
+	readonly kill: () => Promise<void>;
+}
+
+/** Runs the Worker, bundled as it would be deployed, in workerd with its Durable Objects and a migrated D1. Rejects when it
+ *  does not build or start, or when the port is taken. */
+export async function startIsobar(options: LocalOptions = {}): Promise<LocalIsobar> {
+	const bundle = await bundleWorker();
+	const bindings = {
+		...bundle.vars,
+		...options.secrets,
+		...(options.settings && { SETTINGS: JSON.stringify(options.settings) }),
+	};
+	const modules = await readModules(bundle);
+	const names = [bundle.name, ...Array.from({ length: options.edges ?? 0 }, (_, i) => `${bundle.name}-edge-${i + 1}`)];
+	const workerd = await runWorkers({
+		...options,
+		workers: names.map((name) => ({
+			name,
+			modules,
+			compatibilityDate: bundle.compatibilityDate,
+			compatibilityFlags: [...bundle.compatibilityFlags],
+			bindings,
+			d1Databases: { ...bundle.d1Databases },
+			durableObjects: Object.fromEntries(
+				Object.entries(bundle.durableObjects).map(([binding, object]) => [
+					binding,
+					name === bundle.name ? object : { ...object, scriptName: bundle.name },
+				]),
+			),
+		})),
+	});
+	const [url = "", ...edgeUrls] = workerd.urls.map((each) => each.origin);
+	try {
+		const catalog = await workerd.miniflare.getD1Database("CATALOG", bundle.name);
+		await applyMigrations(catalog);
+		return {
+			url,
+			edgeUrls,
+			catalog,
+			get pid() {
+				return workerd.pid;
+			},
+			stop: workerd.stop,
+			kill: workerd.kill,
+		};
+	} catch (error) {
+		await workerd.stop();
+		throw error;
+	}
+}
+
+async function readModules({ directory, modules }: Bundle) {
+	return Promise.all(
+		modules.map(async ({ type, path }) => {
+			const bytes = await readFile(join(directory, path));
+			const contents = type === "ESModule" || type === "Text" ? bytes.toString("utf8") : new Uint8Array(bytes);
+			return { type, path, contents };
+		}),
+	);
+}

@@ -1,0 +1,44 @@
+import * as z from "zod";
+
+/** What the Worker logs of a request: one JSON object on one line. */
+const requestLog = z.object({
+	event: z.literal("request"),
+	id: z.string(),
+	model: z.string().nullable(),
+	pool: z.string().nullable(),
+	replica: z.string().nullable(),
+	why: z.string().nullable(),
+	status: z.number(),
+	ttft_seconds: z.number().nullable(),
+	prompt_tokens: z.number().nullable(),
+	cached_tokens: z.number().nullable(),
+	completion_tokens: z.number().nullable(),
+	cost_usd: z.number().nullable(),
+	seconds: z.number(),
+});
+export type RequestLog = z.infer<typeof requestLog>;
+
+/** The request that a line of the Worker's log tells of; null for any other line. */
+export function parseRequestLog(line: string): RequestLog | null {
+	if (!line.startsWith("{")) return null;
+	try {
+		return requestLog.safeParse(JSON.parse(line)).data ?? null;
+	} catch {
+		return null;
+	}
+}
+
+/** A request as one line for a terminal: `200 llama-3.1-8b on h100/a (fastest) TTFT 0.21 s, 1.40 s, 34 + 120 tokens, $0.0000040`. */
+export function formatRequest(log: RequestLog): string {
+	const replica = log.replica?.includes("/") ? log.replica : [log.pool, log.replica].filter(Boolean).join("/");
+	const cached = log.cached_tokens ? ` (${log.cached_tokens} cached)` : "";
+	const figures = [
+		log.ttft_seconds === null ? null : `TTFT ${log.ttft_seconds.toFixed(2)} s`,
+		`${log.seconds.toFixed(2)} s`,
+		log.prompt_tokens === null ? null : `${log.prompt_tokens}${cached} + ${log.completion_tokens ?? 0} tokens`,
+		log.cost_usd === null ? null : `$${log.cost_usd.toFixed(7)}`,
+	].filter((figure) => figure !== null);
+	const where = replica ? ` on ${replica}` : "";
+	const why = log.why ? ` (${log.why})` : "";
+	return `${log.status} ${log.model ?? "-"}${where}${why} ${figures.join(", ")}`;
+}

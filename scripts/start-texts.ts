@@ -1,0 +1,69 @@
+export const HELP = `npm start -- [options]
+
+Runs Isobar on this machine, in front of simulated GPU pools.
+
+  --port N      where to listen (8787)
+  --host HOST   which address to listen at (127.0.0.1)
+  --state DIR   where D1, the Durable Objects and the demo's credentials are kept (.isobar)
+  --reset       delete that state first
+  --help        show this
+
+Credentials of pools that you add are read from .dev.vars, a line NAME=value each.`;
+
+const MODEL = "llama-3.1-8b";
+
+/** A program that works as it stands where the package `openai` is found. */
+export function sdkExample(url: string, key: string): string {
+	return `import OpenAI from "openai";
+
+const client = new OpenAI({ baseURL: "${url}/v1", apiKey: "${key}" });
+const stream = await client.chat.completions.create({
+	model: "${MODEL}",
+	messages: [{ role: "user", content: "What joins points of equal pressure?" }],
+	stream: true,
+});
+for await (const chunk of stream) process.stdout.write(chunk.choices[0]?.delta.content ?? "");
+console.log();
+`;
+}
+
+export function curlExample(url: string, key: string): string {
+	const body = JSON.stringify({ model: MODEL, messages: [{ role: "user", content: "Hello" }] });
+	return `curl ${url}/v1/chat/completions -H 'authorization: Bearer ${key}' -H 'content-type: application/json' -d '${body}'`;
+}
+
+interface Welcome {
+	readonly url: string;
+	readonly key: string;
+	readonly budgetDayUsd: number;
+	readonly curl: string;
+	readonly code: string;
+	readonly example: string;
+	readonly isRunnable: boolean;
+	readonly state: string;
+	readonly credentials: string;
+	readonly seconds: number;
+}
+
+/** What the terminal shows once everything runs. */
+export function welcome(facts: Welcome): string {
+	const node = process.platform === "linux" ? "node_modules/.bin/node" : "node";
+	const run = facts.isRunnable ? `; run it with  ${node} ${facts.example}` : "";
+	return `
+Isobar runs (after ${facts.seconds.toFixed(1)} s), in front of simulated pools.
+
+  base URL   ${facts.url}/v1
+  key        ${facts.key}   (tenant demo, $${facts.budgetDayUsd} a day)
+
+With curl:
+
+${facts.curl}
+
+With the OpenAI SDK (${facts.example}${run}):
+
+${facts.code.trimEnd()}
+
+State is in ${facts.state}, the admin token in ${facts.credentials}. To begin anew: npm start -- --reset
+Ctrl-C stops. One line a request follows.
+`;
+}

@@ -1,0 +1,37 @@
+import { describe, expect, it } from "vitest";
+import { formatRequest, parseRequestLog } from "../../scripts/request-line.ts";
+
+const line = {
+	event: "request",
+	id: "req_1",
+	model: "llama-3.1-8b",
+	pool: "h100",
+	replica: "h100/a",
+	why: "cheapest",
+	status: 200,
+	ttft_seconds: 0.2134,
+	prompt_tokens: 34,
+	cached_tokens: 16,
+	completion_tokens: 120,
+	cost_usd: 0.000004,
+	seconds: 1.4,
+};
+
+describe("the line of a request", () => {
+	it("tells model, replica, reason, times, tokens and cost", () => {
+		const log = parseRequestLog(JSON.stringify(line));
+		expect(log && formatRequest(log)).toBe(
+			"200 llama-3.1-8b on h100/a (cheapest) TTFT 0.21 s, 1.40 s, 34 (16 cached) + 120 tokens, $0.0000040",
+		);
+	});
+
+	it("leaves out what a refused request does not have", () => {
+		const refused = { ...line, status: 429, pool: null, replica: null, why: null, ttft_seconds: null };
+		const log = parseRequestLog(JSON.stringify({ ...refused, prompt_tokens: null, cost_usd: null, seconds: 0.003 }));
+		expect(log && formatRequest(log)).toBe("429 llama-3.1-8b 0.00 s");
+	});
+
+	it.each(["plain text", "{ not JSON", '{"event":"other"}', "[]", ""])("is not made of %j", (text) => {
+		expect(parseRequestLog(text)).toBeNull();
+	});
+});
