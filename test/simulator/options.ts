@@ -1,0 +1,84 @@
+import { BLOCK_TOKENS } from "./block-chain.ts";
+import type { BehaviourChange } from "./behaviour.ts";
+import { engineProfile, type EngineProfile, type ProfileName, type ProfileNumbers } from "./profile.ts";
+
+export interface ReplicaOptions {
+	readonly name: string;
+	/** The served model name. */
+	readonly model: string;
+	readonly profile?: ProfileName | ProfileNumbers;
+	/** Default: a free port. */
+	readonly port?: number;
+	/** Sequences that run at once (vLLM's max_num_seqs); the others wait. Default: the profile's. */
+	readonly maxConcurrency?: number;
+	readonly kvTokens?: number;
+	/** vLLM's max_model_len; never more than the KV memory holds. Default 131,072. */
+	readonly contextLength?: number;
+	/** Divides all times. 0 or Infinity: no delays at all; then there is no queue and no prefix cache either, and prompts in
+	 *  bodies over 16 KB are not read but counted as a token for 4 bytes. Default 1. */
+	readonly speed?: number;
+	/** Every path under /v1 then needs it as Bearer token. */
+	readonly apiKey?: string;
+	/** Scaled to zero: the first request starts it. */
+	readonly startCold?: boolean;
+	/** vLLM's --enable-prompt-tokens-details. Default true. */
+	readonly reportCachedTokens?: boolean;
+	/** The field of reasoning deltas: `reasoning`, or `reasoning_content` as in older versions. */
+	readonly reasoningField?: "reasoning" | "reasoning_content";
+	/** Median length of an answer, in tokens. Default 120. */
+	readonly outputTokens?: number;
+	readonly embeddingDimensions?: number;
+	/** Requests kept for `lastRequests()`. Default 100. */
+	readonly recordRequests?: number;
+	/** With no delays: events written at once; the rest follows in later turns of the event loop. Default: all. */
+	readonly eventsPerWrite?: number;
+	readonly behaviour?: BehaviourChange;
+}
+
+/** Options with nothing left open. */
+export interface Settings {
+	readonly name: string;
+	readonly model: string;
+	readonly profile: EngineProfile;
+	readonly port: number;
+	readonly contextLength: number;
+	/** Infinity: no delays. */
+	readonly speed: number;
+	readonly apiKey: string | null;
+	readonly startCold: boolean;
+	readonly reportCachedTokens: boolean;
+	readonly reasoningField: "reasoning" | "reasoning_content";
+	readonly outputTokens: number;
+	readonly embeddingDimensions: number;
+	readonly recordRequests: number;
+	readonly eventsPerWrite: number;
+	readonly behaviour: BehaviourChange;
+}
+
+export function settingsOf(options: ReplicaOptions): Settings {
+	const base = engineProfile(options.profile ?? "H100");
+	const profile: EngineProfile = {
+		...base,
+		kvTokens: options.kvTokens ?? base.kvTokens,
+		maxRunning: options.maxConcurrency ?? base.maxRunning,
+	};
+	const kvHolds = Math.floor(profile.kvTokens / BLOCK_TOKENS) * BLOCK_TOKENS;
+	const speed = options.speed ?? 1;
+	return {
+		name: options.name,
+		model: options.model,
+		profile,
+		port: options.port ?? 0,
+		contextLength: Math.min(options.contextLength ?? 131_072, kvHolds),
+		speed: speed === 0 ? Number.POSITIVE_INFINITY : speed,
+		apiKey: options.apiKey ?? null,
+		startCold: options.startCold ?? false,
+		reportCachedTokens: options.reportCachedTokens ?? true,
+		reasoningField: options.reasoningField ?? "reasoning",
+		outputTokens: options.outputTokens ?? 120,
+		embeddingDimensions: options.embeddingDimensions ?? 1_024,
+		recordRequests: options.recordRequests ?? 100,
+		eventsPerWrite: options.eventsPerWrite ?? Number.POSITIVE_INFINITY,
+		behaviour: options.behaviour ?? {},
+	};
+}
