@@ -1,0 +1,144 @@
+import { isolateAuthenticator } from "../../src/adapters/authenticate.ts";
+import { isolateCatalog } from "../../src/adapters/catalog-cache.ts";
+import type { Key } from "../../src/shared/catalog/keys.ts";
+import { policyFor } from "../../src/shared/catalog/policy.ts";
+import { findModel, type CatalogModel } from "../../src/shared/catalog/snapshot.ts";
+import { isobarError, type IsobarError } from "../../src/shared/http/errors.ts";
+import { isLimited, limitsOf } from "../../src/shared/ledger/limits.ts";
+import type { Amount, KeyLimits } from "../../src/shared/ledger/messages.ts";
+import { nanoFromUsd } from "../../src/shared/money/nano.ts";
+import { worstCase } from "../../src/shared/money/pricing.ts";
+import { worstSeconds } from "../../src/shared/perf/worst-seconds.ts";
+import { err, ok, type Result } from "../../src/shared/result.ts";
+import type { AssignPolicy, Endpoint } from "../../src/shared/scheduler/messages.ts";
+import type { Seconds, Tokens } from "../../src/shared/units.ts";
+import { askLedger } from "./objects.ts";
+import { now, thisIsolate, type Isolate } from "./isolate.ts";
+import { readBody } from "./read-body.ts";
+import { readRequest, type RoutedRequest } from "./read-request.ts";
+import { refusalError } from "./refusal-error.ts";
+import type { Hold } from "./wallet.ts";
+
+/** A request that may be sent: it is who it says, can be understood, and its cost is reserved. */
+export interface Admitted {
+	readonly id: string;
+	readonly isolate: Isolate;
+	readonly key: Key;
+	readonly request: RoutedRequest;
+	readonly model: CatalogModel;
+	readonly catalogVersion: number;
+	readonly policy: AssignPolicy;
+	/** Output tokens of one choice at most: the client's, or the default that is injected. */
+	readonly choiceTokensMax: Tokens;
+	readonly promptTokensMax: Tokens;
+	readonly outputTokensMax: Tokens;
+	readonly hold: Hold;
+	/** Unix seconds. */
+	readonly startedAt: Seconds;
+}
+
+/** From an HTTP request to an admitted one: key, body, model, policy, money, in the order in which a refusal is cheapest. */
+export async function admit(
+	id: string,
+	endpoint: Endpoint,
+	http: Request,
+	env: Env,
+	ctx: ExecutionContext,
+): Promise<Result<Admitted, IsobarError>> {
+	const startedAt = now();
+	const waitUntil = (promise: Promise<unknown>): void => ctx.waitUntil(promise);
+	const authenticated = await isolateAuthenticator(env).authenticate(http.headers, waitUntil);
+	if (!authenticated.ok) return authenticated;
+	const key = authenticated.value;
+
+	const body = await readBody(http);
+	if (!body.ok) return body;
+	const read = readRequest(endpoint, body.value);
+	if (!read.ok) return read;
+	const request = read.value;
+
+	const snapshot = await isolateCatalog(env).snapshot(waitUntil);
+	if (!snapshot.ok) return snapshot;
+	const found = resolveModel(snapshot.value, request.model, key);
+	if (!found.ok) return found;
+	const model = found.value;
+
+	const isolate = thisIsolate(env);
+	const { settings } = isolate;
+	const choiceTokensMax =
+		endpoint === "embeddings" ? 0 : (request.maxTokens ?? defaultMaxTokens(key, model, request.promptBytes));
+	const promptTokensMax = Math.max(1, Math.min(request.promptTokensMax, Math.max(1, model.longestContext)));
+	const outputTokensMax = choiceTokensMax * request.choices;
+	const need: Amount = {
+		nano: Math.max(
+			0,
+			...model.pools.map((pool) => {
+				const seconds = worstSeconds(pool, promptTokensMax, choiceTokensMax, settings.totalTimeoutSeconds);
+				return worstCase(pool.pricing, promptTokensMax, outputTokensMax, seconds);
+			}),
+		),
+		requests: 1,
+		tokens: promptTokensMax + outputTokensMax,
+		slots: 1,
+	};
+	const held = await reserve(isolate, key, need, env);
+	if (!held.ok) return held;
+	return ok({
+		id,
+		isolate,
+		key,
+		request,
+		model,
+		catalogVersion: snapshot.value.version,
+		policy: policyFor(key.policy, request.overrides, settings.waitingSecondsMax),
+		choiceTokensMax,
+		promptTokensMax,
+		outputTokensMax,
+		hold: held.value,
+		startedAt,
+	});
+}
+
+/** The model that a key may name under this name or alias. */
+export function resolveModel(
+	snapshot: Parameters<typeof findModel>[0],
+	name: string,
+	key: Key,
+): Result<CatalogModel, IsobarError> {
+	const allowed = key.allowed_models;
+	const mayUse = (id: string): boolean => allowed === undefined || allowed.includes(id);
+	const found = findModel(snapshot, name, mayUse);
+	if (!found.ok || mayUse(found.value.id)) return found;
+	const message = `The key ${key.id} may not use the model ${JSON.stringify(found.value.id)}; it may use: ${allowed?.join(", ")}.`;
+	return err(isobarError("model_not_allowed", message, { param: "model", details: { allowed } }));
+}
+
+/** What is injected as `max_tokens`: the key's default, no more than fits beside the prompt where that can be foreseen. */
+function defaultMaxTokens(key: Key, model: CatalogModel, promptBytes: number): Tokens {
+	const wanted = Math.min(key.default_max_tokens, model.model.default_max_tokens ?? Infinity);
+	const room = Math.floor(model.longestContext - promptBytes / 3);
+	return Math.max(1, Math.min(wanted, Math.max(room, Math.ceil(wanted / 16))));
+}
+
+async function reserve(isolate: Isolate, key: Key, need: Amount, env: Env): Promise<Result<Hold, IsobarError>> {
+	const limits: KeyLimits = limitsOf(key);
+	if (!isLimited(limits)) return ok({ lease: null, amount: need });
+	const { post, credit, settings, id } = isolate;
+	try {
+		const held = await post
+			.wallet(key.tenant)
+			.reserve(key.id, limits, need, askLedger(env, key.tenant, id, settings), now);
+		credit.restored(key.id);
+		return held.ok ? held : err(refusalError(held.error));
+	} catch {
+		// Closed by default; an operator may allow a bounded amount to be spent unchecked while the ledger is away.
+		const open = key.ledger_unreachable;
+		if (open !== "closed" && credit.take(key.id, need.nano, nanoFromUsd(open)))
+			return ok({ lease: null, amount: need });
+		return err(
+			isobarError("ledger_unavailable", "The ledger that keeps this key's budget cannot be reached.", {
+				retryAfter: 2,
+			}),
+		);
+	}
+}

@@ -1,0 +1,165 @@
+import { fallbackRank, hash32 } from "../../src/shared/admission/fallback.ts";
+import { isobarError, type IsobarError } from "../../src/shared/http/errors.ts";
+import { err, ok, type Result } from "../../src/shared/result.ts";
+import type {
+	AssignReply,
+	AssignRequest,
+	Explanation,
+	RankedReplica,
+	ReplicaName,
+	SchedulerPort,
+} from "../../src/shared/scheduler/messages.ts";
+import type { Seconds, Tokens } from "../../src/shared/units.ts";
+import type { Admitted } from "./admit.ts";
+import { schedulerName, schedulerOf, withinDeadline } from "./objects.ts";
+
+/** Where an attempt goes. */
+export interface Choice {
+	readonly reservation: string;
+	readonly replica: RankedReplica;
+	readonly decidedBy: "scheduler" | "fallback";
+	readonly promptTokens: Tokens;
+	readonly outputTokens: Tokens;
+	readonly waited: Seconds;
+	readonly explanation: Explanation | null;
+}
+
+export interface Refused {
+	readonly error: IsobarError;
+	readonly explanation: Explanation | null;
+}
+
+/** Beyond its waiting time, what a queued request allows the scheduler for its last word. */
+const LAST_WORD_SECONDS = 2;
+/** A place in the waiting room may be lost when the scheduler is evicted; then the request asks again, so often. */
+const ASKS_MAX = 3;
+/** Of the prompt's beginning, what the fallback hashes: enough to tell system prompts apart. */
+const PREFIX_BYTES = 2_048;
+
+/** Asks the scheduler for a replica, standing in its waiting room if need be; when it does not answer in its deadline the
+ *  stateless fallback decides. */
+export async function choose(
+	admitted: Admitted,
+	attempt: number,
+	exclude: readonly ReplicaName[],
+	edge: string,
+	env: Env,
+	client: AbortSignal,
+): Promise<Result<Choice, Refused>> {
+	const { isolate, model } = admitted;
+	const { settings, post } = isolate;
+	const request = assignRequest(admitted, attempt, exclude, edge);
+	const name = schedulerName(model.id);
+	const box = post.mailbox(name, Date.now() / 1_000);
+	const scheduler = schedulerOf(env, name);
+
+	for (let ask = 0; ask < ASKS_MAX; ask++) {
+		const parcel = box.take(Date.now() / 1_000, settings.renewSeconds);
+		let reply: AssignReply;
+		try {
+			const answer = await withinDeadline(settings.schedulerDeadlineSeconds, scheduler.assign(request, parcel.mail));
+			parcel.delivered(answer.bills);
+			reply = answer.reply;
+		} catch {
+			parcel.lost();
+			return fallback(admitted, request);
+		}
+		if (reply.kind === "queued") {
+			const turn = await waitTurn(scheduler, request, client);
+			if (turn === "client_gone") return err({ error: CLIENT_GONE, explanation: null });
+			if (turn === "lost") continue;
+			reply = turn;
+		}
+		if (reply.kind === "refused") return err({ error: reply.error, explanation: reply.explanation });
+		if (reply.kind === "queued") continue;
+		const { promptTokens, outputTokens, waited, explanation } = reply;
+		return ok({
+			reservation: request.reservation,
+			replica: reply.ranked[0]!,
+			decidedBy: "scheduler",
+			promptTokens,
+			outputTokens,
+			waited,
+			explanation,
+		});
+	}
+	return fallback(admitted, request);
+}
+
+const CLIENT_GONE = isobarError("internal", "The client hung up while the request waited.");
+
+async function waitTurn(
+	scheduler: SchedulerPort,
+	request: AssignRequest,
+	client: AbortSignal,
+): Promise<AssignReply | "lost" | "client_gone"> {
+	const { reservation, policy } = request;
+	const gone = new Promise<"client_gone">((resolve) => {
+		if (client.aborted) resolve("client_gone");
+		else client.addEventListener("abort", () => resolve("client_gone"), { once: true });
+	});
+	const turn = withinDeadline(policy.waitingMax + LAST_WORD_SECONDS, scheduler.waitTurn(reservation));
+	try {
+		const first = await Promise.race([turn, gone]);
+		if (first === "client_gone") {
+			turn.catch(() => {});
+			await scheduler.leave(reservation);
+		}
+		return first;
+	} catch {
+		return client.aborted ? "client_gone" : "lost";
+	}
+}
+
+function fallback(admitted: Admitted, request: AssignRequest): Result<Choice, Refused> {
+	const { model, request: routed, isolate } = admitted;
+	const prefix = routed.json.text.slice(
+		routed.prompt.start,
+		Math.min(routed.prompt.end, routed.prompt.start + PREFIX_BYTES),
+	);
+	const [replica] = fallbackRank(model, request, hash32(prefix), isolate.replicas);
+	if (!replica) {
+		const error = isobarError(
+			"no_healthy_replica",
+			`The scheduler of ${JSON.stringify(model.id)} does not answer and no replica can be chosen without it.`,
+			{ retryAfter: 1 },
+		);
+		return err({ error, explanation: null });
+	}
+	return ok({
+		reservation: request.reservation,
+		replica,
+		decidedBy: "fallback",
+		promptTokens: Math.min(request.promptTokensMax, Math.ceil(request.promptBytes / 4)),
+		outputTokens: request.outputTokensMax,
+		waited: 0,
+		explanation: null,
+	});
+}
+
+function assignRequest(
+	admitted: Admitted,
+	attempt: number,
+	exclude: readonly ReplicaName[],
+	edge: string,
+): AssignRequest {
+	const { id, key, model, request, policy, catalogVersion } = admitted;
+	return {
+		reservation: `${id}.${attempt}`,
+		catalogVersion,
+		model: model.id,
+		endpoint: request.endpoint,
+		tenant: key.tenant,
+		key: key.id,
+		promptBytes: request.promptBytes,
+		promptTokensMax: admitted.promptTokensMax,
+		outputTokensMax: admitted.outputTokensMax,
+		choiceTokensMax: admitted.choiceTokensMax,
+		needs: request.needs,
+		stream: request.stream,
+		policy,
+		exclude,
+		edge,
+		retry: attempt > 1,
+	};
+}

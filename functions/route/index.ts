@@ -1,0 +1,43 @@
+import { Hono, type Context } from "hono";
+import { errorResponse, isobarError } from "../../src/shared/http/errors.ts";
+import { complete } from "./complete.ts";
+import { listModels, retrieveModel } from "./models.ts";
+import { readRecord } from "./records.ts";
+import { readUsage } from "./usage.ts";
+
+type RouteContext = Context<{ Bindings: Env }>;
+
+const run =
+	(handle: (request: Request, env: Env, ctx: ExecutionContext) => Promise<Response>) =>
+	(c: RouteContext): Promise<Response> =>
+		handle(c.req.raw, c.env, c.executionCtx as ExecutionContext);
+
+/** Prompts in, tokens out: the OpenAI endpoints, and what a key may read of its own requests. */
+export const routeApp = new Hono<{ Bindings: Env }>()
+	.post(
+		"/v1/chat/completions",
+		run((request, env, ctx) => complete("chat", request, env, ctx)),
+	)
+	.post(
+		"/v1/completions",
+		run((request, env, ctx) => complete("completions", request, env, ctx)),
+	)
+	.post(
+		"/v1/embeddings",
+		run((request, env, ctx) => complete("embeddings", request, env, ctx)),
+	)
+	.get("/v1/models", run(listModels))
+	.get("/v1/models/:id{.+}", (c) =>
+		retrieveModel(decodeURIComponent(c.req.param("id")), c.req.raw, c.env, c.executionCtx as ExecutionContext),
+	)
+	.get("/v1/requests/:id", (c) => readRecord(c.req.param("id"), c.req.raw, c.env, c.executionCtx as ExecutionContext))
+	.get("/v1/usage", run(readUsage))
+	.all("/v1/:path{chat/completions|completions|embeddings|models|usage}", (c) => wrongMethod(c));
+
+function wrongMethod(c: RouteContext): Response {
+	const allowed = ["models", "usage"].includes(c.req.param("path") ?? "") ? "GET" : "POST";
+	const error = isobarError("method_not_allowed", `${c.req.method} is not allowed on ${c.req.path}; use ${allowed}.`);
+	const response = errorResponse(error);
+	response.headers.set("allow", allowed);
+	return response;
+}

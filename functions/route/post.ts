@@ -1,0 +1,172 @@
+import type { LeaseReturn, LedgerMail, LedgerMailReply, Settlement } from "../../src/shared/ledger/messages.ts";
+import type { Bill, SchedulerMail } from "../../src/shared/scheduler/messages.ts";
+import type { Settings } from "../../src/shared/settings.ts";
+import type { Seconds } from "../../src/shared/units.ts";
+import { Mailbox } from "./mailbox.ts";
+import { Wallet, type Hold } from "./wallet.ts";
+
+/** How the post reaches the objects; made anew in each request, because a stub belongs to the request that made it. */
+export interface Carriers {
+	toScheduler(name: string, mail: SchedulerMail): Promise<readonly Bill[]>;
+	toLedger(tenant: string, mail: LedgerMail): Promise<LedgerMailReply>;
+	now(): Seconds;
+	sleep(seconds: Seconds): Promise<void>;
+}
+
+interface Settling {
+	readonly key: string;
+	readonly hold: Hold;
+	readonly settlement: Settlement;
+}
+
+/** What one isolate has to tell one tenant's ledger. */
+interface TenantPost {
+	readonly wallet: Wallet;
+	settling: Settling[];
+	/** Announced or sent, and not acknowledged yet. */
+	readonly underWay: Set<string>;
+	returns: LeaseReturn[];
+	recalled: readonly string[];
+	renewedAt: Seconds;
+}
+
+/** How long a request stays behind for what it posted; the platform allows 30 s after the answer. */
+const LINGER_SECONDS_MAX = 25;
+
+/** A record has some kilobytes: this many are far below what one call carries (32 MiB) and one isolate holds (128 MB). */
+const SETTLEMENTS_PER_MAIL_MAX = 2_000;
+const SETTLEMENTS_QUEUED_MAX = 20_000;
+
+/** Everything that leaves an isolate in batches: settlements, renewals, first tokens, leases given back. A Worker has no
+ *  background task, so each request that has ended stays until what it posted is acknowledged, and whoever wakes first
+ *  sends for all. */
+export class Post {
+	readonly #settings: Settings;
+	readonly #newId: () => string;
+	readonly #mailboxes = new Map<string, Mailbox>();
+	readonly #tenants = new Map<string, TenantPost>();
+	#flushedAt: Seconds = 0;
+	#watchedAt: Seconds = 0;
+
+	constructor(settings: Settings, newId: () => string) {
+		this.#settings = settings;
+		this.#newId = newId;
+	}
+
+	mailbox(scheduler: string, now: Seconds): Mailbox {
+		let box = this.#mailboxes.get(scheduler);
+		if (!box) this.#mailboxes.set(scheduler, (box = new Mailbox(now)));
+		return box;
+	}
+
+	wallet(tenant: string): Wallet {
+		return this.#tenant(tenant).wallet;
+	}
+
+	/** This request has ended and its settlement will follow, though perhaps not at once. */
+	announce(tenant: string, requestId: string): void {
+		this.#tenant(tenant).underWay.add(requestId);
+	}
+
+	settle(tenant: string, key: string, hold: Hold, settlement: Settlement): void {
+		const { settling, underWay } = this.#tenant(tenant);
+		settling.push({ key, hold, settlement });
+		if (settling.length <= SETTLEMENTS_QUEUED_MAX) return;
+		// The ledger has been away for long. What is dropped here its lease pays for in full, when it ends unconfirmed.
+		const { record } = settling.shift()!.settlement;
+		underWay.delete(record.id);
+		console.error(JSON.stringify({ event: "settlement_dropped", id: record.id, key: record.key }));
+	}
+
+	/** Whether this isolate still has to tell the ledger of this request. */
+	isPending(tenant: string, requestId: string): boolean {
+		return this.#tenants.get(tenant)?.underWay.has(requestId) ?? false;
+	}
+
+	/** Stays until this request's settlement is acknowledged. One request of the isolate stays longer, until the leases in
+	 *  hand were idle and are given back. */
+	async linger(tenant: string, requestId: string, carriers: Carriers): Promise<void> {
+		const until = carriers.now() + LINGER_SECONDS_MAX;
+		do {
+			await carriers.sleep(this.#settings.flushSeconds);
+			if (carriers.now() - this.#flushedAt >= this.#settings.flushSeconds * 0.9) await this.flush(carriers);
+		} while (this.isPending(tenant, requestId) && carriers.now() < until);
+
+		const pause = this.#settings.leaseIdleSeconds / 4;
+		while (this.#holdsUnused() && carriers.now() < until) {
+			if (carriers.now() - this.#watchedAt < pause) return;
+			this.#watchedAt = carriers.now();
+			await carriers.sleep(pause);
+			await this.flush(carriers);
+		}
+	}
+
+	/** Sends whatever waits to whomever it is for, and renews what is due. */
+	async flush(carriers: Carriers): Promise<void> {
+		this.#flushedAt = carriers.now();
+		// Schedulers first: their bills become settlements that leave in the same flush.
+		await Promise.all([...this.#mailboxes].map(([name, box]) => this.#flushScheduler(name, box, carriers)));
+		await Promise.all([...this.#tenants].map(([name, post]) => this.#flushTenant(name, post, carriers)));
+	}
+
+	async #flushScheduler(name: string, box: Mailbox, carriers: Carriers): Promise<void> {
+		const parcel = box.take(carriers.now(), this.#settings.renewSeconds * 0.9);
+		const { first, ended, renewals } = parcel.mail;
+		if (first.length + ended.length + renewals.length > 0) {
+			try {
+				parcel.delivered(await carriers.toScheduler(name, parcel.mail));
+			} catch {
+				parcel.lost();
+			}
+		}
+	}
+
+	async #flushTenant(name: string, post: TenantPost, carriers: Carriers): Promise<void> {
+		const now = carriers.now();
+		const returns = [...post.returns, ...post.wallet.takeReturns(post.recalled, now)];
+		const held = post.wallet.held();
+		const renewalsDue = held.length > 0 && now - post.renewedAt >= this.#settings.renewSeconds * 0.9;
+		const settling = post.settling.slice(0, SETTLEMENTS_PER_MAIL_MAX);
+		if (settling.length + returns.length === 0 && !renewalsDue) return;
+
+		post.settling = post.settling.slice(settling.length);
+		post.returns = [];
+		post.recalled = [];
+		post.renewedAt = now;
+		try {
+			const settlements = settling.map((s) => s.settlement);
+			const reply = await carriers.toLedger(name, { settlements, returns, renewals: held });
+			post.recalled = reply.recalled;
+			post.wallet.renewed(held, now);
+			for (const s of settling) {
+				post.wallet.settled(s.key, s.hold);
+				post.underWay.delete(s.settlement.record.id);
+			}
+		} catch {
+			// Settlements and returns are idempotent: all of it goes out again.
+			post.settling.unshift(...settling);
+			post.returns.unshift(...returns);
+		}
+		if (post.settling.length + post.returns.length + post.underWay.size === 0 && post.wallet.isEmpty)
+			this.#tenants.delete(name);
+	}
+
+	#holdsUnused(): boolean {
+		for (const post of this.#tenants.values()) if (post.wallet.holdsUnused || post.recalled.length > 0) return true;
+		return false;
+	}
+
+	#tenant(name: string): TenantPost {
+		let post = this.#tenants.get(name);
+		if (!post) {
+			const wallet = new Wallet({
+				newId: this.#newId,
+				wantMax: this.#settings.requestsPerLeaseMax,
+				idleSeconds: this.#settings.leaseIdleSeconds,
+			});
+			post = { wallet, settling: [], underWay: new Set(), returns: [], recalled: [], renewedAt: 0 };
+			this.#tenants.set(name, post);
+		}
+		return post;
+	}
+}

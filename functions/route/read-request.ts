@@ -1,0 +1,149 @@
+import { overridesSchema, type Overrides } from "../../src/shared/catalog/policy.ts";
+import type { Capability } from "../../src/shared/catalog/schema.ts";
+import { isobarError, type IsobarError } from "../../src/shared/http/errors.ts";
+import { elementCount, nestedMember, topLevelMembers, type Member } from "../../src/shared/http/json-members.ts";
+import { booleanAt, jsonText, type JsonText, type Span } from "../../src/shared/http/json-values.ts";
+import { err, ok, type Result } from "../../src/shared/result.ts";
+import type { Endpoint } from "../../src/shared/scheduler/messages.ts";
+import type { Tokens } from "../../src/shared/units.ts";
+import { attachmentsOf, NO_ATTACHMENTS, type Attachments } from "./attachments.ts";
+import { BodyFields } from "./body-fields.ts";
+
+/** What the gateway reads of a request; everything else in the body is the pool's business. */
+export interface RoutedRequest {
+	readonly endpoint: Endpoint;
+	readonly json: JsonText;
+	readonly members: readonly Member[];
+	readonly model: string;
+	readonly stream: boolean;
+	/** The client wants the usage event itself. */
+	readonly includeUsage: boolean;
+	/** As the client said, of one choice; null where it said nothing. */
+	readonly maxTokens: Tokens | null;
+	/** Answers in all: `n` times the number of prompts. */
+	readonly choices: number;
+	readonly needs: readonly Capability[];
+	/** Bytes that become prompt tokens, attachments aside. */
+	readonly promptBytes: number;
+	/** Never more prompt tokens than this: a token is a byte at least, an attachment has its cap. */
+	readonly promptTokensMax: Tokens;
+	/** Where the prompt stands. */
+	readonly prompt: Span;
+	readonly overrides: Overrides;
+}
+
+const PROMPT_MEMBER: Record<Endpoint, string> = { chat: "messages", completions: "prompt", embeddings: "input" };
+const CHOICES_MAX = 1_024;
+const TOKENS_MAX = 10_000_000;
+
+/** Reads a body as the endpoint needs it. Checks the types of what it reads, and no more. */
+export function readRequest(endpoint: Endpoint, bytes: Uint8Array): Result<RoutedRequest, IsobarError> {
+	const json = jsonText(bytes);
+	const scanned = topLevelMembers(json);
+	if (!scanned.ok) {
+		const { at, message } = scanned.error;
+		return err(
+			isobarError("invalid_json", `The body is not valid JSON: ${message} at byte ${at}.`, { details: { at } }),
+		);
+	}
+	const members = scanned.value;
+	const fields = new BodyFields(json, members);
+	const model = fields.string("model");
+	const prompt = promptOf(endpoint, fields, json);
+	const stream = endpoint !== "embeddings" && (fields.boolean("stream") ?? false);
+	const newName = endpoint === "chat" ? fields.count("max_completion_tokens", TOKENS_MAX) : undefined;
+	const maxTokens = newName ?? fields.count("max_tokens", TOKENS_MAX) ?? null;
+	const n = fields.count("n", CHOICES_MAX) ?? 1;
+	const bestOf = endpoint === "completions" ? (fields.count("best_of", CHOICES_MAX) ?? 1) : 1;
+	const overrides = overridesOf(fields);
+	if (fields.problem) return err(fields.problem);
+	if (model === undefined || model === "") {
+		return err(isobarError("model_missing", "The body names no model; GET /v1/models lists them.", { param: "model" }));
+	}
+	if (!prompt) {
+		const name = PROMPT_MEMBER[endpoint];
+		return err(isobarError("invalid_request", `The body has no ${name}.`, { param: name }));
+	}
+
+	const tools = fields.span("tools");
+	const attachments = endpoint === "chat" ? attachmentsOf(json.text, prompt) : NO_ATTACHMENTS;
+	const promptBytes = prompt.end - prompt.start - attachments.bytes + (tools ? tools.end - tools.start : 0);
+	const usage = nestedMember(json, members, "stream_options", "include_usage");
+	return ok({
+		endpoint,
+		json,
+		members,
+		model,
+		stream,
+		includeUsage: usage !== undefined && booleanAt(json, usage.value) === true,
+		maxTokens,
+		choices: Math.max(n, bestOf) * promptCount(endpoint, json, prompt),
+		needs: needsOf(endpoint, fields, json, prompt, attachments),
+		promptBytes,
+		promptTokensMax: promptBytes + attachments.tokensMax,
+		prompt,
+		overrides,
+	});
+}
+
+function promptOf(endpoint: Endpoint, fields: BodyFields, { text }: JsonText): Span | undefined {
+	const name = PROMPT_MEMBER[endpoint];
+	const span = fields.span(name);
+	if (!span) return undefined;
+	const first = text[span.start];
+	if (first === "[" ? !isEmptyList(text, span) : first === '"' && endpoint !== "chat") return span;
+	const expected =
+		endpoint === "chat" ? "a list of messages that is not empty" : "a string or a list that is not empty";
+	return fields.wrong(name, `${name} must be ${expected}.`);
+}
+
+function isEmptyList(text: string, { start, end }: Span): boolean {
+	return /^\[\s*\]$/.test(text.slice(start, Math.min(end, start + 64)));
+}
+
+/** What stands first in a list of prompts: a string, a list of tokens, or a token. */
+function firstElement(text: string, { start }: Span): string {
+	if (text[start] !== "[") return "";
+	return text
+		.slice(start + 1, start + 64)
+		.trimStart()
+		.charAt(0);
+}
+
+function promptCount(endpoint: Endpoint, json: JsonText, prompt: Span): number {
+	if (endpoint !== "completions") return 1;
+	const first = firstElement(json.text, prompt);
+	return first === '"' || first === "[" ? Math.min(CHOICES_MAX, elementCount(json, prompt) ?? 1) : 1;
+}
+
+function needsOf(
+	endpoint: Endpoint,
+	fields: BodyFields,
+	json: JsonText,
+	prompt: Span,
+	attachments: Attachments,
+): Capability[] {
+	const { text } = json;
+	const needs: Capability[] = [endpoint];
+	const tools = fields.span("tools");
+	if (tools && !isEmptyList(text, tools)) needs.push("tools");
+	if (attachments.images > 0) needs.push("vision");
+	if (attachments.audio > 0) needs.push("audio");
+	const logprobs = fields.span("logprobs");
+	if (logprobs && booleanAt(json, logprobs) !== false) needs.push("logprobs");
+	const format = fields.span("response_format");
+	if (format && text.slice(format.start, format.end).includes('"json_')) needs.push("json");
+	if (endpoint !== "chat" && /[[\d]/.test(firstElement(text, prompt))) needs.push("token_prompts");
+	return needs;
+}
+
+function overridesOf(fields: BodyFields): Overrides {
+	const value = fields.json("isobar");
+	if (value === undefined) return {};
+	const parsed = overridesSchema.safeParse(value);
+	if (parsed.success) return parsed.data;
+	const issue = parsed.error.issues[0]!;
+	const param = ["isobar", ...issue.path.map(String)].join(".");
+	fields.wrong(param, `${param}: ${issue.message}.`);
+	return {};
+}

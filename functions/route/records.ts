@@ -1,0 +1,34 @@
+import { isolateAuthenticator } from "../../src/adapters/authenticate.ts";
+import { errorResponse, isobarError } from "../../src/shared/http/errors.ts";
+import { explain } from "../../src/shared/objective/explain.ts";
+import { thisIsolate } from "./isolate.ts";
+import { carriers, ledgerOf, withinDeadline } from "./objects.ts";
+
+/** Another isolate may have answered the request and not told the ledger yet: how long its word is waited for. */
+const LOOKS = 4;
+const PAUSE_MS = 100;
+
+/** `GET /v1/requests/{id}`: how a request ended, and the decision spelled out. Only its own tenant finds it. */
+export async function readRecord(id: string, request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
+	const key = await isolateAuthenticator(env).authenticate(request.headers, (promise) => ctx.waitUntil(promise));
+	if (!key.ok) return errorResponse(key.error);
+	const { tenant } = key.value;
+	const { id: holder, settings, post } = thisIsolate(env);
+	const ways = carriers(env, holder, settings);
+	try {
+		for (let look = 0; look < LOOKS; look++) {
+			if (look > 0) await ways.sleep(PAUSE_MS / 1_000);
+			if (post.isPending(tenant, id)) await post.flush(ways);
+			const record = await withinDeadline(settings.ledgerDeadlineSeconds, ledgerOf(env, tenant).request(id));
+			if (record) return Response.json({ ...record, decision: record.decision && explain(record.decision) });
+		}
+	} catch {
+		return errorResponse(
+			isobarError("ledger_unavailable", "The ledger that keeps this tenant's records cannot be reached.", {
+				retryAfter: 2,
+			}),
+		);
+	}
+	const message = `No request ${JSON.stringify(id.slice(0, 64))} of this tenant is on record; a request appears when it has ended, and is kept ${settings.recordHours} hours.`;
+	return errorResponse(isobarError("not_found", message));
+}

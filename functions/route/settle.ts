@@ -1,0 +1,142 @@
+import type { CatalogReplica } from "../../src/shared/catalog/snapshot.ts";
+import type { IsobarError } from "../../src/shared/http/errors.ts";
+import type { ReportedUsage } from "../../src/shared/http/usage.ts";
+import type { Attempt, RequestRecord } from "../../src/shared/ledger/messages.ts";
+import { chargeOf, type Charge } from "../../src/shared/money/charge.ts";
+import type { Explanation, Outcome } from "../../src/shared/scheduler/messages.ts";
+import type { NanoUsd, Seconds } from "../../src/shared/units.ts";
+import type { Admitted } from "./admit.ts";
+import type { Choice } from "./choose.ts";
+import type { Failure } from "./failure.ts";
+import { logRequest } from "./log.ts";
+import { schedulerName } from "./objects.ts";
+
+/** How a request ended, seen from the client. */
+export interface Ending {
+	readonly status: number;
+	readonly outcome: Outcome;
+	readonly error: IsobarError | null;
+	readonly attempts: readonly Attempt[];
+	readonly explanation: Explanation | null;
+	/** The last attempt; null where there was none. */
+	readonly last: LastAttempt | null;
+	/** The scheduler has been told already that the last attempt is over. */
+	readonly reported: boolean;
+}
+
+export interface LastAttempt {
+	readonly choice: Choice;
+	readonly replica: CatalogReplica;
+	/** The pool had begun to answer. */
+	readonly answered: boolean;
+	readonly failure: Failure | null;
+	readonly usage: ReportedUsage | null;
+	readonly tokenEvents: number;
+	readonly ttft: Seconds | null;
+	readonly headersAt: Seconds | null;
+	/** Of the attempt. */
+	readonly seconds: Seconds;
+}
+
+/** Tells the scheduler that an attempt is over. `billed` gets the attributed share of GPU time, if there is one. */
+export function endAttempt(
+	admitted: Admitted,
+	attempt: LastAttempt,
+	outcome: Outcome,
+	billed: (nano: NanoUsd | null) => void,
+): void {
+	const { isolate, model } = admitted;
+	const { choice, failure, usage } = attempt;
+	isolate.replicas.exit(choice.replica.replica, failure !== null);
+	isolate.post.mailbox(schedulerName(model.id), Date.now() / 1_000).ended(
+		{
+			reservation: choice.reservation,
+			outcome,
+			...(failure && { failure: failure.kind, ...(failure.retryAfter !== null && { retryAfter: failure.retryAfter }) }),
+			ttft: attempt.ttft,
+			seconds: attempt.seconds,
+			promptTokens: usage?.promptTokens ?? null,
+			cachedTokens: usage?.cachedTokens ?? null,
+			outputTokens: usage?.completionTokens ?? (attempt.tokenEvents > 0 ? attempt.tokenEvents : null),
+		},
+		billed,
+	);
+}
+
+/** Settles a request with the ledger: at once, or when the scheduler has told the share of GPU time. */
+export function settle(admitted: Admitted, ending: Ending): void {
+	const { last, outcome } = ending;
+	const { post } = admitted.isolate;
+	post.announce(admitted.key.tenant, admitted.id);
+	if (!last || ending.reported) return finish(admitted, ending, null);
+	if (last.replica.pool.pricing.per === "token" || !last.answered) {
+		endAttempt(admitted, last, outcome, () => {});
+		return finish(admitted, ending, null);
+	}
+	endAttempt(admitted, last, outcome, (share) => finish(admitted, ending, share));
+}
+
+function finish(admitted: Admitted, ending: Ending, share: NanoUsd | null): void {
+	const { key, hold, isolate } = admitted;
+	const record = recordOf(admitted, ending, share);
+	isolate.post.settle(key.tenant, key.id, hold, { record, lease: hold.lease, reserved: hold.amount });
+	if (isolate.settings.logRequests) logRequest(record);
+}
+
+const NO_CHARGE: Charge = {
+	promptTokens: 0,
+	cachedTokens: null,
+	completionTokens: 0,
+	source: "counted",
+	actual: 0,
+	cost: 0,
+};
+
+function recordOf(admitted: Admitted, ending: Ending, share: NanoUsd | null): RequestRecord {
+	const { key, request, model, hold, startedAt } = admitted;
+	const { last, outcome } = ending;
+	const charge = last
+		? chargeOf({
+				outcome,
+				pricing: last.replica.pool.pricing,
+				usage: last.usage,
+				tokenEvents: last.tokenEvents,
+				promptEstimate: last.choice.promptTokens,
+				outputMax: admitted.outputTokensMax,
+				answered: last.answered,
+				seconds: last.seconds,
+				share,
+				reserved: hold.amount.nano,
+			})
+		: NO_CHARGE;
+	return {
+		id: admitted.id,
+		key: key.id,
+		created: startedAt,
+		endpoint: request.endpoint,
+		requested_model: request.model,
+		model: model.id,
+		stream: request.stream,
+		status: ending.status,
+		outcome,
+		error: ending.error?.code ?? null,
+		pool: last?.replica.pool.id ?? null,
+		replica: last?.replica.name ?? null,
+		decided_by: last?.choice.decidedBy ?? null,
+		attempts: ending.attempts,
+		waited_seconds: last?.choice.waited ?? 0,
+		ttft_seconds: last?.ttft ?? null,
+		seconds: Date.now() / 1_000 - startedAt,
+		expected_ttft_seconds: last?.choice.replica.expectedTtft ?? null,
+		expected_usd: last?.choice.replica.expectedUsd ?? null,
+		prompt_tokens: charge.promptTokens,
+		cached_tokens: charge.cachedTokens,
+		completion_tokens: charge.completionTokens,
+		usage_source: charge.source,
+		cost_nano_usd: charge.cost,
+		actual_nano_usd: charge.actual,
+		reserved_nano_usd: hold.amount.nano,
+		price_version: admitted.catalogVersion,
+		decision: last?.choice.explanation ?? ending.explanation,
+	};
+}

@@ -1,0 +1,227 @@
+import { SseTap } from "../../src/shared/http/sse.ts";
+import { usageOfBody, type ReportedUsage } from "../../src/shared/http/usage.ts";
+import { ANSWER_HOLD_BYTES_MAX } from "../../src/shared/limits.ts";
+import type { Settings } from "../../src/shared/settings.ts";
+import type { Seconds } from "../../src/shared/units.ts";
+import { failureOfStatus, retryAfterSeconds, type Failure } from "./failure.ts";
+import { Watchdog } from "./watchdog.ts";
+
+/** One call to one replica. */
+export interface UpstreamCall {
+	readonly url: string;
+	readonly headers: Headers;
+	readonly body: Uint8Array;
+	readonly stream: boolean;
+	/** Take the usage event out of the stream: the client did not ask for it. */
+	readonly dropUsageEvent: boolean;
+}
+
+interface Head {
+	readonly status: number;
+	readonly headers: Headers;
+	/** Seconds from the call to the response headers. */
+	readonly headersAt: Seconds;
+}
+
+/** An answer of which only the beginning has been read. */
+interface Open extends Head {
+	/** What was read already and goes to the client first. */
+	readonly held: readonly Uint8Array[];
+	readonly reader: ReadableStreamDefaultReader<Uint8Array>;
+	readonly watchdog: Watchdog;
+	readonly abort: AbortController;
+	readonly client: AbortSignal;
+	/** Unix milliseconds of the call. */
+	readonly startedAt: number;
+}
+
+/** A stream whose first data event has come. */
+export interface OpenStream extends Open {
+	readonly kind: "stream";
+	readonly tap: SseTap;
+	/** Seconds to the first token; null while only other events have come. */
+	readonly ttft: Seconds | null;
+}
+
+/** A plain answer that is too long to hold. */
+export interface LongAnswer extends Open {
+	readonly kind: "long";
+}
+
+export type UpstreamResult =
+	| OpenStream
+	/** A whole answer. */
+	| (Head & { readonly kind: "plain"; readonly body: Uint8Array; readonly usage: ReportedUsage })
+	| LongAnswer
+	/** The pool says that the client is wrong: passed on as it is. */
+	| (Head & { readonly kind: "refused"; readonly body: Uint8Array })
+	| { readonly kind: "failed"; readonly failure: Failure }
+	| { readonly kind: "client_gone" };
+
+type Timeouts = Pick<
+	Settings,
+	"headersTimeoutSeconds" | "firstEventTimeoutSeconds" | "idleTimeoutSeconds" | "totalTimeoutSeconds"
+>;
+
+/** Calls a replica and reads until it is sure that the answer has begun: the first data event of a stream, the whole of a
+ *  plain answer. Until then the request may still go to another replica. Never throws for what a pool does. */
+export async function callUpstream(
+	call: UpstreamCall,
+	timeouts: Timeouts,
+	client: AbortSignal,
+): Promise<UpstreamResult> {
+	if (client.aborted) return { kind: "client_gone" };
+	const abort = new AbortController();
+	const onClientGone = (): void => abort.abort(new Error("client gone"));
+	client.addEventListener("abort", onClientGone, { once: true });
+	const watchdog = new Watchdog(abort, timeouts.totalTimeoutSeconds);
+	// A plain answer's headers come when all of it has been computed.
+	watchdog.expect("headers", call.stream ? timeouts.headersTimeoutSeconds : timeouts.totalTimeoutSeconds);
+	const context: Context = { abort, watchdog, client, startedAt: Date.now(), headersSeen: false };
+	let keep = false;
+	try {
+		const result = await answer(call, timeouts, context);
+		keep = result.kind === "stream" || result.kind === "long";
+		return result;
+	} catch (error) {
+		if (client.aborted) return { kind: "client_gone" };
+		return { kind: "failed", failure: failureOfException(error, context) };
+	} finally {
+		if (!keep) {
+			watchdog.stop();
+			client.removeEventListener("abort", onClientGone);
+		}
+	}
+}
+
+interface Context extends Pick<Open, "abort" | "watchdog" | "client" | "startedAt"> {
+	headersSeen: boolean;
+}
+
+async function answer(call: UpstreamCall, timeouts: Timeouts, context: Context): Promise<UpstreamResult> {
+	const response = await fetch(call.url, {
+		method: "POST",
+		headers: call.headers,
+		body: call.body,
+		signal: context.abort.signal,
+		redirect: "manual",
+	});
+	context.headersSeen = true;
+	const { status, headers } = response;
+	const head = { status, headers, headersAt: (Date.now() - context.startedAt) / 1_000 };
+
+	if (status < 200 || status >= 300) {
+		const failure =
+			status < 400
+				? { kind: "status" as const, status, retryAfter: null, detail: `the pool answered ${status}, a redirect` }
+				: failureOfStatus(status, retryAfterSeconds(headers.get("retry-after"), Date.now() / 1_000));
+		if (failure) {
+			await response.body?.cancel();
+			return { kind: "failed", failure };
+		}
+		return { kind: "refused", ...head, body: new Uint8Array(await response.arrayBuffer()) };
+	}
+	if (!response.body) return garbage(status, "an empty body");
+	if (!call.stream) return plain(response, head, context);
+	if (!/^text\/event-stream\b/i.test(headers.get("content-type") ?? "")) {
+		await response.body.cancel();
+		return garbage(status, `content type ${headers.get("content-type") ?? "absent"} where a stream was asked for`);
+	}
+	context.watchdog.expect("first_event", timeouts.firstEventTimeoutSeconds);
+	return openStream(call, response.body, head, context);
+}
+
+async function plain(response: Response, head: Head, context: Context): Promise<UpstreamResult> {
+	const length = Number(response.headers.get("content-length") ?? Number.NaN);
+	if (length <= ANSWER_HOLD_BYTES_MAX) return wholeAnswer(new Uint8Array(await response.arrayBuffer()), head);
+
+	const reader = response.body!.getReader();
+	const held: Uint8Array[] = [];
+	let size = 0;
+	for (;;) {
+		const { done, value } = await reader.read();
+		if (done) return wholeAnswer(concat(held, size), head);
+		held.push(value);
+		size += value.byteLength;
+		if (size > ANSWER_HOLD_BYTES_MAX) return { kind: "long", ...head, ...context, held, reader };
+	}
+}
+
+function wholeAnswer(body: Uint8Array, head: Head): UpstreamResult {
+	const read = usageOfBody(body);
+	if (!read.isObject) return garbage(head.status, `${body.byteLength} bytes that are no JSON object`);
+	if (read.error) return { kind: "failed", failure: errorAnswer(head.status) };
+	return { kind: "plain", ...head, body, usage: read.usage };
+}
+
+async function openStream(
+	call: UpstreamCall,
+	body: ReadableStream<Uint8Array>,
+	head: Head,
+	context: Context,
+): Promise<UpstreamResult> {
+	const reader = body.getReader();
+	const tap = new SseTap({ dropUsageEvent: call.dropUsageEvent });
+	const held: Uint8Array[] = [];
+	for (;;) {
+		const { done, value } = await reader.read();
+		if (done) return { kind: "failed", failure: cutBeforeData(tap.dataEvents) };
+		const forward = tap.push(value);
+		if (forward.byteLength > 0) held.push(forward);
+		if (tap.overflow) {
+			await reader.cancel();
+			return garbage(head.status, "an event without end");
+		}
+		if (tap.error !== null) {
+			await reader.cancel();
+			return { kind: "failed", failure: errorAnswer(head.status) };
+		}
+		if (tap.dataEvents === 0) continue;
+		if (!tap.isJson) {
+			await reader.cancel();
+			return garbage(head.status, "events that are no JSON");
+		}
+		const ttft = tap.tokenEvents > 0 ? (Date.now() - context.startedAt) / 1_000 : null;
+		return { kind: "stream", ...head, ...context, held, reader, tap, ttft };
+	}
+}
+
+function errorAnswer(status: number): Failure {
+	return { kind: "status", status, retryAfter: null, detail: "the pool answered with an error inside a good status" };
+}
+
+function cutBeforeData(events: number): Failure {
+	return { kind: "cut", status: null, retryAfter: null, detail: `the stream ended after ${events} events` };
+}
+
+function garbage(status: number, detail: string): UpstreamResult {
+	return { kind: "failed", failure: { kind: "garbage", status, retryAfter: null, detail } };
+}
+
+function failureOfException(error: unknown, { watchdog, headersSeen }: Context): Failure {
+	if (watchdog.expired !== null) {
+		return { kind: "timeout", status: null, retryAfter: null, detail: `no ${PHASE_NAMES[watchdog.expired]} in time` };
+	}
+	const detail = error instanceof Error ? error.message : String(error);
+	return headersSeen
+		? { kind: "cut", status: null, retryAfter: null, detail: `the answer broke off: ${detail}` }
+		: { kind: "connect", status: null, retryAfter: null, detail: `connection failed: ${detail}` };
+}
+
+const PHASE_NAMES = {
+	headers: "response headers",
+	first_event: "first event",
+	idle: "further event",
+	total: "end",
+} as const;
+
+export function concat(chunks: readonly Uint8Array[], size = chunks.reduce((n, c) => n + c.byteLength, 0)): Uint8Array {
+	if (chunks.length === 1) return chunks[0]!;
+	const whole = new Uint8Array(size);
+	let at = 0;
+	for (const chunk of chunks) {
+		whole.set(chunk, at);
+		at += chunk.byteLength;
+	}
+	return whole;
+}

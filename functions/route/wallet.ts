@@ -1,0 +1,261 @@
+import type {
+	Amount,
+	KeyLimits,
+	LeaseReply,
+	LeaseRequest,
+	LeaseReturn,
+	LedgerRefusal,
+} from "../../src/shared/ledger/messages.ts";
+import { err, ok, type Result } from "../../src/shared/result.ts";
+import type { Seconds } from "../../src/shared/units.ts";
+
+/** What the wallet needs of a tenant's ledger. Rejects when the ledger cannot be reached in time. */
+export type AskLease = (request: LeaseRequest) => Promise<LeaseReply>;
+
+/** What a request holds until it is settled. `lease` is null where nothing had to be reserved. */
+export interface Hold {
+	readonly lease: string | null;
+	readonly amount: Amount;
+}
+
+interface Lease {
+	readonly id: string;
+	left: Amount;
+	/** Requests in flight that drew from it. */
+	inFlight: number;
+	expiresAt: Seconds;
+	readonly seconds: Seconds;
+	lastDraw: Seconds;
+	/** Nothing more may be drawn: it was recalled, or has been given back. */
+	closed: boolean;
+}
+
+interface Waiting {
+	readonly need: Amount;
+	readonly resolve: (result: Result<Hold, LedgerRefusal>) => void;
+	readonly reject: (error: unknown) => void;
+}
+
+interface Purse {
+	readonly leases: Map<string, Lease>;
+	current: Lease | undefined;
+	readonly waiting: Waiting[];
+	asking: boolean;
+	askedAt: Seconds;
+}
+
+interface Granted {
+	readonly id: string;
+	readonly granted: Amount;
+	readonly seconds: Seconds;
+}
+
+const EVERYTHING: Amount = { nano: Infinity, requests: Infinity, tokens: Infinity, slots: Infinity };
+const NOTHING: Amount = { nano: 0, requests: 0, tokens: 0, slots: 0 };
+
+/** A call that has not come back for this long belonged to a request that is gone; another may ask. */
+const ASK_ABANDONED_SECONDS = 10;
+
+/** Leases of one tenant in one isolate: amounts that the tenant's ledger has already reserved, from which requests draw
+ *  without a call. Concurrent requests of one key share one call for the next lease. */
+export class Wallet {
+	readonly #purses = new Map<string, Purse>();
+	readonly #newId: () => string;
+	readonly #wantMax: number;
+	readonly #idleSeconds: Seconds;
+	/** Given back with a call that failed: they go out again. */
+	#unsent: LeaseReturn[] = [];
+
+	constructor(options: { newId: () => string; wantMax: number; idleSeconds: Seconds }) {
+		this.#newId = options.newId;
+		this.#wantMax = options.wantMax;
+		this.#idleSeconds = options.idleSeconds;
+	}
+
+	/** Reserves `need` for one request: at once from a lease in hand, otherwise by a call. Rejects when the call does. */
+	reserve(
+		key: string,
+		limits: KeyLimits,
+		need: Amount,
+		ask: AskLease,
+		clock: () => Seconds,
+	): Promise<Result<Hold, LedgerRefusal>> {
+		const purse = this.#purse(key);
+		if (purse.waiting.length === 0) {
+			const hold = draw(purse, need, clock());
+			if (hold) return Promise.resolve(ok(hold));
+		}
+		return new Promise((resolve, reject) => {
+			purse.waiting.push({ need, resolve, reject });
+			if (purse.asking && clock() - purse.askedAt < ASK_ABANDONED_SECONDS) return;
+			void this.#ask(key, purse, limits, ask, clock);
+		});
+	}
+
+	/** The request that held this has been settled with the ledger. */
+	settled(key: string, hold: Hold): void {
+		const purse = this.#purses.get(key);
+		const lease = hold.lease === null ? undefined : purse?.leases.get(hold.lease);
+		if (!purse || !lease) return;
+		lease.inFlight--;
+		this.#forgetIfEmpty(key, purse, lease);
+	}
+
+	/** What to give back now: leases that were recalled, and those from which nothing was drawn for a while. */
+	takeReturns(recalled: readonly string[], now: Seconds): LeaseReturn[] {
+		const returns: LeaseReturn[] = this.#unsent;
+		this.#unsent = [];
+		for (const [key, purse] of this.#purses) {
+			for (const lease of purse.leases.values()) {
+				const idle = now - lease.lastDraw >= this.#idleSeconds;
+				if (!idle && !recalled.includes(lease.id)) continue;
+				if (lease.closed && lease.left === NOTHING) continue;
+				returns.push(close(purse, lease));
+				this.#forgetIfEmpty(key, purse, lease);
+			}
+		}
+		return returns;
+	}
+
+	/** Leases that the ledger must keep alive for us. */
+	held(): string[] {
+		return [...this.#purses.values()].flatMap((purse) => [...purse.leases.keys()]);
+	}
+
+	/** The ledger has heard from us about these leases. */
+	renewed(leases: readonly string[], now: Seconds): void {
+		for (const purse of this.#purses.values()) {
+			for (const id of leases) {
+				const lease = purse.leases.get(id);
+				if (lease) lease.expiresAt = now + lease.seconds;
+			}
+		}
+	}
+
+	/** Nothing in hand, in flight or asked for. */
+	get isEmpty(): boolean {
+		return this.#purses.size === 0 && this.#unsent.length === 0;
+	}
+
+	/** Whether something is in hand that a later flush must give back. */
+	get holdsUnused(): boolean {
+		if (this.#unsent.length > 0) return true;
+		for (const purse of this.#purses.values()) {
+			for (const lease of purse.leases.values()) if (!lease.closed) return true;
+		}
+		return false;
+	}
+
+	#purse(key: string): Purse {
+		let purse = this.#purses.get(key);
+		if (!purse) {
+			purse = { leases: new Map(), current: undefined, waiting: [], asking: false, askedAt: 0 };
+			this.#purses.set(key, purse);
+		}
+		return purse;
+	}
+
+	async #ask(key: string, purse: Purse, limits: KeyLimits, ask: AskLease, clock: () => Seconds): Promise<void> {
+		purse.asking = true;
+		try {
+			while (purse.waiting.length > 0) {
+				purse.askedAt = clock();
+				const need = purse.waiting[0]!.need;
+				const reply = await this.#askOnce(key, purse, limits, need, ask);
+				if (reply.ok) serve(purse, this.#open(purse, reply.value, clock()));
+				else refuse(purse, need, reply.error);
+			}
+		} catch (error) {
+			for (const waiting of purse.waiting.splice(0)) waiting.reject(error);
+		} finally {
+			purse.asking = false;
+			this.#forgetPurseIfEmpty(key, purse);
+		}
+	}
+
+	async #askOnce(
+		key: string,
+		purse: Purse,
+		limits: KeyLimits,
+		need: Amount,
+		ask: AskLease,
+	): Promise<Result<Granted, LedgerRefusal>> {
+		const lease = this.#newId();
+		const current = purse.current;
+		const returns = current ? [close(purse, current)] : [];
+		if (current) this.#forgetIfEmpty(key, purse, current);
+		try {
+			const reply = await ask({ lease, key, limits, need, want: this.#wantMax, returns });
+			return reply.ok ? ok({ id: lease, ...reply.value }) : reply;
+		} catch (error) {
+			// It may have been granted all the same: the ledger takes it back when it hears of it.
+			this.#unsent.push(...returns, { lease, unused: EVERYTHING });
+			throw error;
+		}
+	}
+
+	#open(purse: Purse, { id, granted, seconds }: Granted, now: Seconds): Seconds {
+		const lease = { id, left: granted, inFlight: 0, expiresAt: now + seconds, seconds, lastDraw: now, closed: false };
+		purse.leases.set(id, lease);
+		purse.current = lease;
+		return now;
+	}
+
+	#forgetIfEmpty(key: string, purse: Purse, lease: Lease): void {
+		if (!lease.closed || lease.inFlight > 0) return;
+		purse.leases.delete(lease.id);
+		this.#forgetPurseIfEmpty(key, purse);
+	}
+
+	#forgetPurseIfEmpty(key: string, purse: Purse): void {
+		if (purse.leases.size === 0 && purse.waiting.length === 0 && !purse.asking) this.#purses.delete(key);
+	}
+}
+
+function covers(left: Amount, need: Amount): boolean {
+	return (
+		left.nano >= need.nano && left.requests >= need.requests && left.tokens >= need.tokens && left.slots >= need.slots
+	);
+}
+
+function draw(purse: Purse, need: Amount, now: Seconds): Hold | undefined {
+	const lease = purse.current;
+	// A lease close to its end may be charged as lost before the request could settle.
+	if (!lease || lease.closed || now > lease.expiresAt - lease.seconds / 3 || !covers(lease.left, need))
+		return undefined;
+	lease.left = {
+		nano: lease.left.nano - need.nano,
+		requests: lease.left.requests - need.requests,
+		tokens: lease.left.tokens - need.tokens,
+		slots: lease.left.slots - need.slots,
+	};
+	lease.inFlight++;
+	lease.lastDraw = now;
+	return { lease: lease.id, amount: need };
+}
+
+function serve(purse: Purse, now: Seconds): void {
+	while (purse.waiting.length > 0) {
+		const hold = draw(purse, purse.waiting[0]!.need, now);
+		if (!hold) return;
+		purse.waiting.shift()!.resolve(ok(hold));
+	}
+}
+
+/** Whoever waited while the ledger decided and needs as much does not fit either. */
+function refuse(purse: Purse, need: Amount, refusal: LedgerRefusal): void {
+	const stay: Waiting[] = [];
+	for (const waiting of purse.waiting.splice(0)) {
+		if (covers(waiting.need, need)) waiting.resolve(err(refusal));
+		else stay.push(waiting);
+	}
+	purse.waiting.push(...stay);
+}
+
+function close(purse: Purse, lease: Lease): LeaseReturn {
+	const unused = lease.left;
+	lease.left = NOTHING;
+	lease.closed = true;
+	if (purse.current === lease) purse.current = undefined;
+	return { lease: lease.id, unused };
+}

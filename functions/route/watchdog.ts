@@ -1,0 +1,60 @@
+import type { Seconds } from "../../src/shared/units.ts";
+
+/** What a call to a pool may be waiting for, and what ended it early. */
+export type Phase = "headers" | "first_event" | "idle" | "total";
+
+/** Aborts an upstream call that takes too long in its present phase, or in all. Moving the deadline is an assignment, not a
+ *  new timer, because an answer moves it with every chunk. */
+export class Watchdog {
+	readonly #abort: AbortController;
+	readonly #endsAt: number;
+	#phase: Phase = "total";
+	#deadline: number;
+	#timer: ReturnType<typeof setTimeout> | undefined;
+	#expired: Phase | null = null;
+
+	constructor(abort: AbortController, totalSeconds: Seconds) {
+		this.#abort = abort;
+		this.#endsAt = Date.now() + totalSeconds * 1_000;
+		this.#deadline = this.#endsAt;
+	}
+
+	/** The phase whose time was over, if that is what ended the call. */
+	get expired(): Phase | null {
+		return this.#expired;
+	}
+
+	/** From now on the call must get on within `seconds`. */
+	expect(phase: Phase, seconds: Seconds): void {
+		const deadline = Date.now() + seconds * 1_000;
+		const sooner = deadline < this.#deadline;
+		this.#phase = phase;
+		this.#deadline = deadline;
+		if (sooner || this.#timer === undefined) this.#arm();
+	}
+
+	stop(): void {
+		clearTimeout(this.#timer);
+		this.#timer = undefined;
+	}
+
+	#arm(): void {
+		clearTimeout(this.#timer);
+		const at = Math.min(this.#deadline, this.#endsAt);
+		this.#timer = setTimeout(() => this.#check(), Math.max(0, at - Date.now()));
+	}
+
+	#check(): void {
+		const now = Date.now();
+		// A timer may fire a millisecond early.
+		if (now >= this.#endsAt - 1) this.#expire("total");
+		else if (now >= this.#deadline - 1) this.#expire(this.#phase);
+		else this.#arm();
+	}
+
+	#expire(phase: Phase): void {
+		this.#expired = phase;
+		this.#timer = undefined;
+		this.#abort.abort(new Error(`${phase} time-out`));
+	}
+}

@@ -1,0 +1,175 @@
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { Amount, KeyLimits, LeaseReply, LeaseRequest } from "../../../src/shared/ledger/messages.ts";
+import { Wallet, type Hold } from "../../../functions/route/wallet.ts";
+
+const LIMITS: KeyLimits = {
+	dayNano: 1_000,
+	monthNano: null,
+	totalNano: null,
+	requestsPerMinute: null,
+	tokensPerMinute: null,
+	concurrency: null,
+};
+const need = (nano: number): Amount => ({ nano, requests: 1, tokens: 10, slots: 1 });
+
+/** A ledger that grants from a budget, `want` at a time while it can. */
+class FakeLedger {
+	left: number;
+	calls = 0;
+	readonly granted = new Map<string, number>();
+	failing = false;
+
+	constructor(budget: number) {
+		this.left = budget;
+	}
+
+	readonly ask = async (request: LeaseRequest): Promise<LeaseReply> => {
+		this.calls++;
+		await Promise.resolve();
+		if (this.failing) throw new Error("unreachable");
+		for (const { lease, unused } of request.returns) this.take(lease, unused.nano);
+		const { nano, tokens } = request.need;
+		const times = Math.max(nano <= this.left ? 1 : 0, Math.min(request.want, Math.floor(this.left / 4 / nano)));
+		if (times === 0) {
+			const refusal = {
+				code: "budget_exhausted",
+				period: "day",
+				limitNano: 0,
+				leftNano: this.left,
+				neededNano: nano,
+				renewsAt: 0,
+			} as const;
+			return { ok: false, error: refusal };
+		}
+		this.left -= nano * times;
+		this.granted.set(request.lease, nano * times);
+		return {
+			ok: true,
+			value: { granted: { nano: nano * times, requests: times, tokens: tokens * times, slots: times }, seconds: 45 },
+		};
+	};
+
+	take(lease: string, nano: number): void {
+		const back = Math.min(nano, this.granted.get(lease) ?? 0);
+		this.granted.delete(lease);
+		this.left += back;
+	}
+}
+
+function rig(budget: number, wantMax = 16) {
+	let id = 0;
+	let now = 0;
+	const ledger = new FakeLedger(budget);
+	const wallet = new Wallet({ newId: () => `lease${++id}`, wantMax, idleSeconds: 1 });
+	const reserve = (nano: number) => wallet.reserve("k", LIMITS, need(nano), ledger.ask, () => now);
+	return { ledger, wallet, reserve, advance: (seconds: number) => (now += seconds), now: () => now };
+}
+
+describe("drawing", () => {
+	test("one call serves many requests while the budget is far from its end", async () => {
+		const { ledger, reserve } = rig(100_000);
+		const held = await Promise.all(Array.from({ length: 32 }, () => reserve(10)));
+		expect(held.every((h) => h.ok)).toBe(true);
+		expect(ledger.calls).toBe(2);
+	});
+
+	test("what does not fit is refused, what fits beside it is not", async () => {
+		const { reserve } = rig(100, 1);
+		const held = await Promise.all([reserve(60), reserve(60), reserve(40)]);
+		expect(held.map((h) => h.ok)).toEqual([true, false, true]);
+	});
+
+	test("a ledger that cannot be reached fails those who wait, and the lease it may have granted is given back", async () => {
+		const { ledger, wallet, reserve, advance, now } = rig(100);
+		ledger.failing = true;
+		await expect(reserve(10)).rejects.toThrow("unreachable");
+		expect(wallet.holdsUnused).toBe(true);
+		const [back] = wallet.takeReturns([], now());
+		expect(back).toEqual({
+			lease: "lease1",
+			unused: { nano: Infinity, requests: Infinity, tokens: Infinity, slots: Infinity },
+		});
+		ledger.failing = false;
+		advance(1);
+		expect((await reserve(10)).ok).toBe(true);
+	});
+
+	test("a lease close to its end is not drawn from", async () => {
+		const { ledger, reserve, advance } = rig(100_000);
+		await reserve(10);
+		advance(31);
+		await reserve(10);
+		expect(ledger.calls).toBe(2);
+	});
+});
+
+describe("giving back", () => {
+	test("a lease that was idle goes back whole, and is forgotten when its requests are settled", async () => {
+		const { wallet, reserve, advance, now } = rig(100_000);
+		const held = await reserve(10);
+		if (!held.ok) throw new Error("refused");
+		expect(wallet.takeReturns([], now())).toEqual([]);
+		advance(1.1);
+		expect(wallet.takeReturns([], now())).toEqual([
+			{ lease: "lease1", unused: { nano: 150, requests: 15, tokens: 150, slots: 15 } },
+		]);
+		expect(wallet.held()).toEqual(["lease1"]);
+		wallet.settled("k", held.value);
+		expect(wallet.isEmpty).toBe(true);
+	});
+
+	test("a recall is answered even when nothing is left, and nothing is drawn after it", async () => {
+		const { ledger, wallet, reserve, now } = rig(40);
+		await reserve(40);
+		expect(wallet.takeReturns(["lease1"], now())).toEqual([
+			{ lease: "lease1", unused: { nano: 0, requests: 0, tokens: 0, slots: 0 } },
+		]);
+		expect(wallet.takeReturns(["lease1"], now())).toEqual([]);
+		expect((await reserve(1)).ok).toBe(false);
+		expect(ledger.calls).toBe(2);
+	});
+});
+
+test("draws and returns together are exactly what was granted, whatever the order", async () => {
+	const step = fc.record({
+		kind: fc.constantFrom("reserve", "settle", "idle", "recall"),
+		nano: fc.integer({ min: 1, max: 400 }),
+	});
+	await fc.assert(
+		fc.asyncProperty(fc.integer({ min: 0, max: 5_000 }), fc.array(step, { maxLength: 60 }), async (budget, steps) => {
+			const { ledger, wallet, reserve, advance, now } = rig(budget);
+			const holds: Hold[] = [];
+			let spent = 0;
+			for (const { kind, nano } of steps) {
+				if (kind === "reserve") {
+					const held = await reserve(nano);
+					if (held.ok) holds.push(held.value);
+				} else if (kind === "settle") {
+					const hold = holds.pop();
+					if (hold) {
+						spent += hold.amount.nano;
+						ledger.granted.set(hold.lease!, ledger.granted.get(hold.lease!)! - hold.amount.nano);
+						wallet.settled("k", hold);
+					}
+				} else {
+					if (kind === "idle") advance(1.1);
+					for (const { lease, unused } of wallet.takeReturns(kind === "recall" ? wallet.held() : [], now())) {
+						// What is in flight stays with the lease until it is settled.
+						ledger.left += unused.nano;
+						ledger.granted.set(lease, ledger.granted.get(lease)! - unused.nano);
+					}
+				}
+				const inFlight = holds.reduce((sum, hold) => sum + hold.amount.nano, 0);
+				expect(ledger.left + spent + inFlight).toBeLessThanOrEqual(budget);
+			}
+			advance(10);
+			for (const { unused } of wallet.takeReturns([], now())) ledger.left += unused.nano;
+			const inFlight = holds.reduce((sum, hold) => sum + hold.amount.nano, 0);
+			expect(ledger.left + spent + inFlight).toBe(budget);
+			for (const hold of holds) wallet.settled("k", hold);
+			expect(wallet.isEmpty).toBe(true);
+		}),
+		{ numRuns: 150 },
+	);
+});
