@@ -12,7 +12,7 @@ import { worstSeconds } from "../../src/shared/perf/worst-seconds.ts";
 import { err, ok, type Result } from "../../src/shared/result.ts";
 import type { AssignPolicy, Endpoint } from "../../src/shared/scheduler/messages.ts";
 import type { Seconds, Tokens } from "../../src/shared/units.ts";
-import { askLedger } from "./objects.ts";
+import { askLedger, withinDeadline } from "./objects.ts";
 import { now, thisIsolate, type Isolate } from "./isolate.ts";
 import { readBody } from "./read-body.ts";
 import { readRequest, type RoutedRequest } from "./read-request.ts";
@@ -124,13 +124,15 @@ async function reserve(isolate: Isolate, key: Key, need: Amount, env: Env): Prom
 	const limits: KeyLimits = limitsOf(key);
 	if (!isLimited(limits)) return ok({ lease: null, amount: need });
 	const { post, credit, settings, id } = isolate;
+	const ask = askLedger(env, key.tenant, id, settings);
+	const reserved = post.wallet(key.tenant).reserve(key.id, limits, need, ask, now);
+	if ("ok" in reserved) return reserved.ok ? reserved : err(refusalError(reserved.error));
 	try {
-		const held = await post
-			.wallet(key.tenant)
-			.reserve(key.id, limits, need, askLedger(env, key.tenant, id, settings), now);
+		const held = await withinDeadline(settings.ledgerDeadlineSeconds, reserved.promise);
 		credit.restored(key.id);
 		return held.ok ? held : err(refusalError(held.error));
 	} catch {
+		reserved.abandon();
 		// Closed by default; an operator may allow a bounded amount to be spent unchecked while the ledger is away.
 		const open = key.ledger_unreachable;
 		if (open !== "closed" && credit.take(key.id, need.nano, nanoFromUsd(open)))

@@ -2,13 +2,30 @@ import type { Admitted } from "./admit.ts";
 import type { Choice } from "./choose.ts";
 
 /** Headers of a pool's answer that are about its own connection, or would be wrong of ours. */
-const DROPPED =
-	/^(connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|content-length|content-encoding|set-cookie|server|date|alt-svc|strict-transport-security|cf-.*|x-isobar-.*)$/;
+const DROPPED = [
+	"connection",
+	"keep-alive",
+	"proxy-authenticate",
+	"proxy-connection",
+	"te",
+	"trailer",
+	"transfer-encoding",
+	"upgrade",
+	"content-length",
+	"content-encoding",
+	"set-cookie",
+	"server",
+	"date",
+	"alt-svc",
+	"strict-transport-security",
+	"cf-ray",
+	"cf-cache-status",
+];
 
 /** The pool's own headers, and what we know when the answer begins. What is known only later is in `GET /v1/requests/{id}`. */
 export function answerHeaders(admitted: Admitted, choice: Choice, attempts: number, pool: Headers): Headers {
-	const headers = new Headers();
-	for (const [name, value] of pool) if (!DROPPED.test(name)) headers.append(name, value);
+	const headers = new Headers(pool);
+	for (const name of DROPPED) headers.delete(name);
 	const { replica } = choice;
 	headers.set("x-isobar-request-id", admitted.id);
 	headers.set("x-isobar-model", admitted.model.id);

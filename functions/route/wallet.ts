@@ -18,6 +18,13 @@ export interface Hold {
 	readonly amount: Amount;
 }
 
+/** Nothing in hand covers the need: a call is under way. */
+export interface Pending {
+	readonly promise: Promise<Result<Hold, LedgerRefusal>>;
+	/** The hold is no longer wanted. */
+	abandon(): void;
+}
+
 interface Lease {
 	readonly id: string;
 	left: Amount;
@@ -39,6 +46,8 @@ interface Waiting {
 interface Purse {
 	readonly leases: Map<string, Lease>;
 	current: Lease | undefined;
+	/** Requests that the next lease should cover. */
+	want: number;
 	readonly waiting: Waiting[];
 	asking: boolean;
 	askedAt: Seconds;
@@ -49,6 +58,10 @@ interface Granted {
 	readonly granted: Amount;
 	readonly seconds: Seconds;
 }
+
+/** The first lease covers twice this. Each that is used up doubles the next, so that a busy isolate seldom waits for one; an idle
+ *  or recalled one begins anew, so that a quiet isolate has little to lose. */
+const WANT_MIN = 2;
 
 const EVERYTHING: Amount = { nano: Infinity, requests: Infinity, tokens: Infinity, slots: Infinity };
 const NOTHING: Amount = { nano: 0, requests: 0, tokens: 0, slots: 0 };
@@ -72,24 +85,33 @@ export class Wallet {
 		this.#idleSeconds = options.idleSeconds;
 	}
 
-	/** Reserves `need` for one request: at once from a lease in hand, otherwise by a call. Rejects when the call does. */
+	/** Reserves `need` for one request: at once from a lease in hand, otherwise by a call, made by this request or by another
+	 *  one that asks already. Whoever waits must have a timer of its own running (the runtime ends a request that waits for
+	 *  nothing but another request), and must `abandon` when it waits no longer, or it would be given a hold that nobody
+	 *  settles. The promise rejects when the call does. */
 	reserve(
 		key: string,
 		limits: KeyLimits,
 		need: Amount,
 		ask: AskLease,
 		clock: () => Seconds,
-	): Promise<Result<Hold, LedgerRefusal>> {
+	): Result<Hold, LedgerRefusal> | Pending {
 		const purse = this.#purse(key);
 		if (purse.waiting.length === 0) {
 			const hold = draw(purse, need, clock());
-			if (hold) return Promise.resolve(ok(hold));
+			if (hold) return ok(hold);
 		}
-		return new Promise((resolve, reject) => {
-			purse.waiting.push({ need, resolve, reject });
-			if (purse.asking && clock() - purse.askedAt < ASK_ABANDONED_SECONDS) return;
+		const { promise, resolve, reject } = Promise.withResolvers<Result<Hold, LedgerRefusal>>();
+		const waiting: Waiting = { need, resolve, reject };
+		purse.waiting.push(waiting);
+		if (!purse.asking || clock() - purse.askedAt >= ASK_ABANDONED_SECONDS) {
 			void this.#ask(key, purse, limits, ask, clock);
-		});
+		}
+		const abandon = (): void => {
+			const at = purse.waiting.indexOf(waiting);
+			if (at >= 0) purse.waiting.splice(at, 1);
+		};
+		return { promise, abandon };
 	}
 
 	/** The request that held this has been settled with the ledger. */
@@ -111,6 +133,7 @@ export class Wallet {
 				if (!idle && !recalled.includes(lease.id)) continue;
 				if (lease.closed && lease.left === NOTHING) continue;
 				returns.push(close(purse, lease));
+				purse.want = WANT_MIN;
 				this.#forgetIfEmpty(key, purse, lease);
 			}
 		}
@@ -149,7 +172,7 @@ export class Wallet {
 	#purse(key: string): Purse {
 		let purse = this.#purses.get(key);
 		if (!purse) {
-			purse = { leases: new Map(), current: undefined, waiting: [], asking: false, askedAt: 0 };
+			purse = { leases: new Map(), current: undefined, want: WANT_MIN, waiting: [], asking: false, askedAt: 0 };
 			this.#purses.set(key, purse);
 		}
 		return purse;
@@ -161,6 +184,8 @@ export class Wallet {
 			while (purse.waiting.length > 0) {
 				purse.askedAt = clock();
 				const need = purse.waiting[0]!.need;
+				// A lease that was used up at once was too small, and who waits now needs places too.
+				purse.want = Math.min(this.#wantMax, Math.max(purse.want * 2, purse.waiting.length));
 				const reply = await this.#askOnce(key, purse, limits, need, ask);
 				if (reply.ok) serve(purse, this.#open(purse, reply.value, clock()));
 				else refuse(purse, need, reply.error);
@@ -185,7 +210,7 @@ export class Wallet {
 		const returns = current ? [close(purse, current)] : [];
 		if (current) this.#forgetIfEmpty(key, purse, current);
 		try {
-			const reply = await ask({ lease, key, limits, need, want: this.#wantMax, returns });
+			const reply = await ask({ lease, key, limits, need, want: purse.want, returns });
 			return reply.ok ? ok({ id: lease, ...reply.value }) : reply;
 		} catch (error) {
 			// It may have been granted all the same: the ledger takes it back when it hears of it.

@@ -28,7 +28,7 @@ const schema = z.strictObject({
 	ledgerDeadlineSeconds: seconds.default(3),
 	leaseSeconds: seconds.default(45),
 	/** How many requests like the one at hand a lease may cover while the budget is far from its end. */
-	requestsPerLeaseMax: count.default(16),
+	requestsPerLeaseMax: count.default(256),
 	/** An isolate gives back what a lease still holds when nothing was drawn from it for this long. */
 	leaseIdleSeconds: seconds.default(1),
 	/** How long the ledger waits for leases that it has recalled before it refuses. Longer than `leaseIdleSeconds` and two
