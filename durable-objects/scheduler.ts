@@ -124,8 +124,15 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort {
 
 	/** Probes what is due, and sees to it that an alarm comes while anything is in flight, waits or is unwell. */
 	#look(now: number): void {
-		this.ctx.waitUntil(this.#probe(now));
-		const unwell = this.#core.fleet.replicas.some((replica) => replica.health.phase.kind !== "healthy");
+		let unwell = false;
+		for (const { health } of this.#core.fleet.replicas) {
+			if (health.phase.kind === "healthy") continue;
+			unwell = true;
+			if (probeDue(health, now)) {
+				this.ctx.waitUntil(this.#probe(now));
+				break;
+			}
+		}
 		if (this.#alarmAt > now || (this.#core.inFlight === 0 && this.#core.waiting === 0 && !unwell)) return;
 		this.#alarmAt = now + ALARM_SECONDS;
 		this.ctx.waitUntil(this.ctx.storage.setAlarm(this.#alarmAt * 1_000));

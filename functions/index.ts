@@ -1,7 +1,7 @@
 import { Hono } from "hono";
 import { errorResponse, isobarError } from "../src/shared/http/errors.ts";
 import { adminApp } from "./admin/index.ts";
-import { routeApp } from "./route/index.ts";
+import { hotRoute, routeApp } from "./route/index.ts";
 
 /** All functions as one Worker. */
 const app = new Hono<{ Bindings: Env }>()
@@ -10,12 +10,22 @@ const app = new Hono<{ Bindings: Env }>()
 	.route("/", routeApp);
 
 app.notFound((c) => errorResponse(isobarError("not_found", `There is nothing at ${c.req.method} ${c.req.path}.`)));
-app.onError((error, c) => {
-	// The text of a bug may hold anything of a request, so the client gets none of it.
-	console.error(JSON.stringify({ event: "bug", path: c.req.path, name: error.name, stack: error.stack }));
-	return errorResponse(isobarError("internal", "Isobar failed; the log says why."));
-});
+app.onError((error, c) => bug(error, c.req.path));
 
-export default app;
+/** The text of a bug may hold anything of a request, so the client gets none of it. */
+function bug(error: unknown, path: string): Response {
+	const { name, stack } = error instanceof Error ? error : new Error(String(error));
+	console.error(JSON.stringify({ event: "bug", path, name, stack }));
+	return errorResponse(isobarError("internal", "Isobar failed; the log says why."));
+}
+
+export default {
+	fetch(request, env, ctx) {
+		const hot = hotRoute(request, env, ctx);
+		return hot
+			? hot.catch((error: unknown) => bug(error, new URL(request.url).pathname))
+			: app.fetch(request, env, ctx);
+	},
+} satisfies ExportedHandler<Env>;
 export { Ledger } from "../durable-objects/ledger.ts";
 export { Scheduler } from "../durable-objects/scheduler.ts";

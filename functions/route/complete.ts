@@ -12,6 +12,7 @@ import { relayLong, relayStream, type RelayEnd } from "./relay.ts";
 import { requestId } from "./request-id.ts";
 import { endAttempt, settle, type LastAttempt } from "./settle.ts";
 import { callUpstream, type UpstreamResult } from "./upstream.ts";
+import type { Beat } from "./watchdog.ts";
 import { upstreamCall } from "./upstream-request.ts";
 
 /** The hot path: a prompt in, an answer out. Admits, chooses, calls, and tries the next replica until an answer has begun;
@@ -95,10 +96,9 @@ class Dispatch {
 		};
 		isolate.post.mailbox(schedulerName(model.id), since).depart({ renewal, since, started: false });
 		isolate.replicas.enter(replica.name);
-		const renewing = this.#renewWhileInFlight();
 
 		const call = upstreamCall(this.#admitted, replica, this.#http.headers, this.#hops, this.#env);
-		const result = await callUpstream(call, isolate.settings, this.#http.signal);
+		const result = await callUpstream(call, isolate.settings, this.#http.signal, this.#beat());
 		const attempt = (extra: Partial<LastAttempt>): LastAttempt => ({
 			choice,
 			replica,
@@ -117,29 +117,25 @@ class Dispatch {
 			failure: result.kind === "failed" ? result.failure.detail : null,
 			seconds: Date.now() / 1_000 - since,
 		});
-		return this.#answer(result, choice, attempt, renewing);
+		return this.#answer(result, choice, attempt);
 	}
 
 	#answer(
 		result: UpstreamResult,
 		choice: Choice,
 		attempt: (extra: Partial<LastAttempt>) => LastAttempt,
-		renewing: () => void,
 	): Response | { failure: Failure; attempt: LastAttempt } {
 		switch (result.kind) {
 			case "failed": {
-				renewing();
 				const failed = attempt({ failure: result.failure });
 				endAttempt(this.#admitted, failed, "failed", () => {});
 				return { failure: result.failure, attempt: failed };
 			}
 			case "client_gone": {
-				renewing();
 				this.#settle(499, "client_gone", null, attempt({}));
 				return new Response(null, { status: 499 });
 			}
 			case "refused": {
-				renewing();
 				this.#settle(result.status, "refused", null, attempt({}));
 				return new Response(result.body, {
 					status: result.status,
@@ -147,7 +143,6 @@ class Dispatch {
 				});
 			}
 			case "plain": {
-				renewing();
 				this.#settle(result.status, "ok", null, attempt({ answered: true, usage: result.usage }));
 				return new Response(result.body, {
 					status: result.status,
@@ -160,7 +155,6 @@ class Dispatch {
 				const started = (ttft: Seconds): void => this.#started(choice, ttft, result.headersAt);
 				if (result.kind === "stream" && result.ttft !== null) started(result.ttft);
 				const onEnd = (end: RelayEnd): void => {
-					renewing();
 					const failure: Failure | null =
 						end.outcome === "cut"
 							? { kind: "cut", status, retryAfter: null, detail: end.error?.message ?? "cut" }
@@ -195,13 +189,11 @@ class Dispatch {
 			.firstToken({ reservation: choice.reservation, ttft, headers });
 	}
 
-	/** Keeps the reservation and the lease of a request that runs for long. Returns how to stop. */
-	#renewWhileInFlight(): () => void {
+	/** Keeps the reservation and the lease of a request that runs for long. */
+	#beat(): Beat {
 		const { isolate } = this.#admitted;
-		const timer = setInterval(() => {
-			this.#ctx.waitUntil(isolate.post.flush(carriers(this.#env, isolate.id, isolate.settings)));
-		}, isolate.settings.renewSeconds * 1_000);
-		return () => clearInterval(timer);
+		const run = (): void => this.#ctx.waitUntil(isolate.post.flush(carriers(this.#env, isolate.id, isolate.settings)));
+		return { seconds: isolate.settings.renewSeconds, run };
 	}
 
 	#refuse(error: IsobarError, explanation: Choice["explanation"]): Response {

@@ -1,9 +1,24 @@
 import { Hono, type Context } from "hono";
 import { errorResponse, isobarError } from "../../src/shared/http/errors.ts";
+import type { Endpoint } from "../../src/shared/scheduler/messages.ts";
 import { complete } from "./complete.ts";
 import { listModels, retrieveModel } from "./models.ts";
 import { readRecord } from "./records.ts";
 import { readUsage } from "./usage.ts";
+
+const HOT: ReadonlyMap<string, Endpoint> = new Map([
+	["/v1/chat/completions", "chat"],
+	["/v1/completions", "completions"],
+	["/v1/embeddings", "embeddings"],
+]);
+
+/** The hot path without the router, whose share is a twentieth of a small request; null for what the router must see. */
+export function hotRoute(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> | null {
+	if (request.method !== "POST") return null;
+	const { url } = request;
+	const endpoint = HOT.get(url.slice(url.indexOf("/", url.indexOf("//") + 2)));
+	return endpoint === undefined ? null : complete(endpoint, request, env, ctx);
+}
 
 type RouteContext = Context<{ Bindings: Env }>;
 

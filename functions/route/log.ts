@@ -1,6 +1,9 @@
 import type { RequestRecord } from "../../src/shared/ledger/messages.ts";
 import { usdFromNano } from "../../src/shared/money/nano.ts";
-import { explain } from "../../src/shared/objective/explain.ts";
+import { EXPLANATION_WIDTH } from "../../src/shared/scheduler/messages.ts";
+
+/** The columns of an explanation that are dollars. */
+const TERMS = ["money", "congestion", "time", "late", "harm"] as const;
 
 /** One structured line a request. Holds no prompt and no key, only the key's id. */
 export function logRequest(record: RequestRecord): void {
@@ -28,20 +31,18 @@ export function logRequest(record: RequestRecord): void {
 	);
 }
 
-/** The decision in some words: how many candidates there were, and what the chosen one's score consists of. */
-function whyOf(record: RequestRecord): string {
-	if (record.decided_by === "fallback") return "fallback: the scheduler did not answer";
-	if (record.decision === null) return "no decision";
-	const lines = explain(record.decision);
-	const candidates = lines.filter((line) => "score" in line);
-	const chosen = candidates.find((line) => line.replica === record.replica);
-	if (!chosen) return `no candidate of ${lines.length}`;
-	const { terms } = chosen;
-	const parts = Object.entries(terms)
-		.filter(([, usd]) => usd > 0)
-		.sort(([, a], [, b]) => b - a)
-		.slice(0, 2)
-		.map(([name, usd]) => `${name} $${usd.toPrecision(2)}`);
-	const rank = candidates.length === 1 ? "only candidate" : `best of ${candidates.length}`;
+/** The decision in some words: how many candidates there were, and the two largest terms of the chosen one. */
+function whyOf({ decided_by: by, decision, replica }: RequestRecord): string {
+	if (by === "fallback") return "fallback: the scheduler did not answer";
+	if (decision === null) return "no decision";
+	const candidates = decision.rejected.reduce((count, rule) => (rule === 0 ? count + 1 : count), 0);
+	const chosen = replica === null ? -1 : decision.replicas.indexOf(replica);
+	if (chosen < 0 || decision.rejected[chosen] !== 0) return `no candidate of ${decision.replicas.length}`;
+	const terms = TERMS.map((name, i) => ({ name, usd: decision.values[chosen * EXPLANATION_WIDTH + i] ?? 0 }));
+	const [first, second] = terms.sort((a, b) => b.usd - a.usd);
+	const rank = candidates === 1 ? "only candidate" : `best of ${candidates}`;
+	const parts = [first, second].flatMap((term) =>
+		term && term.usd > 0 ? [`${term.name} $${term.usd.toPrecision(2)}`] : [],
+	);
 	return `${rank}: ${parts.join(", ")}`;
 }

@@ -37,6 +37,9 @@ const LINGER_SECONDS_MAX = 25;
 const SETTLEMENTS_PER_MAIL_MAX = 2_000;
 const SETTLEMENTS_QUEUED_MAX = 20_000;
 
+/** Before its time is over it leaves at the first moment when nothing waits, so that nobody has relied on it in vain. */
+const HAND_OVER_SECONDS = 5;
+
 /** Everything that leaves an isolate in batches: settlements, renewals, first tokens, leases given back. A Worker has no
  *  background task, so each request that has ended stays until what it posted is acknowledged, and whoever wakes first
  *  sends for all. */
@@ -45,8 +48,8 @@ export class Post {
 	readonly #newId: () => string;
 	readonly #mailboxes = new Map<string, Mailbox>();
 	readonly #tenants = new Map<string, TenantPost>();
-	#flushedAt: Seconds = 0;
-	#watchedAt: Seconds = 0;
+	/** Until then a request is there that sends for all. */
+	#attendedUntil: Seconds = 0;
 
 	constructor(settings: Settings, newId: () => string) {
 		this.#settings = settings;
@@ -83,27 +86,26 @@ export class Post {
 		return this.#tenants.get(tenant)?.underWay.has(requestId) ?? false;
 	}
 
-	/** Stays until this request's settlement is acknowledged. One request of the isolate stays longer, until the leases in
-	 *  hand were idle and are given back. */
+	/** Stays until this request's settlement is acknowledged, unless another request of the isolate stays and sends already;
+	 *  then until the leases in hand were idle and are given back. Should that other one be ended before its time, the next
+	 *  request sends, or the lease ends by itself. */
 	async linger(tenant: string, requestId: string, carriers: Carriers): Promise<void> {
+		if (carriers.now() < this.#attendedUntil) return;
+		const pause = this.#settings.flushSeconds;
 		const until = carriers.now() + LINGER_SECONDS_MAX;
-		do {
-			await carriers.sleep(this.#settings.flushSeconds);
-			if (carriers.now() - this.#flushedAt >= this.#settings.flushSeconds * 0.9) await this.flush(carriers);
-		} while (this.isPending(tenant, requestId) && carriers.now() < until);
-
-		const pause = this.#settings.leaseIdleSeconds / 4;
-		while (this.#holdsUnused() && carriers.now() < until) {
-			if (carriers.now() - this.#watchedAt < pause) return;
-			this.#watchedAt = carriers.now();
+		for (;;) {
+			const now = carriers.now();
+			const busy = this.isPending(tenant, requestId) || this.#hasWaiting();
+			if (now >= (busy ? until : until - HAND_OVER_SECONDS) || !(busy || this.#holdsUnused())) break;
+			this.#attendedUntil = now + 2 * pause;
 			await carriers.sleep(pause);
 			await this.flush(carriers);
 		}
+		this.#attendedUntil = 0;
 	}
 
 	/** Sends whatever waits to whomever it is for, and renews what is due. */
 	async flush(carriers: Carriers): Promise<void> {
-		this.#flushedAt = carriers.now();
 		// Schedulers first: their bills become settlements that leave in the same flush.
 		await Promise.all([...this.#mailboxes].map(([name, box]) => this.#flushScheduler(name, box, carriers)));
 		await Promise.all([...this.#tenants].map(([name, post]) => this.#flushTenant(name, post, carriers)));
@@ -149,6 +151,12 @@ export class Post {
 		}
 		if (post.settling.length + post.returns.length + post.underWay.size === 0 && post.wallet.isEmpty)
 			this.#tenants.delete(name);
+	}
+
+	#hasWaiting(): boolean {
+		for (const box of this.#mailboxes.values()) if (!box.isEmpty) return true;
+		for (const post of this.#tenants.values()) if (post.settling.length + post.returns.length > 0) return true;
+		return false;
 	}
 
 	#holdsUnused(): boolean {

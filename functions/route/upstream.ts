@@ -4,7 +4,7 @@ import { ANSWER_HOLD_BYTES_MAX } from "../../src/shared/limits.ts";
 import type { Settings } from "../../src/shared/settings.ts";
 import type { Seconds } from "../../src/shared/units.ts";
 import { failureOfStatus, retryAfterSeconds, type Failure } from "./failure.ts";
-import { Watchdog } from "./watchdog.ts";
+import { Watchdog, type Beat } from "./watchdog.ts";
 
 /** One call to one replica. */
 export interface UpstreamCall {
@@ -64,17 +64,19 @@ type Timeouts = Pick<
 >;
 
 /** Calls a replica and reads until it is sure that the answer has begun: the first data event of a stream, the whole of a
- *  plain answer. Until then the request may still go to another replica. Never throws for what a pool does. */
+ *  plain answer. Until then the request may still go to another replica. Never throws for what a pool does. `beat` keeps
+ *  what is reserved for it. */
 export async function callUpstream(
 	call: UpstreamCall,
 	timeouts: Timeouts,
 	client: AbortSignal,
+	beat: Beat,
 ): Promise<UpstreamResult> {
 	if (client.aborted) return { kind: "client_gone" };
 	const abort = new AbortController();
 	const onClientGone = (): void => abort.abort(new Error("client gone"));
 	client.addEventListener("abort", onClientGone, { once: true });
-	const watchdog = new Watchdog(abort, timeouts.totalTimeoutSeconds);
+	const watchdog = new Watchdog(abort, timeouts.totalTimeoutSeconds, beat);
 	// A plain answer's headers come when all of it has been computed.
 	watchdog.expect("headers", call.stream ? timeouts.headersTimeoutSeconds : timeouts.totalTimeoutSeconds);
 	const context: Context = { abort, watchdog, client, startedAt: Date.now(), headersSeen: false };

@@ -3,18 +3,28 @@ import type { Seconds } from "../../src/shared/units.ts";
 /** What a call to a pool may be waiting for, and what ended it early. */
 export type Phase = "headers" | "first_event" | "idle" | "total";
 
+/** Something that is done at intervals while the call lasts. */
+export interface Beat {
+	readonly seconds: Seconds;
+	run(): void;
+}
+
 /** Aborts an upstream call that takes too long in its present phase, or in all. Moving the deadline is an assignment, not a
  *  new timer, because an answer moves it with every chunk. */
 export class Watchdog {
 	readonly #abort: AbortController;
 	readonly #endsAt: number;
+	readonly #beat: Beat;
+	#beatAt: number;
 	#phase: Phase = "total";
 	#deadline: number;
 	#timer: ReturnType<typeof setTimeout> | undefined;
 	#expired: Phase | null = null;
 
-	constructor(abort: AbortController, totalSeconds: Seconds) {
+	constructor(abort: AbortController, totalSeconds: Seconds, beat: Beat) {
 		this.#abort = abort;
+		this.#beat = beat;
+		this.#beatAt = Date.now() + beat.seconds * 1_000;
 		this.#endsAt = Date.now() + totalSeconds * 1_000;
 		this.#deadline = this.#endsAt;
 	}
@@ -40,7 +50,7 @@ export class Watchdog {
 
 	#arm(): void {
 		clearTimeout(this.#timer);
-		const at = Math.min(this.#deadline, this.#endsAt);
+		const at = Math.min(this.#deadline, this.#endsAt, this.#beatAt);
 		this.#timer = setTimeout(() => this.#check(), Math.max(0, at - Date.now()));
 	}
 
@@ -49,7 +59,13 @@ export class Watchdog {
 		// A timer may fire a millisecond early.
 		if (now >= this.#endsAt - 1) this.#expire("total");
 		else if (now >= this.#deadline - 1) this.#expire(this.#phase);
-		else this.#arm();
+		else {
+			if (now >= this.#beatAt - 1) {
+				this.#beatAt = now + this.#beat.seconds * 1_000;
+				this.#beat.run();
+			}
+			this.#arm();
+		}
 	}
 
 	#expire(phase: Phase): void {
