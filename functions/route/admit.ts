@@ -1,5 +1,5 @@
 import { isolateAuthenticator } from "../../src/adapters/authenticate.ts";
-import { isolateCatalog } from "../../src/adapters/catalog-cache.ts";
+import { isolateCatalog, type WaitUntil } from "../../src/adapters/catalog-cache.ts";
 import type { Key } from "../../src/shared/catalog/keys.ts";
 import { policyFor } from "../../src/shared/catalog/policy.ts";
 import { findModel, type CatalogModel } from "../../src/shared/catalog/snapshot.ts";
@@ -81,7 +81,7 @@ export async function admit(
 		tokens: promptTokensMax + outputTokensMax,
 		slots: 1,
 	};
-	const held = await reserve(isolate, key, need, env);
+	const held = await reserve(isolate, key, need, env, waitUntil);
 	if (!held.ok) return held;
 	return ok({
 		id,
@@ -120,12 +120,18 @@ function defaultMaxTokens(key: Key, model: CatalogModel, promptBytes: number): T
 	return Math.max(1, Math.min(wanted, Math.max(room, Math.ceil(wanted / 16))));
 }
 
-async function reserve(isolate: Isolate, key: Key, need: Amount, env: Env): Promise<Result<Hold, IsobarError>> {
+async function reserve(
+	isolate: Isolate,
+	key: Key,
+	need: Amount,
+	env: Env,
+	waitUntil: WaitUntil,
+): Promise<Result<Hold, IsobarError>> {
 	const limits: KeyLimits = limitsOf(key);
 	if (!isLimited(limits)) return ok({ lease: null, amount: need });
 	const { post, credit, settings, id } = isolate;
 	const ask = askLedger(env, key.tenant, id, settings);
-	const reserved = post.wallet(key.tenant).reserve(key.id, limits, need, ask, now);
+	const reserved = post.wallet(key.tenant).reserve(key.id, limits, need, ask, now, waitUntil);
 	if ("ok" in reserved) return reserved.ok ? reserved : err(refusalError(reserved.error));
 	try {
 		const held = await withinDeadline(settings.ledgerDeadlineSeconds, reserved.promise);

@@ -17,7 +17,17 @@ import { upstreamCall } from "./upstream-request.ts";
 
 /** The hot path: a prompt in, an answer out. Admits, chooses, calls, and tries the next replica until an answer has begun;
  *  what is left to do then (settling) happens behind the answer. */
-export async function complete(endpoint: Endpoint, http: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
+export function complete(endpoint: Endpoint, http: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
+	const answer = answerTo(endpoint, http, env, ctx);
+	// A client that hangs up ends the request unless something is waited for, and then nobody would give back what it holds, or
+	// hand on what it has taken from the isolate's mailboxes.
+	ctx.waitUntil(answer.then(noop, noop));
+	return answer;
+}
+
+function noop(): void {}
+
+async function answerTo(endpoint: Endpoint, http: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
 	const id = requestId(Date.now());
 	const hops = nextHops(http.headers, env);
 	if (!hops.ok) return errorResponse(hops.error, id);
@@ -132,7 +142,8 @@ class Dispatch {
 				return { failure: result.failure, attempt: failed };
 			}
 			case "client_gone": {
-				this.#settle(499, "client_gone", null, attempt({}));
+				// The pool has worked on it: its prompt, or its time, is owed.
+				this.#settle(499, "client_gone", null, attempt({ answered: true }));
 				return new Response(null, { status: 499 });
 			}
 			case "refused": {

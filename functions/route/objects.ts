@@ -49,3 +49,9 @@ export function carriers(env: Env, holder: string, settings: Settings): Carriers
 		sleep: (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1_000)),
 	};
 }
+
+/** A flush that goes on when the client hangs up: what it has taken out of the queues must arrive. */
+export function flushed(flush: Promise<void>, ctx: ExecutionContext): Promise<void> {
+	ctx.waitUntil(flush);
+	return flush;
+}

@@ -2,7 +2,7 @@ import { isolateAuthenticator } from "../../src/adapters/authenticate.ts";
 import { errorResponse, isobarError } from "../../src/shared/http/errors.ts";
 import { explain } from "../../src/shared/objective/explain.ts";
 import { thisIsolate } from "./isolate.ts";
-import { carriers, ledgerOf, withinDeadline } from "./objects.ts";
+import { carriers, flushed, ledgerOf, withinDeadline } from "./objects.ts";
 
 /** Another isolate may have answered the request and not told the ledger yet: how long its word is waited for. */
 const LOOKS = 4;
@@ -18,7 +18,7 @@ export async function readRecord(id: string, request: Request, env: Env, ctx: Ex
 	try {
 		for (let look = 0; look < LOOKS; look++) {
 			if (look > 0) await ways.sleep(PAUSE_MS / 1_000);
-			if (post.isPending(tenant, id)) await post.flush(ways);
+			if (post.isPending(tenant, id)) await flushed(post.flush(ways), ctx);
 			const record = await withinDeadline(settings.ledgerDeadlineSeconds, ledgerOf(env, tenant).request(id));
 			if (record) return Response.json({ ...record, decision: record.decision && explain(record.decision) });
 		}

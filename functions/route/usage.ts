@@ -3,7 +3,7 @@ import { isolateAuthenticator } from "../../src/adapters/authenticate.ts";
 import { errorResponse, isobarError } from "../../src/shared/http/errors.ts";
 import { usdFromNano } from "../../src/shared/money/nano.ts";
 import { thisIsolate } from "./isolate.ts";
-import { carriers, ledgerOf, withinDeadline } from "./objects.ts";
+import { carriers, flushed, ledgerOf, withinDeadline } from "./objects.ts";
 
 const day = z.string().regex(/^\d{4}-\d{2}-\d{2}$/, "a UTC day such as 2026-11-23");
 const querySchema = z
@@ -24,7 +24,7 @@ export async function readUsage(request: Request, env: Env, ctx: ExecutionContex
 	const { id: holder, settings, post } = thisIsolate(env);
 	const ledger = ledgerOf(env, tenant);
 	try {
-		await post.flush(carriers(env, holder, settings));
+		await flushed(post.flush(carriers(env, holder, settings)), ctx);
 		const [rows, budget] = await withinDeadline(
 			settings.ledgerDeadlineSeconds,
 			Promise.all([ledger.usage(query.data), ledger.budget(id)]),

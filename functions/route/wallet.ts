@@ -88,13 +88,14 @@ export class Wallet {
 	/** Reserves `need` for one request: at once from a lease in hand, otherwise by a call, made by this request or by another
 	 *  one that asks already. Whoever waits must have a timer of its own running (the runtime ends a request that waits for
 	 *  nothing but another request), and must `abandon` when it waits no longer, or it would be given a hold that nobody
-	 *  settles. The promise rejects when the call does. */
+	 *  settles. `waitUntil` keeps the asking request alive while it asks for others. The promise rejects when the call does. */
 	reserve(
 		key: string,
 		limits: KeyLimits,
 		need: Amount,
 		ask: AskLease,
 		clock: () => Seconds,
+		waitUntil: (asking: Promise<void>) => void,
 	): Result<Hold, LedgerRefusal> | Pending {
 		const purse = this.#purse(key);
 		if (purse.waiting.length === 0) {
@@ -105,7 +106,7 @@ export class Wallet {
 		const waiting: Waiting = { need, resolve, reject };
 		purse.waiting.push(waiting);
 		if (!purse.asking || clock() - purse.askedAt >= ASK_ABANDONED_SECONDS) {
-			void this.#ask(key, purse, limits, ask, clock);
+			waitUntil(this.#ask(key, purse, limits, ask, clock));
 		}
 		const abandon = (): void => {
 			const at = purse.waiting.indexOf(waiting);

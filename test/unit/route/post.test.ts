@@ -132,9 +132,14 @@ test("a lease that was idle is given back by whoever is left", async () => {
 	};
 	const amount = { nano: 1, requests: 1, tokens: 1, slots: 1 };
 	const granted = { nano: 16, requests: 16, tokens: 16, slots: 16 };
-	const reserved = sender
-		.wallet("t")
-		.reserve("k", limits, amount, async () => ({ ok: true, value: { granted, seconds: 45 } }), world.now);
+	const reserved = sender.wallet("t").reserve(
+		"k",
+		limits,
+		amount,
+		async () => ({ ok: true, value: { granted, seconds: 45 } }),
+		world.now,
+		() => {},
+	);
 	const held = "ok" in reserved ? reserved : await reserved.promise;
 	if (!held.ok) throw new Error("refused");
 	for (const id of ["r1", "r2"]) {

@@ -11,6 +11,7 @@ const LIMITS: KeyLimits = {
 	tokensPerMinute: null,
 	concurrency: null,
 };
+const keep = (asking: Promise<void>): void => void asking;
 const need = (nano: number): Amount => ({ nano, requests: 1, tokens: 10, slots: 1 });
 
 /** A ledger that grants from a budget, `want` at a time while it can. */
@@ -63,7 +64,7 @@ function rig(budget: number, wantMax = 16) {
 	const ledger = new FakeLedger(budget);
 	const wallet = new Wallet({ newId: () => `lease${++id}`, wantMax, idleSeconds: 1 });
 	const reserve = async (nano: number) => {
-		const reserved = wallet.reserve("k", LIMITS, need(nano), ledger.ask, () => now);
+		const reserved = wallet.reserve("k", LIMITS, need(nano), ledger.ask, () => now, keep);
 		return "ok" in reserved ? reserved : reserved.promise;
 	};
 	return { ledger, wallet, reserve, advance: (seconds: number) => (now += seconds), now: () => now };
@@ -106,8 +107,8 @@ describe("drawing", () => {
 
 	test("who waits no longer is given nothing", async () => {
 		const { ledger, wallet, now } = rig(100_000);
-		const first = wallet.reserve("k", LIMITS, need(10), ledger.ask, now);
-		const second = wallet.reserve("k", LIMITS, need(10), ledger.ask, now);
+		const first = wallet.reserve("k", LIMITS, need(10), ledger.ask, now, keep);
+		const second = wallet.reserve("k", LIMITS, need(10), ledger.ask, now, keep);
 		if ("ok" in first || "ok" in second) throw new Error("at once");
 		second.abandon();
 		const held = await first.promise;
