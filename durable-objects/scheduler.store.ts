@@ -1,5 +1,5 @@
 import { catalogSchema, type Catalog } from "../src/shared/catalog/schema.ts";
-import type { LearnedState } from "../src/shared/scheduler/estimators.ts";
+import type { LearnedState } from "../src/shared/scheduler/learned.ts";
 import { SQLITE_ROW_BYTES_MAX } from "../src/shared/limits.ts";
 
 /** What a scheduler keeps over its eviction: the last catalog it saw, and what it has learned. */

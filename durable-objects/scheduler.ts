@@ -11,10 +11,11 @@ import type {
 	AssignReply,
 	AssignRequest,
 	Bill,
+	FleetStatus,
 	SchedulerMail,
 	SchedulerPort,
 } from "../src/shared/scheduler/messages.ts";
-import { fleetStatus, type FleetStatus } from "../src/shared/scheduler/status.ts";
+import { fleetStatus } from "../src/shared/scheduler/status.ts";
 import { settingsFrom } from "../src/shared/settings.ts";
 import { migrate } from "./sql-migrations.ts";
 import { schedulerMigrations } from "./scheduler.migrations.ts";
@@ -59,7 +60,7 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort {
 	}
 
 	async assign(request: AssignRequest, mail: SchedulerMail): Promise<{ reply: AssignReply; bills: Bill[] }> {
-		if (request.catalogVersion > this.#version) await this.#load(request);
+		if (request.catalogVersion > this.#version) await this.#load(request.model);
 		const now = Date.now() / 1_000;
 		const bills = this.#core.mail(mail, now);
 		const reply = this.#core.assign(request, now);
@@ -97,7 +98,8 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort {
 		this.#core.leave(reservation, Date.now() / 1_000);
 	}
 
-	status(): FleetStatus {
+	async status(model: string, catalogVersion: number): Promise<FleetStatus> {
+		if (catalogVersion > this.#version) await this.#load(model);
 		return fleetStatus(this.#core, Date.now() / 1_000);
 	}
 
@@ -152,12 +154,12 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort {
 	}
 
 	/** Brings the catalog up to the version that the isolate has seen. When D1 is gone the last one known serves on. */
-	#load(request: AssignRequest): Promise<void> {
-		this.#loading ??= this.#loadNow(request).finally(() => (this.#loading = undefined));
+	#load(model: string): Promise<void> {
+		this.#loading ??= this.#loadNow(model).finally(() => (this.#loading = undefined));
 		return this.#loading;
 	}
 
-	async #loadNow({ model }: AssignRequest): Promise<void> {
+	async #loadNow(model: string): Promise<void> {
 		const read = await new D1CatalogSource(this.env.CATALOG).read(null, null);
 		if (read.ok && read.value.catalog) {
 			this.#configure(model, read.value.mark.version, read.value.catalog);

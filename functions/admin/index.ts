@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import { errorResponse, isobarError } from "../../src/shared/http/errors.ts";
 import { catalogRoutes } from "./catalog.ts";
+import { fleetRoutes } from "./fleet.ts";
 import { keyRoutes } from "./keys.ts";
 import { requireAdminToken } from "./token.ts";
 
@@ -8,6 +9,7 @@ const METHODS: Readonly<Record<string, string>> = {
 	"/catalog": "GET, HEAD, PUT",
 	"/catalog/versions": "GET, HEAD",
 	"/catalog/rollback": "POST",
+	"/fleet": "GET, HEAD",
 	"/keys": "GET, HEAD, POST",
 	"/keys/:id": "DELETE",
 	"/keys/:id/revoke": "POST",
@@ -19,6 +21,7 @@ export const adminApp = new Hono<{ Bindings: Env }>();
 adminApp.use(requireAdminToken);
 adminApp.route("/", catalogRoutes);
 adminApp.route("/", keyRoutes);
+adminApp.route("/", fleetRoutes);
 
 // What gets here has matched no route: a known path was asked in a wrong way.
 for (const [path, allow] of Object.entries(METHODS)) {

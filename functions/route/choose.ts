@@ -10,8 +10,9 @@ import type {
 	SchedulerPort,
 } from "../../src/shared/scheduler/messages.ts";
 import type { Seconds, Tokens } from "../../src/shared/units.ts";
+import { schedulerName } from "../../src/shared/scheduler/name.ts";
 import type { Admitted } from "./admit.ts";
-import { schedulerName, schedulerOf, withinDeadline } from "./objects.ts";
+import { schedulerOf, withinDeadline } from "./objects.ts";
 
 /** Where an attempt goes. */
 export interface Choice {

@@ -2,12 +2,13 @@ import { errorResponse, isobarError, type IsobarError } from "../../src/shared/h
 import type { Attempt } from "../../src/shared/ledger/messages.ts";
 import type { Endpoint } from "../../src/shared/scheduler/messages.ts";
 import type { Seconds } from "../../src/shared/units.ts";
+import { schedulerName } from "../../src/shared/scheduler/name.ts";
 import { admit, type Admitted } from "./admit.ts";
 import { answerHeaders } from "./answer-headers.ts";
 import { choose, type Choice } from "./choose.ts";
 import { errorOfFailure, type Failure } from "./failure.ts";
 import { nextHops } from "./hop.ts";
-import { carriers, schedulerName } from "./objects.ts";
+import { carriers } from "./objects.ts";
 import { relayLong, relayStream, type RelayEnd } from "./relay.ts";
 import { requestId } from "./request-id.ts";
 import { endAttempt, settle, type LastAttempt } from "./settle.ts";

@@ -17,11 +17,6 @@ export async function withinDeadline<T>(seconds: Seconds, promise: Promise<T>): 
 	}
 }
 
-/** Of a base model; region groups and shards have their place in the name. */
-export function schedulerName(modelId: string): string {
-	return `${modelId}/global/0`;
-}
-
 export function schedulerOf(env: Env, name: string): SchedulerPort {
 	return env.SCHEDULER.getByName(name);
 }

@@ -5,11 +5,11 @@ import type { Attempt, RequestRecord } from "../../src/shared/ledger/messages.ts
 import { chargeOf, type Charge } from "../../src/shared/money/charge.ts";
 import type { Explanation, Outcome } from "../../src/shared/scheduler/messages.ts";
 import type { NanoUsd, Seconds } from "../../src/shared/units.ts";
+import { schedulerName } from "../../src/shared/scheduler/name.ts";
 import type { Admitted } from "./admit.ts";
 import type { Choice } from "./choose.ts";
 import type { Failure } from "./failure.ts";
 import { logRequest } from "./log.ts";
-import { schedulerName } from "./objects.ts";
 
 /** How a request ended, seen from the client. */
 export interface Ending {

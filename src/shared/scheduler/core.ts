@@ -3,12 +3,14 @@ import { ReservationBook, type Load } from "../admission/reservations.ts";
 import { WaitingRoom } from "../admission/waiting-room.ts";
 import type { CatalogModel } from "../catalog/snapshot.ts";
 import { isobarError, type IsobarError } from "../http/errors.ts";
+import { snapshotReplicaModel } from "../perf/replica-model.ts";
 import type { Settings } from "../settings.ts";
 import type { Seconds } from "../units.ts";
 import { decide, type Circumstances, type Decision } from "./decide.ts";
 import { Fleet, type ReplicaState } from "./fleet.ts";
 import { billOf, judge, learn, type Flight } from "./flights.ts";
-import { createEstimators, learnedState, type Estimators, type LearnedState } from "./estimators.ts";
+import { createEstimators, type Estimators } from "./estimators.ts";
+import type { LearnedReplica, LearnedState } from "./learned.ts";
 import type { AssignReply, AssignRequest, Bill, Ended, Renewal, ReplicaName, SchedulerMail } from "./messages.ts";
 import { overloaded, refusalOf } from "./refusals.ts";
 
@@ -77,7 +79,17 @@ export class SchedulerCore {
 
 	/** Everything learned so far, for `SchedulerOptions.learned`. */
 	learned(): LearnedState {
-		return learnedState(this.fleet, this.estimators);
+		const { roundTrips, outputLengths, bytesPerToken } = this.estimators;
+		const replicas: Record<ReplicaName, LearnedReplica> = {};
+		for (const { entry, model } of this.fleet.replicas) {
+			replicas[entry.name] = { baseUrl: entry.baseUrl, model: snapshotReplicaModel(model) };
+		}
+		return {
+			replicas,
+			roundTrips: roundTrips.snapshot(),
+			outputLengths: outputLengths.snapshot(),
+			bytesPerToken: bytesPerToken.snapshot(),
+		};
 	}
 
 	/** Chooses a replica and reserves it, or gives a place in the waiting room, or says why neither. Idempotent by reservation. */

@@ -4,7 +4,7 @@ import type { CatalogReplica } from "../catalog/snapshot.ts";
 import { TokenTimeMeter } from "../money/token-time.ts";
 import { priorRates } from "../perf/prior.ts";
 import { createReplicaModel, type ReplicaModel } from "../perf/replica-model.ts";
-import type { LearnedReplica, LearnedState } from "./estimators.ts";
+import type { LearnedReplica, LearnedState } from "./learned.ts";
 import type { ReplicaName } from "./messages.ts";
 import type { Seconds } from "../units.ts";
 

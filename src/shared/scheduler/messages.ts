@@ -174,4 +174,27 @@ export interface SchedulerPort {
 	waitTurn(reservation: string): Promise<AssignReply>;
 	/** The client is gone: its place in the waiting room, or what it was given there, is free again. */
 	leave(reservation: string): Promise<void>;
+	/** For operators. `catalogVersion` as in an AssignRequest: an object that just started reads the catalog first. */
+	status(model: string, catalogVersion: number): Promise<FleetStatus>;
+}
+
+/** What an operator may want to see of one scheduler. */
+export interface FleetStatus {
+	readonly in_flight: number;
+	readonly waiting: number;
+	readonly replicas: readonly ReplicaStatus[];
+}
+
+export interface ReplicaStatus {
+	readonly replica: ReplicaName;
+	readonly health: string;
+	readonly in_flight: number;
+	readonly pending_tokens: Tokens;
+	readonly prefill_tokens_per_second: number;
+	readonly overhead_seconds: Seconds;
+	readonly seconds_per_output_token: Seconds;
+	/** Seconds with at least one request in flight, and what they cost, for pools priced by time. All of it was billed to
+	 *  requests; a reserved GPU's other seconds are the operator's. */
+	readonly busy_seconds: Seconds | null;
+	readonly busy_usd: Usd | null;
 }

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { explain } from "../../../src/shared/objective/explain.ts";
-import type { LearnedState } from "../../../src/shared/scheduler/estimators.ts";
+import type { LearnedState } from "../../../src/shared/scheduler/learned.ts";
 import type { AssignReply } from "../../../src/shared/scheduler/messages.ts";
 import { ended, mail, MIXED, outcomeOf, request, rig, T0 } from "./support.ts";
 

@@ -1,7 +1,7 @@
 import { buildSnapshot, type CatalogModel } from "../../../src/shared/catalog/snapshot.ts";
 import { catalogSchema, type CatalogInput } from "../../../src/shared/catalog/schema.ts";
 import { SchedulerCore } from "../../../src/shared/scheduler/core.ts";
-import type { LearnedState } from "../../../src/shared/scheduler/estimators.ts";
+import type { LearnedState } from "../../../src/shared/scheduler/learned.ts";
 import type { AssignReply, AssignRequest, Ended, SchedulerMail } from "../../../src/shared/scheduler/messages.ts";
 import { settingsFrom } from "../../../src/shared/settings.ts";
 

@@ -1,0 +1,20 @@
+import type { BytesPerToken } from "../perf/bytes-per-token.ts";
+import type { OutputLengths } from "../perf/output-length.ts";
+import type { ReplicaSnapshot } from "../perf/replica-model.ts";
+import type { RoundTrips } from "../perf/round-trip.ts";
+import type { ReplicaName } from "./messages.ts";
+
+/** Everything that a scheduler has learned, as plain JSON: what is kept over an eviction. Losing it costs accuracy for some
+ *  minutes and nothing else. */
+export interface LearnedState {
+	readonly replicas: Readonly<Record<ReplicaName, LearnedReplica>>;
+	readonly roundTrips: ReturnType<RoundTrips["snapshot"]>;
+	readonly outputLengths: ReturnType<OutputLengths["snapshot"]>;
+	readonly bytesPerToken: ReturnType<BytesPerToken["snapshot"]>;
+}
+
+/** A replica is the same one only while it stays at its URL. */
+export interface LearnedReplica {
+	readonly baseUrl: string;
+	readonly model: ReplicaSnapshot;
+}
