@@ -21,6 +21,7 @@ export const NO_ATTACHMENTS: Attachments = { images: 0, audio: 0, bytes: 0, toke
 
 /** Images and audio in chat messages, found in the raw text. */
 export function attachmentsOf(text: string, prompt: Span): Attachments {
+	if (!mentionsAttachments(text, prompt)) return NO_ATTACHMENTS;
 	const images =
 		count(text, prompt, '"image_url"', /"type"\s*:\s*$/) + count(text, prompt, '"input_image"', /"type"\s*:\s*$/);
 	const audio = count(text, prompt, '"input_audio"', /"type"\s*:\s*$/);
