@@ -74,6 +74,8 @@ export class Ledger extends DurableObject<Env> {
 
 	/** Rows of usage, the newest days first; at most USAGE_ROWS_MAX of them. */
 	usage(query: UsageQuery): UsageRow[] {
+		// What is over by now is charged first, so that rows and budget agree.
+		this.#turn(clock(), () => {});
 		return this.#store.usage(query);
 	}
 

@@ -1,0 +1,106 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { startGateway, type Gateway } from "../../support/gateway.ts";
+import { until } from "../helpers/until.ts";
+import { MODEL, OUTPUT_PRICED, recordsOf, settledUsage, sumOf, watchBudget } from "./money.ts";
+import { race, sorted, type Order, type Shot } from "./race.ts";
+
+// A limit a minute is a bucket that holds a minute's worth and refills evenly (bucket.ts): over any `t` seconds from a full
+// one, `limit * (1 + t / 60)` may pass and no more, and nothing is refused while there is enough in it.
+
+const MINUTE = 60;
+const TOKENS = 10;
+
+let gateway: Gateway;
+let urls: readonly string[];
+
+beforeAll(async () => {
+	gateway = await startGateway({
+		...OUTPUT_PRICED,
+		edges: 3,
+		settings: { logRequests: false, ledgerDeadlineSeconds: 9, recallSeconds: 8, schedulerDeadlineSeconds: 5 },
+	});
+	urls = [gateway.isobar.url, ...gateway.isobar.edgeUrls];
+});
+afterAll(() => gateway.stop());
+
+function orders(key: string, count: number, more: (i: number) => object = () => ({})): Order[] {
+	return Array.from({ length: count }, (_, i) => ({
+		url: urls[Math.floor(i / 2) % urls.length]!,
+		key,
+		body: {
+			model: MODEL,
+			messages: [{ role: "user", content: "x" }],
+			max_tokens: TOKENS,
+			ignore_eos: true,
+			stream: i % 2 === 1,
+			...more(i),
+		},
+	}));
+}
+
+/** From the first request sent to the last answer. */
+function duration(shots: readonly Shot[]): number {
+	return Math.max(...shots.map((shot) => shot.endedAt)) - Math.min(...shots.map((shot) => shot.sentAt));
+}
+
+describe("1,000 requests at once from 8 processes through four isolates", () => {
+	it("are let through by as many as may pass in a minute", async () => {
+		const perMinute = 120;
+		const key = await gateway.createKey({ limits: { requests_per_minute: perMinute } });
+		const shots = await race(orders(key, 1_000));
+		const { served, refused } = sorted(shots, "rate_limited");
+		expect(served.length).toBeGreaterThanOrEqual(perMinute);
+		expect(served.length).toBeLessThanOrEqual(perMinute * (1 + duration(shots) / MINUTE));
+		for (const { status, details, retryAfter } of refused) {
+			expect({ status, ...details }).toMatchObject({ status: 429, limit: "requests_per_minute", allowed: perMinute });
+			expect(Number(retryAfter)).toBeGreaterThanOrEqual(1);
+		}
+		await settledUsage(gateway.isobar.url, key);
+	});
+
+	it("are let through by as many tokens as may pass in a minute; tokens that were reserved and not used count for none", async () => {
+		const perMinute = 6_000;
+		const key = await gateway.createKey({ limits: { tokens_per_minute: perMinute } });
+		const shots = await race(orders(key, 1_000));
+		const { served, refused } = sorted(shots, "rate_limited");
+		const records = await recordsOf(
+			gateway.isobar.url,
+			key,
+			served.map((shot) => shot.id),
+		);
+		const used = sumOf(records, (record) => record.prompt_tokens + record.completion_tokens);
+		expect(used).toBeLessThanOrEqual(perMinute * (1 + duration(shots) / MINUTE));
+		const needed = Number(refused[0]?.details?.["needed"]);
+		expect(needed).toBeGreaterThan(records[0]!.prompt_tokens + TOKENS);
+		expect(refused.every((shot) => shot.details?.["needed"] === needed)).toBe(true);
+		// All in flight at once hold what they need: one more would not have fitted.
+		expect((served.length + 1) * needed).toBeGreaterThan(perMinute);
+		await settledUsage(gateway.isobar.url, key);
+	});
+
+	it("are never more at once than the key allows, whatever their clients do, and no place is lost", async () => {
+		const concurrency = 24;
+		const key = await gateway.createKey({ limits: { concurrency } });
+		gateway.simulator.replica("p/a").reset();
+		// Every third client hangs up while its request is in flight, or even waits to be admitted.
+		const racers = orders(key, 600, () => ({ max_tokens: 40 })).map((order, i) =>
+			i % 3 === 0 ? { ...order, hangUpAfter: 0.05 + (i % 30) / 100 } : order,
+		);
+		const { result: shots, most } = await watchBudget(gateway.isobar.url, key, race(racers));
+		const stayed = shots.filter((_, i) => i % 3 !== 0);
+		const { served, refused } = sorted(stayed, "concurrency_limited");
+		expect(served.length).toBeGreaterThan(0);
+		expect(refused.length).toBeGreaterThan(0);
+		expect(refused.every((shot) => shot.status === 429 && Number(shot.retryAfter) >= 1)).toBe(true);
+		expect(most().slots).toBeLessThanOrEqual(concurrency);
+		expect(gateway.simulator.replica("p/a").state().inFlightMax).toBeLessThanOrEqual(concurrency);
+
+		// Every place is there again: that many are all let in, and are in flight together.
+		await settledUsage(gateway.isobar.url, key);
+		gateway.simulator.replica("p/a").reset();
+		const all = await race(orders(key, concurrency, () => ({ max_tokens: 200 })));
+		expect(sorted(all, "concurrency_limited").refused).toEqual([]);
+		expect(gateway.simulator.replica("p/a").state().inFlightMax).toBe(concurrency);
+		await until("the pool to be idle", () => gateway.simulator.replica("p/a").state().inFlight === 0);
+	});
+});

@@ -1,0 +1,73 @@
+import { fork, type ChildProcess } from "node:child_process";
+import { join } from "node:path";
+
+/** One request of a race. */
+export interface Order {
+	/** Of the isolate that it goes to, without `/v1`. */
+	readonly url: string;
+	readonly key: string;
+	/** A chat body. */
+	readonly body: object;
+	/** The client hangs up after so many seconds. */
+	readonly hangUpAfter?: number;
+}
+
+/** How an order went, as its client saw it. */
+export interface Shot {
+	/** 0: no answer came. */
+	readonly status: number;
+	readonly id: string | null;
+	readonly code: string | null;
+	readonly details: Readonly<Record<string, unknown>> | null;
+	readonly retryAfter: string | null;
+	/** A whole answer, not cut. */
+	readonly whole: boolean;
+	/** As the pool counted, for plain answers. */
+	readonly tokens: number | null;
+	/** Unix seconds. */
+	readonly sentAt: number;
+	readonly endedAt: number;
+}
+
+export const CLIENTS = 8;
+
+/** Sends all orders at once from eight processes, dealt in turn; resolves to how each went, in the order of `orders`. */
+export async function race(orders: readonly Order[]): Promise<Shot[]> {
+	const hands = Array.from({ length: CLIENTS }, (_, c) => orders.filter((_, i) => i % CLIENTS === c));
+	const clients = hands.map(() => fork(join(import.meta.dirname, "runner.ts"), { execArgv: [] }));
+	try {
+		await Promise.all(
+			clients.map(async (client, c) => {
+				client.send(hands[c]!);
+				await nextMessage(client);
+			}),
+		);
+		const shots = await Promise.all(
+			clients.map((client) => {
+				const done = nextMessage<Shot[]>(client);
+				client.send("go");
+				return done;
+			}),
+		);
+		return orders.map((_, i) => shots[i % CLIENTS]![Math.floor(i / CLIENTS)]!);
+	} finally {
+		for (const client of clients) client.kill();
+	}
+}
+
+function nextMessage<T>(client: ChildProcess): Promise<T> {
+	return new Promise((resolve, reject) => {
+		client.once("message", (message) => resolve(message as T));
+		client.once("error", reject);
+		client.once("exit", (code) => reject(new Error(`a client process ended with code ${code}`)));
+	});
+}
+
+/** The answers and the refusals of a race. Throws when anything else came. */
+export function sorted(shots: readonly Shot[], refusal: string): { served: Shot[]; refused: Shot[] } {
+	const served = shots.filter((shot) => shot.status === 200 && shot.whole);
+	const refused = shots.filter((shot) => shot.code === refusal);
+	const other = shots.filter((shot) => !served.includes(shot) && !refused.includes(shot));
+	if (other.length > 0) throw new Error(`${other.length} other outcomes, the first: ${JSON.stringify(other[0])}`);
+	return { served, refused };
+}
