@@ -4,7 +4,6 @@ import { D1CatalogSource } from "../src/adapters/catalog-source.ts";
 import { onProbe, onProbeSent, probeDue } from "../src/shared/admission/health.ts";
 import { buildSnapshot } from "../src/shared/catalog/snapshot.ts";
 import type { Catalog } from "../src/shared/catalog/schema.ts";
-import { isobarError } from "../src/shared/http/errors.ts";
 import { SchedulerCore } from "../src/shared/scheduler/core.ts";
 import type { ReplicaState } from "../src/shared/scheduler/fleet.ts";
 import type {
@@ -76,9 +75,9 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort {
 		return bills;
 	}
 
-	async waitTurn(reservation: string): Promise<AssignReply> {
+	async waitTurn(reservation: string): Promise<AssignReply | null> {
 		const turn = this.#turns.get(reservation);
-		if (!turn) return LOST_TURN;
+		if (!turn) return null;
 		// A timer in memory is enough: an object with a call under way is not evicted.
 		this.#waiters++;
 		this.#ticker ??= setInterval(() => this.#core.tick(Date.now() / 1_000), TICK_SECONDS * 1_000);
@@ -175,9 +174,3 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort {
 		this.#core.configure(buildSnapshot(version, catalog).models.get(model), Date.now() / 1_000);
 	}
 }
-
-const LOST_TURN: AssignReply = {
-	kind: "refused",
-	error: isobarError("overloaded", "The place in the waiting room was lost; try again.", { retryAfter: 1 }),
-	explanation: { replicas: [], rejected: [], values: [] },
-};

@@ -106,7 +106,7 @@ async function waitTurn(
 			turn.catch(() => {});
 			await scheduler.leave(reservation);
 		}
-		return first;
+		return first ?? "lost";
 	} catch {
 		return client.aborted ? "client_gone" : "lost";
 	}

@@ -170,8 +170,9 @@ export interface SchedulerPort {
 		mail: SchedulerMail,
 	): Promise<{ readonly reply: AssignReply; readonly bills: readonly Bill[] }>;
 	mail(mail: SchedulerMail): Promise<readonly Bill[]>;
-	/** Waits until a queued request has its answer: at the latest when its waiting time is over. */
-	waitTurn(reservation: string): Promise<AssignReply>;
+	/** Waits until a queued request has its answer: at the latest when its waiting time is over. Null when the object does not
+	 *  know of it (it was evicted since): ask anew. */
+	waitTurn(reservation: string): Promise<AssignReply | null>;
 	/** The client is gone: its place in the waiting room, or what it was given there, is free again. */
 	leave(reservation: string): Promise<void>;
 	/** For operators. `catalogVersion` as in an AssignRequest: an object that just started reads the catalog first. */
