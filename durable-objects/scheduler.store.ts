@@ -2,6 +2,13 @@ import { catalogSchema, type Catalog } from "../src/shared/catalog/schema.ts";
 import type { LearnedState } from "../src/shared/scheduler/learned.ts";
 import { SQLITE_ROW_BYTES_MAX } from "../src/shared/limits.ts";
 
+export interface KeptCatalog {
+	readonly version: number;
+	/** The model that this object schedules. */
+	readonly model: string;
+	readonly catalog: Catalog;
+}
+
 /** What a scheduler keeps over its eviction: the last catalog it saw, and what it has learned. */
 export class SchedulerStore {
 	readonly #sql: SqlStorage;
@@ -10,14 +17,14 @@ export class SchedulerStore {
 		this.#sql = storage.sql;
 	}
 
-	catalog(): { version: number; catalog: Catalog } | undefined {
-		const kept = this.#read("catalog") as { version: number; catalog: unknown } | undefined;
+	catalog(): KeptCatalog | undefined {
+		const kept = this.#read("catalog") as KeptCatalog | undefined;
 		const catalog = catalogSchema.safeParse(kept?.catalog);
-		return kept && catalog.success ? { version: kept.version, catalog: catalog.data } : undefined;
+		return kept && catalog.success ? { ...kept, catalog: catalog.data } : undefined;
 	}
 
-	keepCatalog(version: number, catalog: Catalog): void {
-		this.#keep("catalog", { version, catalog });
+	keepCatalog(kept: KeptCatalog): void {
+		this.#keep("catalog", kept);
 	}
 
 	learned(): LearnedState | undefined {

@@ -56,6 +56,9 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort {
 			onTurn: (reservation, reply) => this.#turn(reservation).resolve(reply),
 			...(learned && { learned }),
 		});
+		// Renewals may come before the first request that would bring the catalog.
+		const kept = this.#store.catalog();
+		if (kept) this.#configure(kept.model, kept.version, kept.catalog);
 	}
 
 	async assign(request: AssignRequest, mail: SchedulerMail): Promise<{ reply: AssignReply; bills: Bill[] }> {
@@ -109,7 +112,7 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort {
 		for (const [reservation, turn] of this.#turns) {
 			if (now - turn.since > TURN_SECONDS) this.#turns.delete(reservation);
 		}
-		this.#store.keepLearned(this.#core.learned());
+		if (this.#version >= 0) this.#store.keepLearned(this.#core.learned());
 		await this.#probe(now);
 		this.#look(now);
 	}
@@ -152,7 +155,7 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort {
 		replica.health = onProbe(replica.health, good, Date.now() / 1_000, { jitter: Math.random() });
 	}
 
-	/** Brings the catalog up to the version that the isolate has seen. When D1 is gone the last one known serves on. */
+	/** Brings the catalog up to the version that the isolate has seen. When D1 is gone the one that was kept serves on. */
 	#load(model: string): Promise<void> {
 		this.#loading ??= this.#loadNow(model).finally(() => (this.#loading = undefined));
 		return this.#loading;
@@ -160,13 +163,10 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort {
 
 	async #loadNow(model: string): Promise<void> {
 		const read = await new D1CatalogSource(this.env.CATALOG).read(null, null);
-		if (read.ok && read.value.catalog) {
-			this.#configure(model, read.value.mark.version, read.value.catalog);
-			this.#store.keepCatalog(read.value.mark.version, read.value.catalog);
-			return;
-		}
-		const kept = this.#version < 0 ? this.#store.catalog() : undefined;
-		if (kept) this.#configure(model, kept.version, kept.catalog);
+		if (!read.ok || !read.value.catalog) return;
+		const { mark, catalog } = read.value;
+		this.#configure(model, mark.version, catalog);
+		this.#store.keepCatalog({ version: mark.version, model, catalog });
 	}
 
 	#configure(model: string, version: number, catalog: Catalog): void {

@@ -12,7 +12,7 @@ import { worstSeconds } from "../../src/shared/perf/worst-seconds.ts";
 import { err, ok, type Result } from "../../src/shared/result.ts";
 import type { AssignPolicy, Endpoint } from "../../src/shared/scheduler/messages.ts";
 import type { Seconds, Tokens } from "../../src/shared/units.ts";
-import { askLedger, withinDeadline } from "./objects.ts";
+import { askLedger, carriers, withinDeadline } from "./objects.ts";
 import { now, thisIsolate, type Isolate } from "./isolate.ts";
 import { readBody } from "./read-body.ts";
 import { readRequest, type RoutedRequest } from "./read-request.ts";
@@ -138,7 +138,10 @@ async function reserve(
 		credit.restored(key.id);
 		return held.ok ? held : err(refusalError(held.error));
 	} catch {
-		reserved.abandon();
+		const held = reserved.abandon();
+		if (held) return ok(held);
+		// The ledger may have granted a lease all the same, or be about to; nobody else may be there to give it back.
+		waitUntil(post.linger(key.tenant, "", carriers(env, id, settings)));
 		// Closed by default; an operator may allow a bounded amount to be spent unchecked while the ledger is away.
 		const open = key.ledger_unreachable;
 		if (open !== "closed" && credit.take(key.id, need.nano, nanoFromUsd(open)))

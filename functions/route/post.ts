@@ -1,5 +1,6 @@
 import type { LeaseReturn, LedgerMail, LedgerMailReply, Settlement } from "../../src/shared/ledger/messages.ts";
 import type { Bill, SchedulerMail } from "../../src/shared/scheduler/messages.ts";
+import { RPC_BYTES_MAX } from "../../src/shared/limits.ts";
 import type { Settings } from "../../src/shared/settings.ts";
 import type { Seconds } from "../../src/shared/units.ts";
 import { Mailbox } from "./mailbox.ts";
@@ -33,8 +34,8 @@ interface TenantPost {
 /** How long a request stays behind for what it posted; the platform allows 30 s after the answer. */
 const LINGER_SECONDS_MAX = 25;
 
-/** A record has some kilobytes: this many are far below what one call carries (32 MiB) and one isolate holds (128 MB). */
-const SETTLEMENTS_PER_MAIL_MAX = 2_000;
+/** A record has some kilobytes, with the decision over hundreds of replicas some tens of them. */
+const SETTLEMENTS_PER_MAIL_MAX = Math.floor(RPC_BYTES_MAX / 2 / 65_536);
 const SETTLEMENTS_QUEUED_MAX = 20_000;
 
 /** Before its time is over it leaves at the first moment when nothing waits, so that nobody has relied on it in vain. */

@@ -55,6 +55,8 @@ export function relayStream(
 	const pull: Pull = async (controller) => {
 		for (;;) {
 			let chunk;
+			// The pool's time, not the client's: while the client does not read, nobody asks the pool.
+			watchdog.expect("idle", idle.idleTimeoutSeconds);
 			try {
 				chunk = await reader.read();
 			} catch (error) {
@@ -74,7 +76,7 @@ export function relayStream(
 				end("ok", null);
 				return controller.close();
 			}
-			watchdog.expect("idle", idle.idleTimeoutSeconds);
+			watchdog.rest();
 			const forward = tap.push(chunk.value);
 			if (ttft === null && tap.tokenEvents > 0) {
 				ttft = seconds();
@@ -108,13 +110,14 @@ export function relayLong(
 		events.onEnd({ outcome, error, ttft: null, seconds, usage: usageOfTail(tail), tokenEvents: 0 });
 	});
 	const pull: Pull = async (controller) => {
+		watchdog.expect("idle", idle.idleTimeoutSeconds);
 		try {
 			const { done, value } = await reader.read();
 			if (done) {
 				end("ok", null);
 				return controller.close();
 			}
-			watchdog.expect("idle", idle.idleTimeoutSeconds);
+			watchdog.rest();
 			tail = lastBytes(tail, value);
 			controller.enqueue(value);
 		} catch (error) {

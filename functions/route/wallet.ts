@@ -21,8 +21,8 @@ export interface Hold {
 /** Nothing in hand covers the need: a call is under way. */
 export interface Pending {
 	readonly promise: Promise<Result<Hold, LedgerRefusal>>;
-	/** The hold is no longer wanted. */
-	abandon(): void;
+	/** The request waits no longer. What it was given meanwhile, without having heard of it, is its own all the same. */
+	abandon(): Hold | undefined;
 }
 
 interface Lease {
@@ -41,6 +41,7 @@ interface Waiting {
 	readonly need: Amount;
 	readonly resolve: (result: Result<Hold, LedgerRefusal>) => void;
 	readonly reject: (error: unknown) => void;
+	given?: Hold;
 }
 
 interface Purse {
@@ -50,7 +51,11 @@ interface Purse {
 	want: number;
 	readonly waiting: Waiting[];
 	asking: boolean;
+	/** When the present asker began, and when it last called. */
+	askingSince: Seconds;
 	askedAt: Seconds;
+	/** Counts the askers: one that was relieved stops after its call. */
+	turn: number;
 }
 
 interface Granted {
@@ -68,6 +73,9 @@ const NOTHING: Amount = { nano: 0, requests: 0, tokens: 0, slots: 0 };
 
 /** A call that has not come back for this long belonged to a request that is gone; another may ask. */
 const ASK_ABANDONED_SECONDS = 10;
+/** Where always somebody waits, one request would ask for all others without end, and the platform ends it 30 s after its
+ *  own answer: before that a fresh one takes over. */
+const ASKER_RELIEVED_SECONDS = 10;
 
 /** Leases of one tenant in one isolate: amounts that the tenant's ledger has already reserved, from which requests draw
  *  without a call. Concurrent requests of one key share one call for the next lease. */
@@ -88,7 +96,7 @@ export class Wallet {
 	/** Reserves `need` for one request: at once from a lease in hand, otherwise by a call, made by this request or by another
 	 *  one that asks already. Whoever waits must have a timer of its own running (the runtime ends a request that waits for
 	 *  nothing but another request), and must `abandon` when it waits no longer, or it would be given a hold that nobody
-	 *  settles. `waitUntil` keeps the asking request alive while it asks for others. The promise rejects when the call does. */
+	 *  settles: the word from another request's turn may come later than its own timer. `waitUntil` keeps the asking request alive while it asks for others. The promise rejects when the call does. */
 	reserve(
 		key: string,
 		limits: KeyLimits,
@@ -105,12 +113,15 @@ export class Wallet {
 		const { promise, resolve, reject } = Promise.withResolvers<Result<Hold, LedgerRefusal>>();
 		const waiting: Waiting = { need, resolve, reject };
 		purse.waiting.push(waiting);
-		if (!purse.asking || clock() - purse.askedAt >= ASK_ABANDONED_SECONDS) {
+		const now = clock();
+		const relieved = now - purse.askingSince >= ASKER_RELIEVED_SECONDS || now - purse.askedAt >= ASK_ABANDONED_SECONDS;
+		if (!purse.asking || relieved) {
 			waitUntil(this.#ask(key, purse, limits, ask, clock));
 		}
-		const abandon = (): void => {
+		const abandon = (): Hold | undefined => {
 			const at = purse.waiting.indexOf(waiting);
 			if (at >= 0) purse.waiting.splice(at, 1);
+			return waiting.given;
 		};
 		return { promise, abandon };
 	}
@@ -161,10 +172,11 @@ export class Wallet {
 		return this.#purses.size === 0 && this.#unsent.length === 0;
 	}
 
-	/** Whether something is in hand that a later flush must give back. */
+	/** Whether something is in hand, or will be when a call comes back, that a later flush must give back. */
 	get holdsUnused(): boolean {
 		if (this.#unsent.length > 0) return true;
 		for (const purse of this.#purses.values()) {
+			if (purse.asking) return true;
 			for (const lease of purse.leases.values()) if (!lease.closed) return true;
 		}
 		return false;
@@ -173,16 +185,27 @@ export class Wallet {
 	#purse(key: string): Purse {
 		let purse = this.#purses.get(key);
 		if (!purse) {
-			purse = { leases: new Map(), current: undefined, want: WANT_MIN, waiting: [], asking: false, askedAt: 0 };
+			purse = {
+				leases: new Map(),
+				current: undefined,
+				want: WANT_MIN,
+				waiting: [],
+				asking: false,
+				askingSince: 0,
+				askedAt: 0,
+				turn: 0,
+			};
 			this.#purses.set(key, purse);
 		}
 		return purse;
 	}
 
 	async #ask(key: string, purse: Purse, limits: KeyLimits, ask: AskLease, clock: () => Seconds): Promise<void> {
+		const turn = ++purse.turn;
 		purse.asking = true;
+		purse.askingSince = clock();
 		try {
-			while (purse.waiting.length > 0) {
+			while (purse.waiting.length > 0 && purse.turn === turn) {
 				purse.askedAt = clock();
 				const need = purse.waiting[0]!.need;
 				// A lease that was used up at once was too small, and who waits now needs places too.
@@ -194,7 +217,7 @@ export class Wallet {
 		} catch (error) {
 			for (const waiting of purse.waiting.splice(0)) waiting.reject(error);
 		} finally {
-			purse.asking = false;
+			if (purse.turn === turn) purse.asking = false;
 			this.#forgetPurseIfEmpty(key, purse);
 		}
 	}
@@ -264,7 +287,9 @@ function serve(purse: Purse, now: Seconds): void {
 	while (purse.waiting.length > 0) {
 		const hold = draw(purse, purse.waiting[0]!.need, now);
 		if (!hold) return;
-		purse.waiting.shift()!.resolve(ok(hold));
+		const waiting = purse.waiting.shift()!;
+		waiting.given = hold;
+		waiting.resolve(ok(hold));
 	}
 }
 

@@ -16,6 +16,7 @@ export class Watchdog {
 	readonly #endsAt: number;
 	readonly #beat: Beat;
 	#beatAt: number;
+	#firesAt = Infinity;
 	#phase: Phase = "total";
 	#deadline: number;
 	#timer: ReturnType<typeof setTimeout> | undefined;
@@ -37,10 +38,14 @@ export class Watchdog {
 	/** From now on the call must get on within `seconds`. */
 	expect(phase: Phase, seconds: Seconds): void {
 		const deadline = Date.now() + seconds * 1_000;
-		const sooner = deadline < this.#deadline;
 		this.#phase = phase;
 		this.#deadline = deadline;
-		if (sooner || this.#timer === undefined) this.#arm();
+		if (this.#timer === undefined || deadline < this.#firesAt) this.#arm();
+	}
+
+	/** Nothing is expected until the next `expect`; only the whole call's time runs on. */
+	rest(): void {
+		this.#deadline = this.#endsAt;
 	}
 
 	stop(): void {
@@ -51,6 +56,7 @@ export class Watchdog {
 	#arm(): void {
 		clearTimeout(this.#timer);
 		const at = Math.min(this.#deadline, this.#endsAt, this.#beatAt);
+		this.#firesAt = at;
 		this.#timer = setTimeout(() => this.#check(), Math.max(0, at - Date.now()));
 	}
 

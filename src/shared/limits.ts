@@ -1,12 +1,8 @@
 /** Every limit of the platform that we rely on, and every bound of our own that a request can meet. The local runtime does
  *  not enforce most of the platform's, so code checks against these names. Source: developers.cloudflare.com, 2026-11. */
 
-/** Platform: subrequests that wait for response headers at once; a seventh queues inside the runtime. */
-export const UPSTREAM_WAITING_FOR_HEADERS_MAX = 6;
 /** Platform: one row, blob or string in a Durable Object's SQLite. Not enforced by the local runtime. */
 export const SQLITE_ROW_BYTES_MAX = 2_000_000;
-/** Platform: bound parameters in one SQL statement (D1 and Durable Objects). */
-export const SQL_PARAMETERS_MAX = 100;
 /** Platform: one argument or result of a Durable Object call. */
 export const RPC_BYTES_MAX = 32 * 1024 * 1024;
 

@@ -19,8 +19,8 @@ const OUTPUT_TOKENS = 300;
 
 /** The stateless choice for when the scheduler does not answer: rendezvous (highest random weight) hashing of the prompt's
  *  beginning over the replicas that pass the rules which the catalog alone can judge, weighted by how many requests each
- *  takes at once, so that equal prompts meet at one replica whoever decides. Replicas at their limit or under suspicion by
- *  this isolate come last. Thaler and Ravishankar 1998; weights by the logarithmic method. */
+ *  takes at once, so that equal prompts meet at one replica whoever decides. Replicas at their limit are left out, those under
+ *  suspicion by this isolate come last. Thaler and Ravishankar 1998; weights by the logarithmic method. */
 export function fallbackRank(
 	model: CatalogModel,
 	request: AssignRequest,
