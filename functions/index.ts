@@ -14,8 +14,10 @@ app.onError((error, c) => bug(error, c.req.path));
 
 /** The text of a bug may hold anything of a request, so the client gets none of it. */
 function bug(error: unknown, path: string): Response {
-	const { name, stack } = error instanceof Error ? error : new Error(String(error));
-	console.error(JSON.stringify({ event: "bug", path, name, stack }));
+	const { name, stack, message } = error instanceof Error ? error : new Error(String(error));
+	// Wrong settings say which field is wrong, and hold nothing of a request.
+	const settings = name.endsWith("ZodError") ? { message } : {};
+	console.error(JSON.stringify({ event: "bug", path, name, stack, ...settings }));
 	return errorResponse(isobarError("internal", "Isobar failed; the log says why."));
 }
 

@@ -114,7 +114,9 @@ async function demoKey(admin: AdminClient, state: DemoState, credentials: Creden
 	const { key, key_id: id } = credentials;
 	const isGood = (await admin.keys("demo")).some((each) => each.id === id && each.status === "active");
 	if (key !== undefined && isGood) return key;
-	const made = await admin.createKey({ tenant: "demo", name: "npm start", budget: { day_usd: BUDGET_DAY_USD } });
+	const budget = { day_usd: BUDGET_DAY_USD };
+	// What a request may cost at most is reserved, so a short answer by default lets more of them run at once.
+	const made = await admin.createKey({ tenant: "demo", name: "npm start", budget, default_max_tokens: 1_024 });
 	await state.save({ ...credentials, key: made.key, key_id: made.id });
 	return made.key;
 }

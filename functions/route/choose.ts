@@ -46,7 +46,7 @@ export async function choose(
 	edge: string,
 	env: Env,
 	client: AbortSignal,
-): Promise<Result<Choice, Refused>> {
+): Promise<Result<Choice, Refused | "client_gone">> {
 	const { isolate, model } = admitted;
 	const { settings, post } = isolate;
 	const request = assignRequest(admitted, attempt, exclude, edge);
@@ -67,7 +67,7 @@ export async function choose(
 		}
 		if (reply.kind === "queued") {
 			const turn = await waitTurn(scheduler, request, client);
-			if (turn === "client_gone") return err({ error: CLIENT_GONE, explanation: null });
+			if (turn === "client_gone") return err(turn);
 			if (turn === "lost") continue;
 			reply = turn;
 		}
@@ -86,8 +86,6 @@ export async function choose(
 	}
 	return fallback(admitted, request);
 }
-
-const CLIENT_GONE = isobarError("internal", "The client hung up while the request waited.");
 
 async function waitTurn(
 	scheduler: SchedulerPort,

@@ -16,6 +16,9 @@ import { callUpstream, type UpstreamResult } from "./upstream.ts";
 import type { Beat } from "./watchdog.ts";
 import { upstreamCall } from "./upstream-request.ts";
 
+/** Nginx's status for a client that hung up; it stands in records, since nobody is left to read it. */
+const CLIENT_CLOSED_REQUEST = 499;
+
 /** The hot path: a prompt in, an answer out. Admits, chooses, calls, and tries the next replica until an answer has begun;
  *  what is left to do then (settling) happens behind the answer. */
 export function complete(endpoint: Endpoint, http: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
@@ -64,6 +67,7 @@ class Dispatch {
 			const tried = this.#attempts.map((attempt) => attempt.replica);
 			const chosen = await choose(this.#admitted, number, tried, this.#edge, this.#env, this.#http.signal);
 			if (!chosen.ok) {
+				if (chosen.error === "client_gone") return this.#leave(lastFailure?.attempt ?? null);
 				// A retry that finds no replica answers with what went wrong before.
 				if (lastFailure) break;
 				return this.#refuse(chosen.error.error, chosen.error.explanation);
@@ -144,8 +148,8 @@ class Dispatch {
 			}
 			case "client_gone": {
 				// The pool has worked on it: its prompt, or its time, is owed.
-				this.#settle(499, "client_gone", null, attempt({ answered: true }));
-				return new Response(null, { status: 499 });
+				this.#settle(CLIENT_CLOSED_REQUEST, "client_gone", null, attempt({ answered: true }));
+				return new Response(null, { status: CLIENT_CLOSED_REQUEST });
 			}
 			case "refused": {
 				this.#settle(result.status, "refused", null, attempt({}));
@@ -236,6 +240,21 @@ class Dispatch {
 		});
 		this.#linger();
 		return response;
+	}
+
+	/** The client hung up in the waiting room. `attempt`: the last one before, which has been reported. */
+	#leave(attempt: LastAttempt | null): Response {
+		settle(this.#admitted, {
+			status: CLIENT_CLOSED_REQUEST,
+			outcome: "client_gone",
+			error: null,
+			attempts: this.#attempts,
+			explanation: attempt?.choice.explanation ?? null,
+			last: attempt,
+			reported: true,
+		});
+		this.#linger();
+		return new Response(null, { status: CLIENT_CLOSED_REQUEST });
 	}
 
 	#settle(

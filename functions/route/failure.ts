@@ -1,5 +1,5 @@
 import type { Ended } from "../../src/shared/scheduler/messages.ts";
-import { isobarError, type IsobarError } from "../../src/shared/http/errors.ts";
+import { ERRORS, isobarError, type IsobarError } from "../../src/shared/http/errors.ts";
 import type { Seconds } from "../../src/shared/units.ts";
 
 /** How an attempt failed, as the scheduler's health wants to know it and as the client is told. */
@@ -52,8 +52,14 @@ export function errorOfFailure(failure: Failure, attempts: number): IsobarError 
 			});
 		case "cut":
 			return isobarError("upstream_cut", `The pool cut its answer: ${failure.detail} (${tried}).`, { details });
-		case "connect":
 		case "status":
+			if (failure.status === ERRORS.loop_detected.status) {
+				return isobarError("loop_detected", `A pool leads back to a gateway: ${failure.detail} (${tried}).`, {
+					details,
+				});
+			}
+			return isobarError("upstream_failed", `The pool failed: ${failure.detail} (${tried}).`, { details });
+		case "connect":
 			return isobarError("upstream_failed", `The pool failed: ${failure.detail} (${tried}).`, { details });
 	}
 }

@@ -72,7 +72,9 @@ export function relayStream(
 			if (chunk.done) {
 				const { forward } = tap.end();
 				if (forward.byteLength > 0) controller.enqueue(forward);
-				if (!tap.done && !tap.finished) return cut(controller, "The pool's stream ended before the answer did.");
+				// The pool has said so itself, and the client has read it.
+				if (tap.error !== null) end("cut", isobarError("upstream_failed", "The pool's stream held an error."));
+				else if (!tap.done && !tap.finished) return cut(controller, "The pool's stream ended before the answer did.");
 				end("ok", null);
 				return controller.close();
 			}

@@ -51,6 +51,7 @@ export function endAttempt(
 	isolate.post.mailbox(schedulerName(model.id), Date.now() / 1_000).ended(
 		{
 			reservation: choice.reservation,
+			...(choice.decidedBy === "fallback" && { replica: choice.replica.replica }),
 			outcome,
 			...(failure && { failure: failure.kind, ...(failure.retryAfter !== null && { retryAfter: failure.retryAfter }) }),
 			ttft: attempt.ttft,

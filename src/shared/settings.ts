@@ -53,7 +53,7 @@ export type Settings = z.infer<typeof schema>;
 const parsed = new Map<string, Settings>();
 
 /** The complete settings for a Worker's `SETTINGS` text. Throws, naming the field, when the text is wrong: a deployment
- *  with wrong settings must not start to serve. */
+ *  with wrong settings answers nothing, and its log says why. */
 export function settingsFrom(text: string | undefined): Settings {
 	const key = text ?? "{}";
 	let settings = parsed.get(key);

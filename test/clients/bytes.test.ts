@@ -3,7 +3,16 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { bytesOf, stringText, valueText } from "../unit/http/json-arbitraries.ts";
 import { catalogOf, poolOf } from "./helpers/catalog-of.ts";
-import { chatAnswer, chunk, event, plain, startScriptedPool, stream, usage, usageEvent } from "./helpers/scripted-pool.ts";
+import {
+	chatAnswer,
+	chunk,
+	event,
+	plain,
+	startScriptedPool,
+	stream,
+	usage,
+	usageEvent,
+} from "./helpers/scripted-pool.ts";
 import { MARK, startTestGateway } from "./helpers/test-gateway.ts";
 
 const pool = await startScriptedPool();
@@ -36,12 +45,27 @@ async function passed(body: string | Uint8Array<ArrayBuffer>, replica = "same", 
 
 describe("what the pool gets", () => {
 	it.each([
-		["odd spaces and line ends", `\r\n { "model"\t:"m" ,\n"messages" : [ {"role":"user","content":"x"} ] ,"max_tokens": 5\t}\n\n`],
-		["unknown fields, at any depth", `{"model":"m","messages":[{"role":"user","content":"x","y":{"z":[1,{}]}}],"max_tokens":5,"new":null,"é":[]}`],
-		["numbers as they were written", `{"model":"m","messages":[{}],"max_tokens":5,"temperature":1.50,"seed":123456789012345678901234567890,"top_p":1E-0}`],
-		["escapes and every plane of Unicode", `{"model":"m","messages":[{"content":"\\u00e9é\\/\\ud83d\\ude00😀\\ud800 \u2028"}],"max_tokens":5}`],
+		[
+			"odd spaces and line ends",
+			`\r\n { "model"\t:"m" ,\n"messages" : [ {"role":"user","content":"x"} ] ,"max_tokens": 5\t}\n\n`,
+		],
+		[
+			"unknown fields, at any depth",
+			`{"model":"m","messages":[{"role":"user","content":"x","y":{"z":[1,{}]}}],"max_tokens":5,"new":null,"é":[]}`,
+		],
+		[
+			"numbers as they were written",
+			`{"model":"m","messages":[{}],"max_tokens":5,"temperature":1.50,"seed":123456789012345678901234567890,"top_p":1E-0}`,
+		],
+		[
+			"escapes and every plane of Unicode",
+			`{"model":"m","messages":[{"content":"\\u00e9é\\/\\ud83d\\ude00😀\\ud800 \u2028"}],"max_tokens":5}`,
+		],
 		["names written with escapes", `{"m\\u006fdel":"\\u006d","mess\\u0061ges":[{}],"max\\u005ftokens":5}`],
-		["duplicate names, of which the last counts", `{"model":"other","messages":[],"max_tokens":null,"model":"m","messages":[{}],"max_tokens":5}`],
+		[
+			"duplicate names, of which the last counts",
+			`{"model":"other","messages":[],"max_tokens":null,"model":"m","messages":[{}],"max_tokens":5}`,
+		],
 		["the newer name of max_tokens", `{"model":"m","messages":[{}],"max_completion_tokens":5}`],
 	])("is what the client sent: %s", async (_, text) => {
 		expect((await passed(text)).body.toString()).toBe(text);
@@ -49,12 +73,20 @@ describe("what the pool gets", () => {
 
 	it("is what the client sent, whatever JSON it is", async () => {
 		const field = fc.tuple(
-			stringText.filter((name) => !/^"(model|messages|max_tokens|n|stream.*|isobar|tools|logprobs|response_format)"$/.test(decoded(name))),
+			stringText.filter(
+				(name) =>
+					!/^"(model|messages|max_tokens|n|stream.*|isobar|tools|logprobs|response_format)"$/.test(decoded(name)),
+			),
 			valueText,
 		);
 		await fc.assert(
 			fc.asyncProperty(fc.array(field, { maxLength: 5 }), valueText, async (fields, content) => {
-				const members = [`"model" :"m"`, `"messages":[${content}]`, `"max_tokens": 7`, ...fields.map(([n, v]) => `${n} : ${v}`)];
+				const members = [
+					`"model" :"m"`,
+					`"messages":[${content}]`,
+					`"max_tokens": 7`,
+					...fields.map(([n, v]) => `${n} : ${v}`),
+				];
 				const bytes = Buffer.from(bytesOf(`{ ${members.join(" ,\n")} }`));
 				expect((await passed(bytes)).body.equals(bytes)).toBe(true);
 			}),
@@ -119,7 +151,11 @@ describe("what the pool gets", () => {
 			"x-isobar-anything": "1",
 		});
 		expect(path).toBe("/v1/chat/completions");
-		expect(headers).toMatchObject({ authorization: "Bearer pool-credential", "openai-beta": "assistants=v2", "x-session": "s-1" });
+		expect(headers).toMatchObject({
+			authorization: "Bearer pool-credential",
+			"openai-beta": "assistants=v2",
+			"x-session": "s-1",
+		});
 		expect(headers["x-request-id"]).toMatch(/^req_/);
 		expect(Object.keys(headers)).not.toContain("cookie");
 		expect(Object.keys(headers)).not.toContain("x-isobar-anything");
@@ -140,7 +176,10 @@ describe("what the client gets", () => {
 	}
 
 	it.each([
-		["odd spaces, unknown fields, large numbers", `\n { "choices" : [ ] , "x":1.50e+2,"big":12345678901234567890 , "é":"\\u00e9" }\r\n`],
+		[
+			"odd spaces, unknown fields, large numbers",
+			`\n { "choices" : [ ] , "x":1.50e+2,"big":12345678901234567890 , "é":"\\u00e9" }\r\n`,
+		],
 		["duplicate names", `{"id":1,"id":2,"choices":[]}`],
 		["nothing that we know", `{}`],
 	])("is what the pool sent: %s", async (_, text) => {
@@ -188,7 +227,11 @@ describe("what the client gets", () => {
 		[`event: message\nid: 7\nretry: 10\n${EVENTS[0]}`, ...EVENTS.slice(1)],
 		[`data: {"choices":[{"delta":\ndata: {"content":"x"}}]}\n\n`, ...EVENTS.slice(1)],
 		[event({ choices: [], prompt_filter_results: [] }), ...EVENTS],
-		[chunk("a"), event({ choices: [{ index: 0, delta: {}, finish_reason: "stop" }], usage: usage(1, 1) }), "data: [DONE]\n\n"],
+		[
+			chunk("a"),
+			event({ choices: [{ index: 0, delta: {}, finish_reason: "stop" }], usage: usage(1, 1) }),
+			"data: [DONE]\n\n",
+		],
 		[...EVENTS.slice(0, 2), "data: [DONE]"],
 	];
 
@@ -222,7 +265,12 @@ describe("what the client gets", () => {
 			const isAsked = stream_options?.include_usage === true;
 			expect(bytes.toString()).toBe((isAsked ? chunks : EVENTS).join(""));
 			const record = await gateway.record(response);
-			expect(record).toMatchObject({ usage_source: "reported", prompt_tokens: 9, completion_tokens: 4, cached_tokens: 2 });
+			expect(record).toMatchObject({
+				usage_source: "reported",
+				prompt_tokens: 9,
+				completion_tokens: 4,
+				cached_tokens: 2,
+			});
 		}
 	});
 

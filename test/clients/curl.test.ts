@@ -46,7 +46,11 @@ describe("curl", () => {
 
 	it("gets a stream that ends with [DONE]", async (context) => {
 		needsCurl(context);
-		const { code, out } = await curl("/chat/completions", ["-N", ...JSON_BODY], bodyOf({ stream: true, max_tokens: 20 }));
+		const { code, out } = await curl(
+			"/chat/completions",
+			["-N", ...JSON_BODY],
+			bodyOf({ stream: true, max_tokens: 20 }),
+		);
 		expect(code).toBe(0);
 		const events = out.split("\n\n").filter(Boolean);
 		expect(events.at(-1)).toBe("data: [DONE]");

@@ -1,4 +1,10 @@
-import OpenAI, { AuthenticationError, BadRequestError, NotFoundError, PermissionDeniedError, RateLimitError } from "openai";
+import OpenAI, {
+	AuthenticationError,
+	BadRequestError,
+	NotFoundError,
+	PermissionDeniedError,
+	RateLimitError,
+} from "openai";
 import type { ChatCompletionChunk, ChatCompletionFunctionTool } from "openai/resources/chat/completions";
 import { describe, expect, it } from "vitest";
 import { catalogOf, poolOf, urlsOf } from "./helpers/catalog-of.ts";
@@ -27,7 +33,10 @@ const gateway = await startTestGateway({
 				poolOf("broken", "broken", urlsOf(urls, "broken")),
 				poolOf("busy", "busy", urlsOf(urls, "busy")),
 			],
-			{ [CHAT]: { aliases: ["chat"] }, [EMBEDDING]: { context_length: 8_192, capabilities: ["embeddings", "token_prompts"] } },
+			{
+				[CHAT]: { aliases: ["chat"] },
+				[EMBEDDING]: { context_length: 8_192, capabilities: ["embeddings", "token_prompts"] },
+			},
 		),
 });
 
@@ -76,14 +85,18 @@ describe("chat.completions", () => {
 
 	it("streams the usage when it is asked for", async () => {
 		const stream_options = { include_usage: true };
-		const chunks = await all(await client.chat.completions.create({ model: CHAT, messages, stream: true, stream_options }));
+		const chunks = await all(
+			await client.chat.completions.create({ model: CHAT, messages, stream: true, stream_options }),
+		);
 		expect(chunks.at(-1)!.choices).toEqual([]);
 		expect(chunks.at(-1)!.usage!.completion_tokens).toBeGreaterThan(0);
 	});
 
 	it("gives n choices, plain and streamed", async () => {
 		const whole = await client.chat.completions.create({ model: CHAT, messages, n: 3, seed: 7 });
-		const chunks = await all(await client.chat.completions.create({ model: CHAT, messages, n: 3, seed: 7, stream: true }));
+		const chunks = await all(
+			await client.chat.completions.create({ model: CHAT, messages, n: 3, seed: 7, stream: true }),
+		);
 		const texts = whole.choices.map((choice) => choice.message.content);
 		expect(new Set(texts).size).toBe(3);
 		expect([0, 1, 2].map((index) => textOf(chunks, index))).toEqual(texts);
@@ -102,7 +115,10 @@ describe("chat.completions", () => {
 
 	it("takes images in the content", async () => {
 		const image_url = { url: `data:image/png;base64,${Buffer.from("no picture").toString("base64")}` };
-		const content = [{ type: "text" as const, text: MARK }, { type: "image_url" as const, image_url }];
+		const content = [
+			{ type: "text" as const, text: MARK },
+			{ type: "image_url" as const, image_url },
+		];
 		const answer = await client.chat.completions.create({ model: CHAT, messages: [{ role: "user", content }] });
 		expect(answer.usage!.prompt_tokens).toBeGreaterThan(500);
 		expect(lastBody()["messages"]).toEqual([{ role: "user", content }]);
@@ -168,7 +184,14 @@ describe("completions", () => {
 		["a string", MARK, 1],
 		["several strings", [MARK, "and another", "and a third"], 3],
 		["tokens", [11, 12, 13, 14], 1],
-		["several lists of tokens", [[11, 12], [13, 14, 15]], 2],
+		[
+			"several lists of tokens",
+			[
+				[11, 12],
+				[13, 14, 15],
+			],
+			2,
+		],
 	])("takes %s as its prompt", async (_, prompt, choices) => {
 		const answer = await client.completions.create({ model: CHAT, prompt, max_tokens: 8 });
 		expect(answer.choices.map(({ index }) => index)).toEqual([...Array(choices).keys()]);
@@ -177,7 +200,9 @@ describe("completions", () => {
 
 	it("streams", async () => {
 		const whole = await client.completions.create({ model: CHAT, prompt: MARK, max_tokens: 20 });
-		const chunks = await all(await client.completions.create({ model: CHAT, prompt: MARK, max_tokens: 20, stream: true }));
+		const chunks = await all(
+			await client.completions.create({ model: CHAT, prompt: MARK, max_tokens: 20, stream: true }),
+		);
 		expect(chunks.map(({ choices }) => choices[0]!.text).join("")).toBe(whole.choices[0]!.text);
 	});
 });

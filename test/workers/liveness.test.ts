@@ -111,7 +111,7 @@ test("an evicted scheduler has its load back with the next renewals", async () =
 	}));
 	await port.mail({ ...NO_MAIL, renewals });
 	expect(await port.status(MODEL, 1)).toMatchObject({ in_flight: 2, replicas: [{ replica: "p/a", in_flight: 2 }] });
-	await port.mail(end(flights[0]!.reservation));
+	await port.mail(end(flights[0].reservation));
 	expect((await port.status(MODEL, 1)).in_flight).toBe(1);
 });
 

@@ -1,5 +1,5 @@
 import { expectedWait, newServiceRate, observeTurns, turnsPerSecond } from "../admission/expected-wait.ts";
-import { ReservationBook, type Load } from "../admission/reservations.ts";
+import { ReservationBook, type Load, type Reservation } from "../admission/reservations.ts";
 import { WaitingRoom } from "../admission/waiting-room.ts";
 import type { CatalogModel } from "../catalog/snapshot.ts";
 import { isobarError, type IsobarError } from "../http/errors.ts";
@@ -301,24 +301,52 @@ export class SchedulerCore {
 	#renew(renewal: Renewal, now: Seconds): void {
 		const replica = this.fleet.get(renewal.replica);
 		if (!replica) return;
+		const { reservation } = renewal;
+		this.#room.leave(reservation);
+		const flight = this.#flights.get(reservation);
+		if (flight && flight.replica !== replica) {
+			// The fallback had sent it elsewhere than was decided here too late.
+			flight.replica.meter?.end(reservation, now);
+			this.#flights.delete(reservation);
+		}
 		const outcome = this.#book.renew(renewal, now, this.#options.settings.reservationSeconds);
-		if (outcome === "rebuilt")
-			replica.meter?.begin(renewal.reservation, renewal.promptTokens + renewal.outputTokens, now);
+		if (outcome === "rebuilt") replica.meter?.begin(reservation, renewal.promptTokens + renewal.outputTokens, now);
 	}
 
 	#end(ended: Ended, now: Seconds): Bill | undefined {
 		const { reservation } = ended;
 		const booked = this.#book.end(reservation, now);
 		const flight = this.#flights.get(reservation);
-		const replica = flight?.replica ?? (booked && this.fleet.get(booked.replica));
 		this.#flights.delete(reservation);
+		if (ended.replica !== undefined) return this.#endElsewhere(ended, ended.replica, booked, flight, now);
+		const replica = flight?.replica ?? (booked && this.fleet.get(booked.replica));
 		if (!replica) return undefined;
 		if (flight) {
-			judge(flight, ended, now, this.#options.rng());
+			judge(replica, flight.assignedAt, ended, now, this.#options.rng());
 			learn(flight, ended, this.#book.load(replica.entry.name, now).inFlight + 1, this.estimators, now);
 			this.#requestSeconds += 0.02 * (now - flight.assignedAt - this.#requestSeconds);
 		}
 		const nano = billOf(replica, reservation, now);
+		return nano === undefined ? undefined : { reservation, nano };
+	}
+
+	/** Ends a request that the fallback had sent to `name`, whatever was decided for it here meanwhile. It tells of that
+	 *  replica's health; nothing is learned from it, because what stood before it there is not known. */
+	#endElsewhere(
+		ended: Ended,
+		name: ReplicaName,
+		booked: Reservation | undefined,
+		flight: Flight | undefined,
+		now: Seconds,
+	): Bill | undefined {
+		const { reservation } = ended;
+		this.#room.leave(reservation);
+		const replica = this.fleet.get(name);
+		if (flight && flight.replica !== replica) flight.replica.meter?.end(reservation, now);
+		if (!replica) return undefined;
+		judge(replica, now - ended.seconds, ended, now, this.#options.rng());
+		// Without a booking there its share of GPU time was not measured.
+		const nano = booked?.replica === name ? billOf(replica, reservation, now) : undefined;
 		return nano === undefined ? undefined : { reservation, nano };
 	}
 

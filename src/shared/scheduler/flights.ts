@@ -22,9 +22,8 @@ export interface Flight {
 	headers: Seconds | null;
 }
 
-/** Moves the replica's health by how a flight ended. What the client did says nothing about it. */
-export function judge(flight: Flight, ended: Ended, now: Seconds, jitter: number): void {
-	const { replica, assignedAt: sentAt } = flight;
+/** Moves the replica's health by how a request ended that was sent there. What the client did says nothing about it. */
+export function judge(replica: ReplicaState, sentAt: Seconds, ended: Ended, now: Seconds, jitter: number): void {
 	if (ended.failure) {
 		const retryAfter = ended.retryAfter;
 		replica.health = onFailure(replica.health, ended.failure, now, {

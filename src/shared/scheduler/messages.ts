@@ -122,6 +122,8 @@ export type Outcome = "ok" | "failed" | "refused" | "client_gone" | "cut";
 /** A reservation ends. */
 export interface Ended {
 	readonly reservation: string;
+	/** Where it ran, when the fallback had sent it there; absent when the scheduler had. */
+	readonly replica?: ReplicaName;
 	readonly outcome: Outcome;
 	/** How the replica failed: moves its health. Absent when it did not. */
 	readonly failure?: "connect" | "timeout" | "status" | "garbage" | "cut" | "busy";

@@ -150,19 +150,8 @@ describe("a ledger that answers too late", () => {
 	it("leaves nothing held or charged for those that were refused, though it has granted their leases", async () => {
 		// Now and then a call is in time all the same, and then its request is served as ever.
 		const settings = { logRequests: false, ledgerDeadlineSeconds: 1e-6, leaseIdleSeconds: 0.1, leaseSeconds: 600 };
-		const late = await startGateway({ ...OUTPUT_PRICED, edges: 6, settings });
+		const late = await startGateway({ ...OUTPUT_PRICED, edges: 1, settings });
 		try {
-			// In each isolate one request alone: where it is refused, no other is there that could give back its lease.
-			const alone = await Promise.all(
-				late.isobar.edgeUrls.map(async (url, i) => {
-					const key = await late.createKey({ tenant: `alone-${i}`, budget: { total_usd: 1 } });
-					const { status } = await ask(url, key);
-					await nothingHeld(late.isobar.url, key);
-					return status;
-				}),
-			);
-			expect(alone).toContain(503);
-
 			const to = [late.isobar.url, ...late.isobar.edgeUrls];
 			const key = await late.createKey({ budget: { total_usd: 1 } });
 			const answers = await Promise.all(Array.from({ length: 40 }, (_, i) => ask(to[i % 2]!, key)));

@@ -49,9 +49,7 @@ it("what lost isolates held is charged as unconfirmed when their leases end, and
 	const hanging = Array.from({ length: 10 }, (_, i) => ask(i % 2 === 0 ? url : edgeUrls[0]!, key).catch(() => null));
 	const { budget } = await until("ten requests to hold what they need, and nothing more", async () => {
 		const usage = await usageOf(url, key);
-		return (
-			usage.budget.outstanding.slots === 10 && gateway.simulator.replica("p/a").state().inFlight === 10 && usage
-		);
+		return usage.budget.outstanding.slots === 10 && gateway.simulator.replica("p/a").state().inFlight === 10 && usage;
 	});
 	expect(budget).toMatchObject({ spent: { total: 4 * TOKENS * TOKEN_NANO }, outstanding: { nano: 10 * NEED } });
 

@@ -37,7 +37,13 @@ beforeAll(async () => {
 		...OUTPUT_PRICED,
 		edges: 1,
 		// Idle leases are kept for long, so that what comes back does so because it was recalled.
-		settings: { logRequests: false, ledgerDeadlineSeconds: 9, recallSeconds: 8, leaseIdleSeconds: 20, renewSeconds: 0.2 },
+		settings: {
+			logRequests: false,
+			ledgerDeadlineSeconds: 9,
+			recallSeconds: 8,
+			leaseIdleSeconds: 20,
+			renewSeconds: 0.2,
+		},
 	});
 	edge = gateway.isobar.edgeUrls[0]!;
 });

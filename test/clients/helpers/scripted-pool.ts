@@ -107,7 +107,14 @@ export function usageEvent(usage: object): string {
 /** A chat answer with this usage; without one when it is null. */
 export function chatAnswer(usage: object | null): string {
 	const choices = [{ index: 0, message: { role: "assistant", content: "scripted" }, finish_reason: "stop" }];
-	return JSON.stringify({ id: "c", object: "chat.completion", created: 1, model: "m", choices, ...(usage && { usage }) });
+	return JSON.stringify({
+		id: "c",
+		object: "chat.completion",
+		created: 1,
+		model: "m",
+		choices,
+		...(usage && { usage }),
+	});
 }
 
 export function usage(prompt: number, completion: number, cached?: number): object {

@@ -1,5 +1,6 @@
 import { afterAll, expect } from "vitest";
 import type { RequestRecord } from "../../../src/shared/ledger/messages.ts";
+import type { FleetStatus } from "../../../src/shared/scheduler/messages.ts";
 import type { Explained } from "../../../src/shared/objective/explain.ts";
 import {
 	startGateway,
@@ -35,6 +36,8 @@ export interface TestGateway extends Gateway {
 	readonly get: (path: string, key?: string) => Promise<Response>;
 	/** The record of a request, by its id or its answer, as soon as it is there. */
 	readonly record: (of: string | Response, key?: string) => Promise<Answered>;
+	/** How a model's scheduler sees its replicas now. */
+	readonly fleet: (model: string) => Promise<FleetStatus>;
 	/** What the Worker has logged of requests to this model. */
 	readonly logged: (model: string) => readonly { readonly id: string; readonly outcome: string }[];
 }
@@ -67,6 +70,12 @@ export async function startTestGateway(options: GatewayOptions = {}): Promise<Te
 				const answer = await get(`/requests/${id}`, key);
 				return answer.status === 200 && ((await answer.json()) as Answered);
 			});
+		},
+		async fleet(model) {
+			const answer = await fetch(`${gateway.isobar.url}/admin/fleet`, {
+				headers: { authorization: "Bearer test-admin-token" },
+			});
+			return ((await answer.json()) as { models: Record<string, FleetStatus> }).models[model]!;
 		},
 		logged: (model) =>
 			gateway.log

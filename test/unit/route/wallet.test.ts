@@ -118,6 +118,39 @@ describe("drawing", () => {
 		expect(wallet.isEmpty).toBe(true);
 	});
 
+	test("who has asked for all for long is relieved by a newcomer, and asks no more", async () => {
+		const { ledger, wallet, advance, now } = rig(100_000, 1);
+		const asked: string[] = [];
+		const askAs = (name: string) => (request: LeaseRequest) => {
+			asked.push(name);
+			// While it waits for its call others come, so that it would never be done.
+			if (asked.length < 20) void wallet.reserve("k", LIMITS, need(10), askAs(`${name}'`), now, keep);
+			return ledger.ask(request);
+		};
+		const first = wallet.reserve("k", LIMITS, need(10), askAs("first"), now, keep);
+		if ("ok" in first) throw new Error("at once");
+		advance(10);
+		const second = wallet.reserve("k", LIMITS, need(10), askAs("second"), now, keep);
+		if ("ok" in second) throw new Error("at once");
+		expect((await first.promise).ok).toBe(true);
+		expect((await second.promise).ok).toBe(true);
+		await new Promise((resolve) => setTimeout(resolve));
+		expect(asked.filter((name) => name === "first")).toHaveLength(1);
+		expect(asked.filter((name) => name === "second").length).toBeGreaterThan(10);
+	});
+
+	test("what was asked for and has not come yet must be given back when nobody wants it any more", async () => {
+		const { ledger, wallet, now } = rig(100_000);
+		const only = wallet.reserve("k", LIMITS, need(10), ledger.ask, now, keep);
+		if ("ok" in only) throw new Error("at once");
+		only.abandon();
+		expect(wallet.holdsUnused).toBe(true);
+		await new Promise((resolve) => setTimeout(resolve));
+		expect(wallet.holdsUnused).toBe(true);
+		expect(wallet.takeReturns(["lease1"], now())).toHaveLength(1);
+		expect(wallet.holdsUnused).toBe(false);
+	});
+
 	test("a lease close to its end is not drawn from", async () => {
 		const { ledger, reserve, advance } = rig(100_000);
 		await reserve(10);
