@@ -1,5 +1,5 @@
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
-import { APICallError, embed, embedMany, generateText, jsonSchema, streamText, tool } from "ai";
+import { APICallError, embed, embedMany, generateText, jsonSchema, streamText, tool, type ToolSet } from "ai";
 import { describe, expect, it } from "vitest";
 import { CHAT_MODEL, EMBEDDING_MODEL } from "../support/small-catalog.ts";
 import { MARK, startTestGateway } from "./helpers/test-gateway.ts";
@@ -41,9 +41,10 @@ describe("the AI SDK with its OpenAI-compatible provider", () => {
 		const asked = {
 			model,
 			prompt,
-			tools: { weather: tool({ description: "The weather in a city.", inputSchema }) },
-			toolChoice: "required",
-		} as const;
+			// The SDK's own types do not bear `exactOptionalPropertyTypes`.
+			tools: { weather: tool({ description: "The weather in a city.", inputSchema }) } as unknown as ToolSet,
+			toolChoice: "required" as const,
+		};
 		const whole = await generateText(asked);
 		expect(whole.toolCalls).toMatchObject([{ toolName: "weather", input: { city: expect.any(String) } }]);
 		const streamed = streamText(asked);

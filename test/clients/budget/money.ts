@@ -97,9 +97,9 @@ export async function recordsOf(url: string, key: string, ids: readonly (string 
 export async function watchBudget<T>(url: string, key: string, work: Promise<T>) {
 	let most = { nano: 0, slots: 0 };
 	let looks = 0;
-	let done = false;
+	const state = { done: false };
 	const watching = (async () => {
-		while (!done) {
+		while (!state.done) {
 			const { spent, outstanding } = (await usageOf(url, key)).budget;
 			most = {
 				nano: Math.max(most.nano, spent.total + outstanding.nano),
@@ -112,7 +112,7 @@ export async function watchBudget<T>(url: string, key: string, work: Promise<T>)
 	try {
 		return { result: await work, most: () => most, looks: () => looks };
 	} finally {
-		done = true;
+		state.done = true;
 		await watching;
 	}
 }
