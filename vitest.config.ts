@@ -11,7 +11,11 @@ export default defineConfig({
 					cloudflareTest(async () => ({
 						wrangler: { configPath: "./wrangler.toml" },
 						miniflare: {
-							bindings: { ADMIN_TOKEN: "test-admin-token", TEST_MIGRATIONS: await readD1Migrations("migrations") },
+							bindings: {
+								ADMIN_TOKEN: "test-admin-token",
+								TEST_MIGRATIONS: await readD1Migrations("migrations"),
+								SETTINGS: JSON.stringify({ renewSeconds: 0.3, logRequests: false }),
+							},
 						},
 					})),
 				],

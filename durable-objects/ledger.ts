@@ -10,6 +10,7 @@ import type {
 	LedgerMail,
 	LedgerMailReply,
 	RequestRecord,
+	Statement,
 	UsageQuery,
 	UsageRow,
 } from "../src/shared/ledger/messages.ts";
@@ -74,9 +75,13 @@ export class Ledger extends DurableObject<Env> {
 
 	/** Rows of usage, the newest days first; at most USAGE_ROWS_MAX of them. */
 	usage(query: UsageQuery): UsageRow[] {
-		// What is over by now is charged first, so that rows and budget agree.
 		this.#turn(clock(), () => {});
 		return this.#store.usage(query);
+	}
+
+	statement(query: UsageQuery, key: string): Statement {
+		const budget = this.budget(key);
+		return { budget, rows: this.#store.usage(query) };
 	}
 
 	/** What a key has spent, and what its leases hold. */

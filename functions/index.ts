@@ -12,9 +12,10 @@ const app = new Hono<{ Bindings: Env }>()
 app.notFound((c) => errorResponse(isobarError("not_found", `There is nothing at ${c.req.method} ${c.req.path}.`)));
 app.onError((error, c) => bug(error, c.req.path));
 
-/** The text of a bug may hold anything of a request, so the client gets none of it. */
+/** The text of a bug may hold anything of a request, so neither the client nor the log gets it: only where it happened. */
 function bug(error: unknown, path: string): Response {
-	const { name, stack, message } = error instanceof Error ? error : new Error(String(error));
+	const { name, stack: text = "", message } = error instanceof Error ? error : new Error(String(error));
+	const stack = text.slice(text.indexOf(message) + message.length);
 	// Wrong settings say which field is wrong, and hold nothing of a request.
 	const settings = name.endsWith("ZodError") ? { message } : {};
 	console.error(JSON.stringify({ event: "bug", path, name, stack, ...settings }));

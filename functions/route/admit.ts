@@ -30,7 +30,6 @@ export interface Admitted {
 	readonly policy: AssignPolicy;
 	/** Output tokens of one choice at most: the client's, or the default that is injected. */
 	readonly choiceTokensMax: Tokens;
-	readonly promptTokensMax: Tokens;
 	readonly outputTokensMax: Tokens;
 	readonly hold: Hold;
 	/** Unix seconds. */
@@ -66,8 +65,9 @@ export async function admit(
 	const isolate = thisIsolate(env);
 	const { settings } = isolate;
 	const choiceTokensMax =
-		endpoint === "embeddings" ? 0 : (request.maxTokens ?? defaultMaxTokens(key, model, request.promptBytes));
-	const promptTokensMax = Math.max(1, Math.min(request.promptTokensMax, Math.max(1, model.longestContext)));
+		endpoint === "embeddings" ? 0 : (request.maxTokens ?? defaultMaxTokens(key, model, request.longestPromptBytes));
+	// A prompt that is longer than every context is never sent, so it need not be paid for.
+	const promptTokensMax = Math.max(1, Math.min(request.promptTokensMax, request.prompts * model.longestContext));
 	const outputTokensMax = choiceTokensMax * request.choices;
 	const need: Amount = {
 		nano: Math.max(
@@ -92,7 +92,6 @@ export async function admit(
 		catalogVersion: snapshot.value.version,
 		policy: policyFor(key.policy, request.overrides, settings.waitingSecondsMax),
 		choiceTokensMax,
-		promptTokensMax,
 		outputTokensMax,
 		hold: held.value,
 		startedAt,

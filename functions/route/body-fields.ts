@@ -53,8 +53,7 @@ export class BodyFields {
 	}
 
 	json(name: string): unknown {
-		const span = this.span(name);
-		return span && jsonAt(this.#json, span);
+		return this.#typed(name, "valid JSON", (span) => jsonAt(this.#json, span));
 	}
 
 	#typed<T>(name: string, expected: string, readAt: (span: Span) => T | undefined): T | undefined {

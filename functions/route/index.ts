@@ -43,7 +43,7 @@ export const routeApp = new Hono<{ Bindings: Env }>()
 	)
 	.get("/v1/models", run(listModels))
 	.get("/v1/models/:id{.+}", (c) =>
-		retrieveModel(decodeURIComponent(c.req.param("id")), c.req.raw, c.env, c.executionCtx as ExecutionContext),
+		retrieveModel(c.req.param("id"), c.req.raw, c.env, c.executionCtx as ExecutionContext),
 	)
 	.get("/v1/requests/:id", (c) => readRecord(c.req.param("id"), c.req.raw, c.env, c.executionCtx as ExecutionContext))
 	.get("/v1/usage", run(readUsage))
@@ -51,6 +51,8 @@ export const routeApp = new Hono<{ Bindings: Env }>()
 
 function wrongMethod(c: RouteContext): Response {
 	const allowed = ["models", "usage"].includes(c.req.param("path") ?? "") ? "GET" : "POST";
+	// The router also leads here what has a slash too many.
+	if (c.req.method === allowed) return c.notFound() as Response;
 	const error = isobarError("method_not_allowed", `${c.req.method} is not allowed on ${c.req.path}; use ${allowed}.`);
 	const response = errorResponse(error);
 	response.headers.set("allow", allowed);

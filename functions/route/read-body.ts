@@ -3,6 +3,9 @@ import { REQUEST_BODY_BYTES_MAX } from "../../src/shared/limits.ts";
 import { err, ok, type Result } from "../../src/shared/result.ts";
 import { concat } from "./upstream.ts";
 
+/** Of a body over the limit, how much is read all the same; Cloudflare itself refuses more than 100 MB on most plans. */
+const DISCARDED_BYTES_MAX = 100_000_000;
+
 /** The request's body, read whole but never over the limit. */
 export async function readBody(request: Request): Promise<Result<Uint8Array, IsobarError>> {
 	const encoding = request.headers.get("content-encoding");
@@ -25,7 +28,10 @@ export async function readBody(request: Request): Promise<Result<Uint8Array, Iso
 	}
 	const length = request.headers.get("content-length");
 	if (length !== null) {
-		if (Number(length) > REQUEST_BODY_BYTES_MAX) return err(tooLarge(Number(length)));
+		if (Number(length) > REQUEST_BODY_BYTES_MAX) {
+			await discard(request.body);
+			return err(tooLarge(Number(length)));
+		}
 		return ok(new Uint8Array(await request.arrayBuffer()));
 	}
 	const chunks: Uint8Array[] = [];
@@ -33,11 +39,22 @@ export async function readBody(request: Request): Promise<Result<Uint8Array, Iso
 	if (request.body) {
 		for await (const chunk of request.body) {
 			size += chunk.byteLength;
-			if (size > REQUEST_BODY_BYTES_MAX) return err(tooLarge(size));
-			chunks.push(chunk);
+			if (size > REQUEST_BODY_BYTES_MAX + DISCARDED_BYTES_MAX) break;
+			if (size <= REQUEST_BODY_BYTES_MAX) chunks.push(chunk);
+			else chunks.length = 0;
 		}
 	}
-	return ok(concat(chunks, size));
+	return size > REQUEST_BODY_BYTES_MAX ? err(tooLarge(size)) : ok(concat(chunks, size));
+}
+
+/** Most clients read no answer before they have sent everything: they would see a broken connection and not the limit. */
+async function discard(body: ReadableStream<Uint8Array> | null): Promise<void> {
+	let size = 0;
+	if (!body) return;
+	for await (const chunk of body) {
+		size += chunk.byteLength;
+		if (size > DISCARDED_BYTES_MAX) break;
+	}
 }
 
 function tooLarge(size: number): IsobarError {

@@ -1,10 +1,11 @@
 import { overridesSchema, type Overrides } from "../../src/shared/catalog/policy.ts";
 import type { Capability } from "../../src/shared/catalog/schema.ts";
 import { isobarError, type IsobarError } from "../../src/shared/http/errors.ts";
-import { elementCount, nestedMember, topLevelMembers, type Member } from "../../src/shared/http/json-members.ts";
+import { skipSpace } from "../../src/shared/http/json-grammar.ts";
+import { elementSizes, nestedMember, topLevelMembers, type Member } from "../../src/shared/http/json-members.ts";
 import { booleanAt, jsonText, type JsonText, type Span } from "../../src/shared/http/json-values.ts";
 import { err, ok, type Result } from "../../src/shared/result.ts";
-import type { Endpoint } from "../../src/shared/scheduler/messages.ts";
+import { PROMPT_MEMBER, type Endpoint } from "../../src/shared/scheduler/messages.ts";
 import type { Tokens } from "../../src/shared/units.ts";
 import { attachmentsOf, NO_ATTACHMENTS, type Attachments } from "./attachments.ts";
 import { BodyFields } from "./body-fields.ts";
@@ -23,8 +24,11 @@ export interface RoutedRequest {
 	/** Answers in all: `n` times the number of prompts. */
 	readonly choices: number;
 	readonly needs: readonly Capability[];
-	/** Bytes that become prompt tokens, attachments aside. */
+	/** How many prompts: a batch of completions or embeddings has several. */
+	readonly prompts: number;
+	/** Bytes that become prompt tokens, attachments aside: of all prompts, and of the longest. */
 	readonly promptBytes: number;
+	readonly longestPromptBytes: number;
 	/** Never more prompt tokens than this: a token is a byte at least, an attachment has its cap. */
 	readonly promptTokensMax: Tokens;
 	/** Where the prompt stands. */
@@ -32,7 +36,6 @@ export interface RoutedRequest {
 	readonly overrides: Overrides;
 }
 
-const PROMPT_MEMBER: Record<Endpoint, string> = { chat: "messages", completions: "prompt", embeddings: "input" };
 const CHOICES_MAX = 1_024;
 const TOKENS_MAX = 10_000_000;
 
@@ -68,6 +71,7 @@ export function readRequest(endpoint: Endpoint, bytes: Uint8Array): Result<Route
 	const tools = fields.span("tools");
 	const attachments = endpoint === "chat" ? attachmentsOf(json.text, prompt) : NO_ATTACHMENTS;
 	const promptBytes = prompt.end - prompt.start - attachments.bytes + (tools ? tools.end - tools.start : 0);
+	const batch = batchOf(endpoint, json, prompt);
 	const usage = nestedMember(json, members, "stream_options", "include_usage");
 	return ok({
 		endpoint,
@@ -77,43 +81,45 @@ export function readRequest(endpoint: Endpoint, bytes: Uint8Array): Result<Route
 		stream,
 		includeUsage: usage !== undefined && booleanAt(json, usage.value) === true,
 		maxTokens,
-		choices: Math.max(n, bestOf) * promptCount(endpoint, json, prompt),
+		choices: Math.max(n, bestOf) * (endpoint === "completions" ? batch.count : 1),
 		needs: needsOf(endpoint, fields, json, prompt, attachments),
+		prompts: batch.count,
 		promptBytes,
+		longestPromptBytes: batch.count > 1 ? batch.longest : promptBytes,
 		promptTokensMax: promptBytes + attachments.tokensMax,
 		prompt,
 		overrides,
 	});
 }
 
-function promptOf(endpoint: Endpoint, fields: BodyFields, { text }: JsonText): Span | undefined {
+function promptOf(endpoint: Endpoint, fields: BodyFields, json: JsonText): Span | undefined {
 	const name = PROMPT_MEMBER[endpoint];
 	const span = fields.span(name);
 	if (!span) return undefined;
-	const first = text[span.start];
-	if (first === "[" ? !isEmptyList(text, span) : first === '"' && endpoint !== "chat") return span;
+	const first = json.text[span.start];
+	if (first === "[" ? !isEmptyList(json, span) : first === '"' && endpoint !== "chat") return span;
 	const expected =
 		endpoint === "chat" ? "a list of messages that is not empty" : "a string or a list that is not empty";
 	return fields.wrong(name, `${name} must be ${expected}.`);
 }
 
-function isEmptyList(text: string, { start, end }: Span): boolean {
-	return /^\[\s*\]$/.test(text.slice(start, Math.min(end, start + 64)));
+function isEmptyList(json: JsonText, span: Span): boolean {
+	return firstElement(json, span) === "]";
 }
 
-/** What stands first in a list of prompts: a string, a list of tokens, or a token. */
-function firstElement(text: string, { start }: Span): string {
-	if (text[start] !== "[") return "";
-	return text
-		.slice(start + 1, start + 64)
-		.trimStart()
-		.charAt(0);
+/** What a list begins with: a string, a list of tokens, a token; `]` where it is empty, nothing where it is no list. */
+function firstElement({ bytes, text }: JsonText, { start, end }: Span): string {
+	return text[start] === "[" ? text.charAt(skipSpace(bytes, start + 1, end)) : "";
 }
 
-function promptCount(endpoint: Endpoint, json: JsonText, prompt: Span): number {
-	if (endpoint !== "completions") return 1;
-	const first = firstElement(json.text, prompt);
-	return first === '"' || first === "[" ? Math.min(CHOICES_MAX, elementCount(json, prompt) ?? 1) : 1;
+/** How many prompts there are, and the bytes of the longest. A list of strings or of lists of tokens is a batch. */
+function batchOf(
+	endpoint: Endpoint,
+	json: JsonText,
+	prompt: Span,
+): { readonly count: number; readonly longest: number } {
+	const isBatch = endpoint !== "chat" && /["[]/.test(firstElement(json, prompt));
+	return (isBatch && elementSizes(json, prompt)) || { count: 1, longest: prompt.end - prompt.start };
 }
 
 function needsOf(
@@ -126,14 +132,14 @@ function needsOf(
 	const { text } = json;
 	const needs: Capability[] = [endpoint];
 	const tools = fields.span("tools");
-	if (tools && !isEmptyList(text, tools)) needs.push("tools");
+	if (tools && !isEmptyList(json, tools)) needs.push("tools");
 	if (attachments.images > 0) needs.push("vision");
 	if (attachments.audio > 0) needs.push("audio");
 	const logprobs = fields.span("logprobs");
 	if (logprobs && booleanAt(json, logprobs) !== false) needs.push("logprobs");
 	const format = fields.span("response_format");
 	if (format && text.slice(format.start, format.end).includes('"json_')) needs.push("json");
-	if (endpoint !== "chat" && /[[\d]/.test(firstElement(text, prompt))) needs.push("token_prompts");
+	if (endpoint !== "chat" && /[[\d]/.test(firstElement(json, prompt))) needs.push("token_prompts");
 	return needs;
 }
 

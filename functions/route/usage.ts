@@ -25,10 +25,7 @@ export async function readUsage(request: Request, env: Env, ctx: ExecutionContex
 	const ledger = ledgerOf(env, tenant);
 	try {
 		await flushed(post.flush(carriers(env, holder, settings)), ctx);
-		const [rows, budget] = await withinDeadline(
-			settings.ledgerDeadlineSeconds,
-			Promise.all([ledger.usage(query.data), ledger.budget(id)]),
-		);
+		const { rows, budget } = await withinDeadline(settings.ledgerDeadlineSeconds, ledger.statement(query.data, id));
 		const data = rows.map(({ cost_nano_usd, unconfirmed_nano_usd, ...row }) => ({
 			...row,
 			cost_usd: usdFromNano(cost_nano_usd),

@@ -12,7 +12,7 @@ import {
 	usage,
 	usageEvent,
 } from "./helpers/scripted-pool.ts";
-import { startTestGateway, type Answered } from "./helpers/test-gateway.ts";
+import { errorOf, startTestGateway, type Answered } from "./helpers/test-gateway.ts";
 import { until } from "./helpers/until.ts";
 
 /** Nano-dollars for a second of a GPU. */
@@ -85,6 +85,36 @@ describe("a price per million tokens", () => {
 		expect(record.actual_nano_usd).toBe(100 * 1_000 + 1_000_000 * 2_000);
 		expect(record.cost_nano_usd).toBe(record.reserved_nano_usd);
 		expect(record.reserved_nano_usd).toBeLessThan(1_000_000);
+	});
+});
+
+describe("a batch", () => {
+	const long = "a text of some length ".repeat(1_000);
+
+	it("of completions is reserved and charged for all of its prompts, however they are written", async () => {
+		pool.on("plain", plain(chatAnswer(usage(30, 2_000 * 100))));
+		const prompts = Array.from({ length: 2_000 }, () => `"a"`).join();
+		const body = `{"model":"plain","max_tokens":100,"prompt":[${" ".repeat(100)}${prompts}]}`;
+		const response = await gateway.post("/completions", body);
+		await response.text();
+		const record = await gateway.record(response);
+		expect(record.actual_nano_usd).toBe(30 * 1_000 + 200_000 * 2_000);
+		expect(record.cost_nano_usd).toBe(record.actual_nano_usd);
+	});
+
+	it("of embeddings need not fit into one context together, but each text must", async () => {
+		const input = Array.from({ length: 40 }, () => long);
+		pool.on(
+			"plain",
+			plain(JSON.stringify({ object: "list", data: [], usage: { prompt_tokens: 220_000, total_tokens: 220_000 } })),
+		);
+		const response = await gateway.post("/embeddings", { model: "plain", input });
+		expect(response.status, await response.text()).toBe(200);
+		const record = await gateway.record(response);
+		expect(record.cost_nano_usd).toBe(220_000 * 1_000);
+		const one = await gateway.post("/embeddings", { model: "plain", input: ["short", input.join()] });
+		expect(one.status).toBe(400);
+		expect(await errorOf(one)).toMatchObject({ code: "context_too_long", param: "input" });
 	});
 });
 

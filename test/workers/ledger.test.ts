@@ -137,6 +137,26 @@ describe("records and usage", () => {
 	});
 });
 
+describe("a statement", () => {
+	test("is of one moment: rows and budget agree while leases end and settlements come", async () => {
+		const stub = newTenant();
+		await withSettings(stub, { leaseSeconds: 0.05, requestsPerLeaseMax: 1 }, async (ledger) => {
+			for (let n = 0; n < 40; n++) await ledger.lease(request(`s${n}`, { totalNano: 1e6 }), "h");
+			let outstanding = Infinity;
+			for (let n = 0; outstanding > 0; n++) {
+				if (n % 3 === 0) {
+					const settlements = [settlement(`r${n}`, `s${n % 40}`, amount(100), 40)];
+					await ledger.mail(mail({ settlements }), "h");
+				}
+				const { rows, budget } = ledger.statement({ key: "key_a" }, "key_a");
+				outstanding = budget.outstanding.nano;
+				expect(rows.reduce((sum, row) => sum + row.cost_nano_usd, 0)).toBe(budget.spent.total);
+				await new Promise((resolve) => setTimeout(resolve, 2));
+			}
+		});
+	});
+});
+
 describe("the alarm", () => {
 	test("ends a lease that nobody renewed, even in an object that was evicted, and then has nothing more to do", async () => {
 		const stub = newTenant();

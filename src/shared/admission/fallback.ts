@@ -3,6 +3,7 @@ import { usdFromNano } from "../money/nano.ts";
 import { tokenBill } from "../money/pricing.ts";
 import { priorRates } from "../perf/prior.ts";
 import { expectedTpot, expectedTtft } from "../perf/replica-model.ts";
+import { contextNeed } from "../scheduler/context-need.ts";
 import type { AssignRequest, RankedReplica } from "../scheduler/messages.ts";
 
 /** What one isolate knows by itself of a replica. */
@@ -29,12 +30,13 @@ export function fallbackRank(
 ): RankedReplica[] {
 	const needs = capabilityBits(request.needs);
 	const tokens = Math.ceil(request.promptBytes / BYTES_PER_TOKEN);
+	const context = contextNeed(request, tokens);
 	const scored = model.replicas
 		.filter(({ pool, name }) => {
 			const { regions } = request.policy;
 			return (
 				(pool.capabilityBits & needs) === needs &&
-				tokens * 0.85 + request.choiceTokensMax <= pool.contextLength &&
+				context.prompt * 0.85 + context.answer <= pool.contextLength &&
 				(!regions || regions.includes(pool.pool.place.region)) &&
 				!request.exclude.includes(name)
 			);

@@ -60,11 +60,21 @@ export function nestedMember(
 
 /** How many elements the array at a span has; undefined where the value is no array. */
 export function elementCount(json: JsonText, span: Span): number | undefined {
+	return elementSizes(json, span)?.count;
+}
+
+/** The same with the bytes of the longest element; 0 where there is none. */
+export function elementSizes(
+	json: JsonText,
+	span: Span,
+): { readonly count: number; readonly longest: number } | undefined {
 	if (json.text[span.start] !== "[") return undefined;
 	let count = 0;
-	const fault = scanJson(json, span.start, span.end, () => {
+	let longest = 0;
+	const fault = scanJson(json, span.start, span.end, (_key, _keyEnd, start, end) => {
 		count++;
+		longest = Math.max(longest, end - start);
 		return null;
 	});
-	return fault ? undefined : count;
+	return fault ? undefined : { count, longest };
 }

@@ -175,11 +175,19 @@ export interface UsageRow {
 	readonly unconfirmed_nano_usd: NanoUsd;
 }
 
+/** Both as of one moment: a key's rows add up to what it has spent. */
+export interface Statement {
+	readonly rows: readonly UsageRow[];
+	readonly budget: BudgetState;
+}
+
 /** A tenant's ledger object, as an isolate calls it. */
 export interface LedgerPort {
 	lease(request: LeaseRequest, holder: string): Promise<LeaseReply>;
 	mail(mail: LedgerMail, holder: string): Promise<LedgerMailReply>;
 	usage(query: UsageQuery): Promise<readonly UsageRow[]>;
 	budget(key: string): Promise<BudgetState>;
+	/** Rows of usage of the tenant, and the budget of one of its keys. */
+	statement(query: UsageQuery, key: string): Promise<Statement>;
 	request(id: string): Promise<RequestRecord | null>;
 }

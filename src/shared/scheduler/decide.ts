@@ -5,6 +5,7 @@ import { congestionUsd, marginalUsd } from "../money/pricing.ts";
 import { objectiveTerms, scoreOf } from "../objective/objective.ts";
 import { expectedTpot, expectedTtft, rates } from "../perf/replica-model.ts";
 import type { Seconds, Tokens, Usd } from "../units.ts";
+import { contextNeed } from "./context-need.ts";
 import type { Fleet, ReplicaState } from "./fleet.ts";
 import { REJECTIONS, type AssignRequest, type Explanation, type RankedReplica, type Rejection } from "./messages.ts";
 
@@ -34,6 +35,7 @@ const RANKED_MAX = 3;
 /** Scores every replica that passes the hard rules by the one objective. Pure: nothing is reserved. */
 export function decide(fleet: Fleet, request: AssignRequest, circumstances: Circumstances, now: Seconds): Decision {
 	const needs = capabilityBits(request.needs);
+	const context = contextNeed(request, circumstances.promptTokens);
 	const rejected: number[] = [];
 	const values: number[] = [];
 	const rejections = new Map<Rejection, number>();
@@ -57,8 +59,8 @@ export function decide(fleet: Fleet, request: AssignRequest, circumstances: Circ
 			reject("capability");
 			continue;
 		}
-		if (circumstances.promptTokens * CONTEXT_DOUBT + request.choiceTokensMax > pool.contextLength) {
-			reject("context", circumstances.promptTokens + request.choiceTokensMax, pool.contextLength);
+		if (context.prompt * CONTEXT_DOUBT + context.answer > pool.contextLength) {
+			reject("context", context.prompt + context.answer, pool.contextLength);
 			continue;
 		}
 		if (request.policy.regions && !request.policy.regions.includes(pool.pool.place.region)) {

@@ -6,6 +6,13 @@ import type { NanoUsd, Seconds, Tokens, Usd } from "../units.ts";
 
 export type Endpoint = "chat" | "completions" | "embeddings";
 
+/** Where an endpoint's prompt stands in the body. */
+export const PROMPT_MEMBER: Readonly<Record<Endpoint, string>> = {
+	chat: "messages",
+	completions: "prompt",
+	embeddings: "input",
+};
+
 /** `pool/replica`, unique in a catalog. */
 export type ReplicaName = string;
 
@@ -19,6 +26,8 @@ export interface AssignRequest {
 	readonly key: string;
 	/** Bytes of the request that are prompt, from which the scheduler estimates tokens. */
 	readonly promptBytes: number;
+	/** Of these, the bytes of the longest prompt: a batch of completions or embeddings has several. Absent: all of them. */
+	readonly longestPromptBytes?: number;
 	/** Never more prompt tokens than this. */
 	readonly promptTokensMax: Tokens;
 	/** Output tokens at most, over all choices (`n`). */

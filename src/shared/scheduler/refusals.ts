@@ -2,8 +2,9 @@ import { retryAfter } from "../admission/expected-wait.ts";
 import type { CatalogModel } from "../catalog/snapshot.ts";
 import { isobarError, type IsobarError } from "../http/errors.ts";
 import type { Seconds } from "../units.ts";
+import { contextNeed } from "./context-need.ts";
 import type { Circumstances, Decision } from "./decide.ts";
-import type { AssignRequest } from "./messages.ts";
+import { PROMPT_MEMBER, type AssignRequest } from "./messages.ts";
 
 /** Why no replica can take this request now or later: the first rule that all of them fail, said so that the client can
  *  mend it. Undefined when some replica could once it has room. */
@@ -38,10 +39,11 @@ export function refusalOf(
 		});
 	}
 	if (count("context") > 0) {
-		const needed = circumstances.promptTokens + request.choiceTokensMax;
-		const message = `The request needs about ${needed} tokens of context (${circumstances.promptTokens} for the prompt, ${request.choiceTokensMax} for the answer); the longest context of ${name} is ${model.longestContext}.`;
+		const { prompt, answer } = contextNeed(request, circumstances.promptTokens);
+		const needed = prompt + answer;
+		const message = `The request needs about ${needed} tokens of context (${prompt} for the prompt, ${answer} for the answer); the longest context of ${name} is ${model.longestContext}.`;
 		return isobarError("context_too_long", message, {
-			param: "messages",
+			param: PROMPT_MEMBER[request.endpoint],
 			details: { needed, longest: model.longestContext },
 		});
 	}

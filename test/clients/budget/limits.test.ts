@@ -17,7 +17,13 @@ beforeAll(async () => {
 	gateway = await startGateway({
 		...OUTPUT_PRICED,
 		edges: 3,
-		settings: { logRequests: false, ledgerDeadlineSeconds: 9, recallSeconds: 8, schedulerDeadlineSeconds: 5 },
+		settings: {
+			logRequests: false,
+			ledgerDeadlineSeconds: 9,
+			recallSeconds: 8,
+			leaseIdleSeconds: 0.2,
+			schedulerDeadlineSeconds: 5,
+		},
 	});
 	urls = [gateway.isobar.url, ...gateway.isobar.edgeUrls];
 });

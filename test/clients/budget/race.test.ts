@@ -46,7 +46,13 @@ beforeAll(async () => {
 		...OUTPUT_PRICED,
 		edges: 3,
 		// A request waits as long as it takes for what another isolate holds: this machine may be slow.
-		settings: { logRequests: false, ledgerDeadlineSeconds: 9, recallSeconds: 8, schedulerDeadlineSeconds: 5 },
+		settings: {
+			logRequests: false,
+			ledgerDeadlineSeconds: 9,
+			recallSeconds: 8,
+			leaseIdleSeconds: 0.2,
+			schedulerDeadlineSeconds: 5,
+		},
 	});
 	urls = [gateway.isobar.url, ...gateway.isobar.edgeUrls];
 });

@@ -1,0 +1,142 @@
+import { evictDurableObject, runInDurableObject, SELF } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { Scheduler } from "../../durable-objects/scheduler.ts";
+import { CatalogStore } from "../../src/adapters/catalog-store.ts";
+import { catalogSchema } from "../../src/shared/catalog/schema.ts";
+import type { AssignReply, FleetStatus, SchedulerPort } from "../../src/shared/scheduler/messages.ts";
+import { schedulerName } from "../../src/shared/scheduler/name.ts";
+import { admin } from "./admin-support.ts";
+
+const MODEL = "evicted-m";
+const PLACES = 2;
+const GATEWAY = "https://gateway.example.com";
+
+let key = "";
+
+beforeAll(async () => {
+	const catalog = catalogSchema.parse({
+		models: [{ id: MODEL, context_length: 8_192, capabilities: ["chat"], parameters_billion: 8 }],
+		pools: [
+			{
+				id: "p",
+				model: MODEL,
+				engine: "openai",
+				place: { provider: "x", region: "eu" },
+				price: { per: "million_tokens", input: 1, output: 2 },
+				max_concurrency: PLACES,
+				replicas: [{ id: "a", url: "http://pool.test" }],
+			},
+		],
+	});
+	expect(await new CatalogStore(env.CATALOG).put({ catalog, basedOn: 0, now: 0 })).toMatchObject({ ok: true });
+	key = (await admin("POST", "/admin/keys", { tenant: "evicted" })).body.key;
+});
+
+/** The pool's streams, each of which goes on until it is ended. */
+let ends: (() => void)[] = [];
+
+function stream(): Response {
+	const encoder = new TextEncoder();
+	const event = (choice: object): Uint8Array => encoder.encode(`data: ${JSON.stringify({ choices: [choice] })}\n\n`);
+	let over = false;
+	ends.push(() => (over = true));
+	const body = new ReadableStream<Uint8Array>({
+		async pull(controller) {
+			await new Promise((resolve) => setTimeout(resolve, 20));
+			if (!over) return controller.enqueue(event({ index: 0, delta: { content: "x" } }));
+			controller.enqueue(event({ index: 0, delta: {}, finish_reason: "stop" }));
+			controller.enqueue(encoder.encode("data: [DONE]\n\n"));
+			controller.close();
+		},
+	});
+	return new Response(body, { headers: { "content-type": "text/event-stream" } });
+}
+
+beforeEach(() => {
+	ends = [];
+	vi.spyOn(globalThis, "fetch").mockImplementation(async () => stream());
+});
+afterEach(() => {
+	for (const end of ends) end();
+	vi.restoreAllMocks();
+});
+
+const object = () => env.SCHEDULER.getByName(schedulerName(MODEL));
+
+function status(): Promise<FleetStatus> {
+	const port: SchedulerPort = object();
+	return port.status(MODEL, 1);
+}
+
+function ask(): Promise<Response> {
+	return SELF.fetch(`${GATEWAY}/v1/chat/completions`, {
+		method: "POST",
+		headers: { authorization: `Bearer ${key}` },
+		body: JSON.stringify({ model: MODEL, messages: [{ role: "user", content: "x" }], stream: true }),
+	});
+}
+
+test("requests in flight bring their places back to a scheduler that was evicted, before others are let in", async () => {
+	const first = await Promise.all([ask(), ask()]);
+	const texts = first.map((response) => response.text());
+	expect((await status()).in_flight).toBe(PLACES);
+	await evictDurableObject(object());
+	expect((await status()).in_flight).toBe(0);
+	await vi.waitFor(async () => expect((await status()).in_flight).toBe(PLACES), 5_000);
+
+	const third = ask();
+	await vi.waitFor(async () => expect((await status()).waiting).toBe(1), 5_000);
+	expect(ends).toHaveLength(PLACES);
+	ends[0]!();
+	const served = await third;
+	expect(served.headers.get("x-isobar-decided-by")).toBe("scheduler");
+	for (const end of ends) end();
+	for (const text of [...texts, served.text()]) expect((await text).endsWith("data: [DONE]\n\n")).toBe(true);
+	await vi.waitFor(async () => expect(await status()).toMatchObject({ in_flight: 0, waiting: 0 }), 5_000);
+});
+
+test("places of an isolate that is gone, and renews nothing, are free again after `reservationSeconds`", async () => {
+	const stub = env.SCHEDULER.getByName(`${schedulerName(MODEL)}/lost`);
+	await runInDurableObject(stub, async (_, state) => {
+		const settings = JSON.stringify({ reservationSeconds: 0.3 });
+		const scheduler = new Scheduler(state, { ...env, SETTINGS: settings });
+		let serial = 0;
+		const assign = async (): Promise<AssignReply["kind"]> => {
+			const { reply } = await scheduler.assign(
+				{
+					reservation: `lost-${serial++}`,
+					catalogVersion: 1,
+					model: MODEL,
+					endpoint: "chat",
+					tenant: "t",
+					key: "k",
+					promptBytes: 40,
+					promptTokensMax: 40,
+					outputTokensMax: 10,
+					choiceTokensMax: 10,
+					needs: ["chat"],
+					stream: false,
+					policy: {
+						valueOfSecond: 0.001,
+						ttftGoal: 2,
+						lateSecond: 0.01,
+						priority: "standard",
+						// Less than the shortest expected wait: a full fleet refuses at once.
+						waitingMax: 0.001,
+						regions: null,
+						priceCeiling: null,
+					},
+					exclude: [],
+					edge: "FRA",
+					retry: false,
+				},
+				{ first: [], ended: [], renewals: [] },
+			);
+			return reply.kind;
+		};
+		expect([await assign(), await assign(), await assign()]).toEqual(["assigned", "assigned", "refused"]);
+		await vi.waitFor(async () => expect(await assign()).toBe("assigned"), { timeout: 5_000, interval: 50 });
+		expect([await assign(), await assign()]).toEqual(["assigned", "refused"]);
+	});
+});
