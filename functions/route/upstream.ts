@@ -101,13 +101,7 @@ interface Context extends Pick<Open, "abort" | "watchdog" | "client" | "startedA
 }
 
 async function answer(call: UpstreamCall, timeouts: Timeouts, context: Context): Promise<UpstreamResult> {
-	const response = await fetch(call.url, {
-		method: "POST",
-		headers: call.headers,
-		body: call.body,
-		signal: context.abort.signal,
-		redirect: "manual",
-	});
+	const response = await send(call, context);
 	context.headersSeen = true;
 	const { status, headers } = response;
 	const head = { status, headers, headersAt: (Date.now() - context.startedAt) / 1_000 };
@@ -131,6 +125,23 @@ async function answer(call: UpstreamCall, timeouts: Timeouts, context: Context):
 	}
 	context.watchdog.expect("first_event", timeouts.firstEventTimeoutSeconds);
 	return openStream(call, response.body, head, context);
+}
+
+/** How soon a connection that is lost was one that the pool had closed already. */
+const STALE_SECONDS = 1;
+
+/** Servers close connections that were idle (vLLM's after five seconds), which is found out when one is used again; a new
+ *  one is tried then, because that says nothing about the replica. */
+async function send(call: UpstreamCall, { abort, startedAt }: Context): Promise<Response> {
+	const { headers, body } = call;
+	const request = (): Promise<Response> =>
+		fetch(call.url, { method: "POST", headers, body, signal: abort.signal, redirect: "manual" });
+	try {
+		return await request();
+	} catch (error) {
+		if (abort.signal.aborted || Date.now() - startedAt > STALE_SECONDS * 1_000) throw error;
+		return request();
+	}
 }
 
 async function plain(response: Response, head: Head, context: Context): Promise<UpstreamResult> {

@@ -1,4 +1,6 @@
 import { fork } from "node:child_process";
+import { createServer } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { FleetStatus, ReplicaStatus } from "../../src/shared/scheduler/messages.ts";
@@ -12,6 +14,7 @@ import { until } from "./helpers/until.ts";
 /** One place, so that a request that is in flight makes the next one wait. */
 const ONE = "one-place";
 const TWO = "two-replicas";
+const STALE = "stale-connections";
 
 let gateway: Gateway;
 
@@ -83,7 +86,7 @@ const isTaken = () => until("the place to be taken", () => gateway.simulator.rep
 
 describe("the waiting room", () => {
 	it("gives the place that becomes free to who came first and is still there; who cannot have one in time is told at once", async () => {
-		const first = ask(ONE, 300);
+		const first = ask(ONE, 200);
 		await isTaken();
 		const leaving = await rawPost(
 			`${gateway.baseURL}/chat/completions`,
@@ -132,6 +135,45 @@ describe("a client that is gone", () => {
 		expect((await ask(ONE, 5)).status).toBe(200);
 		expect(gateway.simulator.replica("one/a").state()).toMatchObject({ aborted: 1, inFlight: 0 });
 		await isIdle();
+	});
+});
+
+describe("a connection that the pool has closed while it was idle", () => {
+	it("is replaced, and not held against the replica", async () => {
+		const requests = new WeakMap<Socket, number>();
+		let closed = 0;
+		const pool = createServer((request, response) => {
+			const count = (requests.get(request.socket) ?? 0) + 1;
+			requests.set(request.socket, count);
+			// As if the answer to the first had been followed by a close that crossed the second on its way.
+			if (count > 1) {
+				closed++;
+				request.socket.destroy();
+				return;
+			}
+			request.resume().on("end", () => {
+				response.setHeader("content-type", "application/json");
+				response.end(JSON.stringify({ choices: [], usage: { prompt_tokens: 1, completion_tokens: 1 } }));
+			});
+		});
+		await new Promise<void>((resolve) => {
+			pool.listen(0, "127.0.0.1", resolve);
+		});
+		try {
+			const { port } = pool.address() as AddressInfo;
+			const before = await gateway.admin.catalog();
+			const { models, pools } = catalogOf([poolOf("stale", STALE, [`http://127.0.0.1:${port}`])]);
+			await gateway.admin.putCatalog({
+				models: [...before.models, ...models],
+				pools: [...before.pools, ...pools],
+			});
+			for (let i = 0; i < 6; i++) expect(await ask(STALE, 1)).toMatchObject({ status: 200, replica: "stale/a" });
+			expect(closed).toBeGreaterThan(0);
+			expect((await fleet(STALE)).replicas[0]!.health).toBe("healthy");
+		} finally {
+			pool.closeAllConnections();
+			pool.close();
+		}
 	});
 });
 
