@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startGateway, type Gateway } from "../../support/gateway.ts";
 import { until } from "../helpers/until.ts";
 import { MODEL, OUTPUT_PRICED, recordsOf, settledUsage, sumOf, watchBudget } from "./money.ts";
-import { race, sorted, type Order, type Shot } from "./race.ts";
+import { sorted, startClients, type Clients, type Order, type Shot } from "./race.ts";
 
 // A limit a minute is a bucket that holds a minute's worth and refills evenly (bucket.ts): over any `t` seconds from a full
 // one, `limit * (1 + t / 60)` may pass and no more, and nothing is refused while there is enough in it.
@@ -10,10 +10,12 @@ import { race, sorted, type Order, type Shot } from "./race.ts";
 const MINUTE = 60;
 const TOKENS = 10;
 
+let clients: Clients;
 let gateway: Gateway;
 let urls: readonly string[];
 
 beforeAll(async () => {
+	clients = startClients();
 	gateway = await startGateway({
 		...OUTPUT_PRICED,
 		edges: 3,
@@ -27,7 +29,10 @@ beforeAll(async () => {
 	});
 	urls = [gateway.isobar.url, ...gateway.isobar.edgeUrls];
 });
-afterAll(() => gateway.stop());
+afterAll(async () => {
+	clients.stop();
+	await gateway.stop();
+});
 
 function orders(key: string, count: number, more: (i: number) => object = () => ({})): Order[] {
 	return Array.from({ length: count }, (_, i) => ({
@@ -53,7 +58,7 @@ describe("1,000 requests at once from 8 processes through four isolates", () => 
 	it("are let through by as many as may pass in a minute", async () => {
 		const perMinute = 120;
 		const key = await gateway.createKey({ limits: { requests_per_minute: perMinute } });
-		const shots = await race(orders(key, 1_000));
+		const shots = await clients.race(orders(key, 1_000));
 		const { served, refused } = sorted(shots, "rate_limited");
 		expect(served.length).toBeGreaterThanOrEqual(perMinute);
 		expect(served.length).toBeLessThanOrEqual(perMinute * (1 + duration(shots) / MINUTE));
@@ -67,7 +72,7 @@ describe("1,000 requests at once from 8 processes through four isolates", () => 
 	it("are let through by as many tokens as may pass in a minute; tokens that were reserved and not used count for none", async () => {
 		const perMinute = 6_000;
 		const key = await gateway.createKey({ limits: { tokens_per_minute: perMinute } });
-		const shots = await race(orders(key, 1_000));
+		const shots = await clients.race(orders(key, 1_000));
 		const { served, refused } = sorted(shots, "rate_limited");
 		const records = await recordsOf(
 			gateway.isobar.url,
@@ -92,7 +97,7 @@ describe("1,000 requests at once from 8 processes through four isolates", () => 
 		const racers = orders(key, 600, () => ({ max_tokens: 40 })).map((order, i) =>
 			i % 3 === 0 ? { ...order, hangUpAfter: 0.05 + (i % 30) / 100 } : order,
 		);
-		const { result: shots, most } = await watchBudget(gateway.isobar.url, key, race(racers));
+		const { result: shots, most } = await watchBudget(gateway.isobar.url, key, clients.race(racers));
 		const stayed = shots.filter((_, i) => i % 3 !== 0);
 		const { served, refused } = sorted(stayed, "concurrency_limited");
 		expect(served.length).toBeGreaterThan(0);
@@ -104,7 +109,7 @@ describe("1,000 requests at once from 8 processes through four isolates", () => 
 		// Every place is there again: that many are all let in, and are in flight together.
 		await settledUsage(gateway.isobar.url, key);
 		gateway.simulator.replica("p/a").reset();
-		const all = await race(orders(key, concurrency, () => ({ max_tokens: 200 })));
+		const all = await clients.race(orders(key, concurrency, () => ({ max_tokens: 200 })));
 		expect(sorted(all, "concurrency_limited").refused).toEqual([]);
 		expect(gateway.simulator.replica("p/a").state().inFlightMax).toBe(concurrency);
 		await until("the pool to be idle", () => gateway.simulator.replica("p/a").state().inFlight === 0);

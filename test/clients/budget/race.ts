@@ -31,35 +31,47 @@ export interface Shot {
 
 export const CLIENTS = 8;
 
-/** Sends all orders at once from eight processes, dealt in turn; resolves to how each went, in the order of `orders`. */
-export async function race(orders: readonly Order[]): Promise<Shot[]> {
-	const hands = Array.from({ length: CLIENTS }, (_, c) => orders.filter((_, i) => i % CLIENTS === c));
-	const clients = hands.map(() => fork(join(import.meta.dirname, "runner.ts"), { execArgv: [] }));
-	try {
-		await Promise.all(
-			clients.map(async (client, c) => {
-				client.send(hands[c]!);
-				await nextMessage(client);
-			}),
-		);
-		const shots = await Promise.all(
-			clients.map((client) => {
-				const done = nextMessage<Shot[]>(client);
-				client.send("go");
-				return done;
-			}),
-		);
-		return orders.map((_, i) => shots[i % CLIENTS]![Math.floor(i / CLIENTS)]!);
-	} finally {
-		for (const client of clients) client.kill();
-	}
+/** Eight processes that send requests. */
+export interface Clients {
+	/** Sends all orders at once, dealt in turn; resolves to how each went, in the order of `orders`. */
+	race(orders: readonly Order[]): Promise<Shot[]>;
+	stop(): void;
+}
+
+export function startClients(): Clients {
+	const clients = Array.from({ length: CLIENTS }, () => fork(join(import.meta.dirname, "runner.ts"), { execArgv: [] }));
+	return {
+		async race(orders) {
+			await Promise.all(
+				clients.map((client, c) => {
+					const ready = nextMessage(client);
+					client.send(orders.filter((_, i) => i % CLIENTS === c));
+					return ready;
+				}),
+			);
+			const shots = await Promise.all(
+				clients.map((client) => {
+					const done = nextMessage<Shot[]>(client);
+					client.send("go");
+					return done;
+				}),
+			);
+			return orders.map((_, i) => shots[i % CLIENTS]![Math.floor(i / CLIENTS)]!);
+		},
+		stop() {
+			for (const client of clients) client.kill();
+		},
+	};
 }
 
 function nextMessage<T>(client: ChildProcess): Promise<T> {
 	return new Promise((resolve, reject) => {
-		client.once("message", (message) => resolve(message as T));
-		client.once("error", reject);
-		client.once("exit", (code) => reject(new Error(`a client process ended with code ${code}`)));
+		const ended = (code: number | null): void => reject(new Error(`a client process ended with code ${code}`));
+		client.once("exit", ended);
+		client.once("message", (message) => {
+			client.off("exit", ended);
+			resolve(message as T);
+		});
 	});
 }
 

@@ -1,4 +1,4 @@
-/** A client process of a race: gets its requests, says that it is ready, and fires them all at once when told to. Speaks
+/** A client process of races: gets its requests, says that it is ready, and fires them all at once when told to. Speaks
  *  with whoever forked it; see race.ts. */
 import type { Order, Shot } from "./race.ts";
 
@@ -55,5 +55,5 @@ process.on("message", (message: readonly Order[] | "go") => {
 		process.send?.("ready");
 		return;
 	}
-	void Promise.all(orders.map(fire)).then((shots) => process.send?.(shots, () => process.disconnect()));
+	void Promise.all(orders.map(fire)).then((shots) => process.send?.(shots));
 });
