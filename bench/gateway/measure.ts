@@ -4,7 +4,7 @@ import { fault, type Expectation } from "./expectation.ts";
 import type { Aim } from "./jobs.ts";
 import type { LoadGenerator } from "./load-generator.ts";
 import { expectationOf, type Load } from "./loads.ts";
-import type { Measured, MeasuredContender, OpenMeasure } from "./rows.ts";
+import type { Measured, MeasuredContender, OpenMeasure, OpenRound } from "./rows.ts";
 
 /** How much work goes into the figures. */
 export interface Effort {
@@ -23,9 +23,9 @@ export const FULL: Effort = {
 	closedRounds: 7,
 	closedWarmupSeconds: 0.3,
 	closedSeconds: 1.7,
-	openRounds: 3,
-	openWarmupSeconds: 0.5,
-	openSeconds: 3,
+	openRounds: 5,
+	openWarmupSeconds: 0.3,
+	openSeconds: 2,
 };
 
 export const QUICK: Effort = {
@@ -119,13 +119,13 @@ async function halfway(
 	rate: number,
 	{ generator, effort, seed }: Bout,
 ): Promise<OpenMeasure> {
-	const milliseconds: number[] = [];
-	const directMilliseconds: number[] = [];
+	const rounds: OpenRound[] = [];
 	for (let round = 0; round < effort.openRounds; round++) {
 		const { openWarmupSeconds: warmupSeconds, openSeconds: seconds } = effort;
 		const schedule = { kind: "open", rate, warmupSeconds, seconds, seed: seed + round } as const;
-		directMilliseconds.push(...(await generator.run({ ...direct, ...schedule })).milliseconds);
-		milliseconds.push(...(await generator.run({ ...gateway, ...schedule })).milliseconds);
+		const { milliseconds: alone } = await generator.run({ ...direct, ...schedule });
+		const { milliseconds: through } = await generator.run({ ...gateway, ...schedule });
+		rounds.push({ through, direct: alone });
 	}
-	return { rate, milliseconds, directMilliseconds };
+	return { rate, rounds };
 }

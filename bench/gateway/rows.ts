@@ -23,9 +23,13 @@ export interface MeasuredContender {
 
 export interface OpenMeasure {
 	readonly rate: number;
-	/** Milliseconds from when each request was due to the end of its answer. */
-	readonly milliseconds: readonly number[];
-	readonly directMilliseconds: readonly number[];
+	readonly rounds: readonly OpenRound[];
+}
+
+/** Milliseconds from when each request was due to the end of its answer. */
+export interface OpenRound {
+	readonly through: readonly number[];
+	readonly direct: readonly number[];
 }
 
 export function rowsOf(measured: readonly Measured[]): Row[] {
@@ -55,8 +59,9 @@ export function ratio(measured: Measured, id: ContenderId, other: ContenderId): 
 	return median(ours.map((rate, round) => rate / theirs[round]!));
 }
 
+/** The median over the rounds, so that one stall is not the tail of all. */
 function added(open: OpenMeasure | null, p: number): number | null {
-	return open && percentile(open.milliseconds, p) - percentile(open.directMilliseconds, p);
+	return open && median(open.rounds.map(({ through, direct }) => percentile(through, p) - percentile(direct, p)));
 }
 
 export function targetsOf(measured: readonly Measured[], size: WorkerSize): Target[] {

@@ -17,6 +17,11 @@ Every figure here was written by the benchmark that its section names (\`npm run
 there. Ratios come from contenders that took turns in one run; they carry over to other machines better than the rest.
 `;
 
+/** From this load average on at the start, other work was on the machine. */
+const BUSY_LOAD = 1;
+const BUSY =
+	"The machine had other work when this began: only the ratios mean something, and those not to the second digit.";
+
 export interface Bench extends Description {
 	/** Which of the optional inputs it has a use for. */
 	readonly uses?: readonly OptionalInput[];
@@ -55,7 +60,8 @@ async function measure(bench: Bench, options: BenchOptions): Promise<void> {
 	};
 	const { rows, targets, notes } = await bench.run(options, progress);
 	progress("");
-	const result: BenchResult = { ...about, rows, targets, notes };
+	const busy = about.machine.load_average > BUSY_LOAD ? [BUSY] : [];
+	const result: BenchResult = { ...about, rows, targets, notes: [...busy, ...notes] };
 	console.log(textReport(bench, result));
 	if (options.json !== null) {
 		await mkdir(dirname(resolve(options.json)), { recursive: true });

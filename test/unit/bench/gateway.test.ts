@@ -130,7 +130,14 @@ const MEASURED: Measured = {
 			id: "isobar",
 			title: "Isobar",
 			perSecond: [60, 200, 50],
-			open: { rate: 30, milliseconds: [3, 4, 9], directMilliseconds: [1, 2, 3] },
+			open: {
+				rate: 30,
+				rounds: [
+					{ through: [3, 4, 9], direct: [1, 2, 3] },
+					{ through: [3, 5, 8], direct: [1, 2, 3] },
+					{ through: [3, 400, 900], direct: [1, 2, 3] },
+				],
+			},
 		},
 		{ id: "portkey", title: "Portkey", perSecond: null, open: null },
 	],
@@ -151,7 +158,7 @@ test("a row says what was measured and leaves open what was not", () => {
 		vs_portkey: null,
 		requests_per_second: 60,
 		range: "50–200",
-		added_p50_ms: 2,
+		added_p50_ms: 3,
 		added_p99_ms: 6,
 		at_requests_per_second: 30,
 	});
