@@ -16,9 +16,9 @@ const BUDGET_NANO = 20_000 * TOKEN_NANO;
 const ADMIN_TOKEN = "crash";
 /** Short, so that what was lost ends while the test looks on. */
 const SETTINGS = {
-	leaseSeconds: 2,
+	leaseSeconds: 1.2,
 	leaseIdleSeconds: 0.4,
-	renewSeconds: 0.6,
+	renewSeconds: 0.4,
 	reservationSeconds: 2,
 	flushSeconds: 0.02,
 	logRequests: false,
