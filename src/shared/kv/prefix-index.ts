@@ -72,6 +72,18 @@ export class PrefixIndex {
 		return block;
 	}
 
+	/** The same, of blocks that it is known to hold. */
+	confirmedBy(slot: number, chain: Uint32Array): number {
+		const table = this.#table;
+		const blocks = chain.length >> 1;
+		let block = 0;
+		for (; block < blocks; block++) {
+			const at = table.find(slot, chain[2 * block]!, chain[2 * block + 1]!);
+			if (at === NONE || !table.isConfirmed(at)) break;
+		}
+		return block;
+	}
+
 	/** The slot holds the chain now, up to its capacity, and used it last. `confirmed`: it is known to; otherwise what is new
 	 *  can be taken back with `retract`. Returns how many blocks from the beginning were there before. */
 	insert(slot: number, chain: Uint32Array, confirmed: boolean): number {
@@ -109,6 +121,15 @@ export class PrefixIndex {
 	clear(slot: number): void {
 		this.#changes[slot]! += this.#table.count(slot);
 		while (this.#table.oldest(slot) !== NONE) this.#table.remove(slot, this.#table.oldest(slot));
+	}
+
+	/** The slot is as new. */
+	release(slot: number): void {
+		this.clear(slot);
+		this.#capacities[slot] = this.#table.sizeMax;
+		this.#evictedOwn[slot] = 0;
+		this.#evictedGlobal[slot] = 0;
+		this.#changes[slot] = 0;
 	}
 
 	/** Blocks that the slot holds at most. A smaller one evicts at once. */
