@@ -101,8 +101,8 @@ export class EntryTable {
 		this.#words[WORDS * at + META]! |= CONFIRMED;
 	}
 
-	/** For every slot that holds the block and has `depths[slot] === depth`: adds one to it. How many they were. */
-	deepen(lo: number, hi: number, depth: number, depths: Int32Array): number {
+	/** For every slot that holds the block and has `depths[slot] === from`: sets that to `to`. How many they were. */
+	deepen(lo: number, hi: number, from: number, to: number, depths: Int32Array): number {
 		const words = this.#words;
 		const low = lo | 0;
 		const tag = hi & TAG_BITS;
@@ -112,8 +112,8 @@ export class EntryTable {
 			if (meta === 0) return found;
 			if (words[at] !== low || ((meta ^ tag) & TAG_BITS) !== 0) continue;
 			const slot = (meta & SLOT_BITS) - 1;
-			if (depths[slot] !== depth) continue;
-			depths[slot] = depth + 1;
+			if (depths[slot] !== from) continue;
+			depths[slot] = to;
 			found++;
 		}
 	}
