@@ -29,7 +29,8 @@ export class PrefixIndex {
 	readonly #evictedOwn: Float64Array;
 	readonly #evictedGlobal: Float64Array;
 	readonly #changes: Float64Array;
-	#positions = new Int32Array(64);
+	/** First and last entries of runs, of the chain that is being inserted. */
+	#runs = new Int32Array(64);
 	#confirmed = 0;
 
 	constructor({ slots, bytesMax }: PrefixIndexOptions) {
@@ -198,24 +199,26 @@ export class PrefixIndex {
 		return this.#table.deepen(chain[2 * block]!, chain[2 * block + 1]!, from, block + 1, held);
 	}
 
-	/** Makes the blocks that the slot holds its newest, the first the newest of all; returns how many. */
+	/** Makes the blocks that the slot holds its newest, the first the newest of all; returns how many. What was used together
+	 *  stands together in the slot's list: it is found there, and moved as a whole. */
 	#touch(slot: number, chain: Uint32Array, blocks: number, confirmed: boolean): number {
 		const table = this.#table;
-		if (this.#positions.length < blocks) this.#positions = new Int32Array(2 * blocks);
-		const positions = this.#positions;
+		if (this.#runs.length < 2 * blocks) this.#runs = new Int32Array(4 * blocks);
+		const runs = this.#runs;
+		let count = 0;
 		let known = 0;
+		let at = NONE;
 		this.#confirmed = 0;
-		while (known < blocks) {
-			const at = table.find(slot, chain[2 * known]!, chain[2 * known + 1]!);
+		for (; known < blocks; known++) {
+			const guess = at === NONE ? NONE : table.older(at);
+			at = table.findNear(guess, slot, chain[2 * known]!, chain[2 * known + 1]!);
 			if (at === NONE) break;
 			if (this.#confirmed === known && table.isConfirmed(at)) this.#confirmed++;
-			positions[known++] = at;
-		}
-		for (let block = known - 1; block >= 0; block--) {
-			const at = positions[block]!;
-			table.touch(slot, at);
 			if (confirmed) table.confirm(at);
+			if (known === 0 || at !== guess) runs[2 * count++] = at;
+			runs[2 * count - 1] = at;
 		}
+		for (let run = count - 1; run >= 0; run--) table.bringForward(slot, runs[2 * run]!, runs[2 * run + 1]!);
 		return known;
 	}
 
