@@ -12,7 +12,8 @@ import type {
 import type { Seconds, Tokens } from "../../src/shared/units.ts";
 import { schedulerName } from "../../src/shared/scheduler/name.ts";
 import type { Admitted } from "./admit.ts";
-import { schedulerOf, withinDeadline } from "./objects.ts";
+import { schedulerOf } from "./objects.ts";
+import type { RequestTimer } from "./request-timer.ts";
 
 /** Where an attempt goes. */
 export interface Choice {
@@ -46,6 +47,7 @@ export async function choose(
 	edge: string,
 	env: Env,
 	client: AbortSignal,
+	timer: RequestTimer,
 ): Promise<Result<Choice, Refused | "client_gone">> {
 	const { isolate, model } = admitted;
 	const { settings, post } = isolate;
@@ -58,7 +60,7 @@ export async function choose(
 		const parcel = box.take(Date.now() / 1_000, settings.renewSeconds);
 		let reply: AssignReply;
 		try {
-			const answer = await withinDeadline(settings.schedulerDeadlineSeconds, scheduler.assign(request, parcel.mail));
+			const answer = await timer.within(settings.schedulerDeadlineSeconds, scheduler.assign(request, parcel.mail));
 			parcel.delivered(answer.bills);
 			reply = answer.reply;
 		} catch {
@@ -66,7 +68,7 @@ export async function choose(
 			return fallback(admitted, request);
 		}
 		if (reply.kind === "queued") {
-			const turn = await waitTurn(scheduler, request, client);
+			const turn = await waitTurn(scheduler, request, client, timer);
 			if (turn === "client_gone") return err(turn);
 			if (turn === "lost") continue;
 			reply = turn;
@@ -91,13 +93,14 @@ async function waitTurn(
 	scheduler: SchedulerPort,
 	request: AssignRequest,
 	client: AbortSignal,
+	timer: RequestTimer,
 ): Promise<AssignReply | "lost" | "client_gone"> {
 	const { reservation, policy } = request;
 	const gone = new Promise<"client_gone">((resolve) => {
 		if (client.aborted) resolve("client_gone");
 		else client.addEventListener("abort", () => resolve("client_gone"), { once: true });
 	});
-	const turn = withinDeadline(policy.waitingMax + LAST_WORD_SECONDS, scheduler.waitTurn(reservation));
+	const turn = timer.within(policy.waitingMax + LAST_WORD_SECONDS, scheduler.waitTurn(reservation));
 	try {
 		const first = await Promise.race([turn, gone]);
 		if (first === "client_gone") {
