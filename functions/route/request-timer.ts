@@ -33,17 +33,13 @@ export class RequestTimer {
 	/** Rejects when `promise` takes longer. The call itself goes on: callers must bear its late effect. */
 	within<T>(seconds: Seconds, promise: Promise<T>): Promise<T> {
 		return new Promise((resolve, reject) => {
-			this.set(Date.now() + seconds * 1_000, () => reject(new Error(`no answer in ${seconds} s`)));
-			promise.then(
-				(value) => {
-					this.clear();
-					resolve(value);
-				},
-				(error: unknown) => {
-					this.clear();
-					reject(error);
-				},
-			);
+			const late = (): void => reject(new Error(`no answer in ${seconds} s`));
+			this.set(Date.now() + seconds * 1_000, late);
+			// An answer that comes too late finds something else to be due.
+			const came = (): void => {
+				if (this.#run === late) this.clear();
+			};
+			promise.finally(came).then(resolve, reject);
 		});
 	}
 
