@@ -2,6 +2,7 @@ import { DurableObject } from "cloudflare:workers";
 import { probeReplica } from "../src/adapters/probe.ts";
 import { D1CatalogSource } from "../src/adapters/catalog-source.ts";
 import { onProbe, onProbeSent, probeDue } from "../src/shared/admission/health.ts";
+import { ENGINES } from "../src/shared/catalog/engines.ts";
 import { buildSnapshot } from "../src/shared/catalog/snapshot.ts";
 import type { Catalog } from "../src/shared/catalog/schema.ts";
 import { SchedulerCore } from "../src/shared/scheduler/core.ts";
@@ -144,7 +145,7 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort {
 
 	async #probe(now: number): Promise<void> {
 		const due = this.#core.fleet.replicas.filter(
-			(replica) => replica.entry.pool.pool.engine === "vllm" && probeDue(replica.health, now),
+			(replica) => ENGINES[replica.entry.pool.pool.engine].healthPath !== null && probeDue(replica.health, now),
 		);
 		await Promise.all(due.map((replica) => this.#probeOne(replica, now)));
 	}

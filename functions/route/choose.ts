@@ -35,8 +35,9 @@ export interface Refused {
 const LAST_WORD_SECONDS = 2;
 /** A place in the waiting room may be lost when the scheduler is evicted; then the request asks again, so often. */
 const ASKS_MAX = 3;
-/** Of the prompt's beginning, what the fallback hashes: enough to tell system prompts apart. */
-const PREFIX_BYTES = 2_048;
+/** The block of a prompt whose chain the fallback hashes: late enough to tell system prompts apart, early enough that the next
+ *  turn has the same. */
+const FALLBACK_BLOCK = 3;
 
 /** Asks the scheduler for a replica, standing in its waiting room if need be; when it does not answer in its deadline the
  *  stateless fallback decides. */
@@ -114,12 +115,8 @@ async function waitTurn(
 }
 
 function fallback(admitted: Admitted, request: AssignRequest): Result<Choice, Refused> {
-	const { model, request: routed, isolate } = admitted;
-	const prefix = routed.json.text.slice(
-		routed.prompt.start,
-		Math.min(routed.prompt.end, routed.prompt.start + PREFIX_BYTES),
-	);
-	const [replica] = fallbackRank(model, request, hash32(prefix), isolate.replicas);
+	const { model, isolate } = admitted;
+	const [replica] = fallbackRank(model, request, beginningHash(admitted), isolate.replicas);
 	if (!replica) {
 		const error = isobarError(
 			"no_healthy_replica",
@@ -139,13 +136,20 @@ function fallback(admitted: Admitted, request: AssignRequest): Result<Choice, Re
 	});
 }
 
+/** The first blocks as a number; of a prompt that fills none, its text. */
+function beginningHash({ prefix, request: { json, prompt } }: Admitted): number {
+	const { words } = prefix.chain;
+	const block = Math.min(FALLBACK_BLOCK, words.length / 2 - 1);
+	return block >= 0 ? words[2 * block]! : hash32(json.text.slice(prompt.start, prompt.end));
+}
+
 function assignRequest(
 	admitted: Admitted,
 	attempt: number,
 	exclude: readonly ReplicaName[],
 	edge: string,
 ): AssignRequest {
-	const { id, key, model, request, policy, catalogVersion } = admitted;
+	const { id, key, model, request, policy, catalogVersion, prefix } = admitted;
 	return {
 		reservation: `${id}.${attempt}`,
 		catalogVersion,
@@ -164,5 +168,8 @@ function assignRequest(
 		exclude,
 		edge,
 		retry: attempt > 1,
+		prefix: prefix.chain.words,
+		prefixUnit: prefix.chain.unit,
+		...(prefix.session !== undefined && { session: prefix.session }),
 	};
 }

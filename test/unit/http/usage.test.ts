@@ -62,7 +62,10 @@ describe("reportedUsage", () => {
 			{ input_tokens: 50, cache_read_input_tokens: 100, cache_creation_input_tokens: 20, output_tokens: 7 },
 			{ promptTokens: 170, completionTokens: 7, cachedTokens: 100 },
 		],
-		[{ input_tokens: "50", cache_read_input_tokens: 100 }, { ...NONE, cachedTokens: 100 }],
+		[
+			{ input_tokens: "50", cache_read_input_tokens: 100 },
+			{ ...NONE, cachedTokens: 100 },
+		],
 		// Said by one is not unsaid by another.
 		[
 			{ prompt_tokens: 9, prompt_tokens_details: { cached_tokens: 0 }, cached_tokens: 8 },
