@@ -1,18 +1,19 @@
 import { ENGINES } from "../shared/catalog/engines.ts";
 import type { CatalogReplica } from "../shared/catalog/snapshot.ts";
-import { credentialOf } from "./credentials.ts";
+import { engineGet } from "./engine-call.ts";
 
-const PROBE_SECONDS = 5;
+/** Whether a replica can be probed without sending it a request. */
+export function canProbe({ pool: { pool } }: CatalogReplica): boolean {
+	return ENGINES[pool.engine].healthPath !== null;
+}
 
-/** Asks a replica whose engine has a health check: 200 when it runs. Any other answer, or none in five seconds, is a bad one. */
+/** Asks a replica's engine for its health: 200 when it runs. Any other answer, none in five seconds, or an engine that has no
+ *  health check, is a bad one. */
 export async function probeReplica(replica: CatalogReplica, env: object): Promise<boolean> {
 	const { healthPath } = ENGINES[replica.pool.pool.engine];
-	const headers = new Headers();
-	const credential = credentialOf(replica.pool.pool.secret, env);
-	if (credential !== null) headers.set("authorization", `Bearer ${credential}`);
+	if (healthPath === null) return false;
 	try {
-		const signal = AbortSignal.timeout(PROBE_SECONDS * 1_000);
-		const response = await fetch(`${replica.baseUrl}${healthPath}`, { headers, signal, redirect: "manual" });
+		const response = await engineGet(replica, healthPath, env);
 		await response.body?.cancel();
 		return response.status === 200;
 	} catch {
