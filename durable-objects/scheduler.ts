@@ -14,10 +14,13 @@ import type {
 	SchedulerMail,
 	SchedulerPort,
 } from "../src/shared/scheduler/messages.ts";
+import { ONLY_PLACE, type SchedulerPlace } from "../src/shared/scheduler/name.ts";
+import type { PeerSummary } from "../src/shared/scheduler/peers.ts";
 import { fleetStatus } from "../src/shared/scheduler/status.ts";
 import { settingsFrom } from "../src/shared/settings.ts";
 import { migrate } from "./sql-migrations.ts";
 import { schedulerMigrations } from "./scheduler.migrations.ts";
+import { PeerLine } from "./scheduler.peers.ts";
 import { PrefixKeeper } from "./scheduler.prefixes.ts";
 import { SchedulerStore } from "./scheduler.store.ts";
 
@@ -35,12 +38,14 @@ interface Turn {
 }
 
 /** Knows the replicas of one base model: their load, health and speed. One object per (model, region group, shard), named
- *  `model/group/shard`. Decisions are `SchedulerCore`'s; this class gives it a clock, storage and a network. */
+ *  `model/group/shard`: what it is asked says which it is. Decisions are `SchedulerCore`'s; this class gives it a clock, storage and a network. */
 export class Scheduler extends DurableObject<Env> implements SchedulerPort {
 	readonly #store: SchedulerStore;
 	readonly #core: SchedulerCore;
 	readonly #keeper: PrefixKeeper;
 	readonly #turns = new Map<string, Turn>();
+	readonly #peers: PeerLine;
+	#place: SchedulerPlace | undefined;
 	#version = -1;
 	#loading: Promise<void> | undefined;
 	#alarmAt = 0;
@@ -59,21 +64,25 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort {
 			...(learned && { learned }),
 		});
 		this.#keeper = new PrefixKeeper(this.#core, this.#store, env);
+		this.#peers = new PeerLine(this.#core, env.SCHEDULER);
 		// Renewals may come before the first request that would bring the catalog.
 		const kept = this.#store.catalog();
 		if (kept) {
+			this.#place = kept.place;
 			this.#configure(kept.model, kept.version, kept.catalog);
 			this.#keeper.restore();
 		}
 	}
 
 	async assign(request: AssignRequest, mail: SchedulerMail): Promise<{ reply: AssignReply; bills: Bill[] }> {
+		this.#place = request.place ?? ONLY_PLACE;
 		if (request.catalogVersion > this.#version) await this.#load(request.model);
 		const now = Date.now() / 1_000;
 		const bills = this.#core.mail(mail, now);
 		const reply = this.#core.assign(request, now);
 		if (reply.kind === "queued") this.#turn(request.reservation);
 		this.#look(now);
+		this.#peers.wake();
 		return { reply, bills };
 	}
 
@@ -106,7 +115,12 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort {
 		this.#core.leave(reservation, Date.now() / 1_000);
 	}
 
-	async status(model: string, catalogVersion: number): Promise<FleetStatus> {
+	async share(summary: PeerSummary): Promise<void> {
+		this.#peers.hear(summary);
+	}
+
+	async status(model: string, catalogVersion: number, place = ONLY_PLACE): Promise<FleetStatus> {
+		this.#place ??= place;
 		if (catalogVersion > this.#version) await this.#load(model);
 		return fleetStatus(this.#core, Date.now() / 1_000);
 	}
@@ -178,11 +192,14 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort {
 		if (!read.ok || !read.value.catalog) return;
 		const { mark, catalog } = read.value;
 		this.#configure(model, mark.version, catalog);
-		this.#store.keepCatalog({ version: mark.version, model, catalog });
+		this.#store.keepCatalog({ version: mark.version, model, catalog, place: this.#place ?? ONLY_PLACE });
 	}
 
 	#configure(model: string, version: number, catalog: Catalog): void {
 		this.#version = version;
-		this.#core.configure(buildSnapshot(version, catalog).models.get(model), Date.now() / 1_000);
+		const place = this.#place ?? ONLY_PLACE;
+		const entry = buildSnapshot(version, catalog).models.get(model);
+		this.#core.configure(entry, Date.now() / 1_000, place.group);
+		this.#peers.configure(entry, place);
 	}
 }

@@ -18,6 +18,7 @@ import { requestPrefix, type RequestPrefix } from "./prefix.ts";
 import { readBody } from "./read-body.ts";
 import { readRequest, type RoutedRequest } from "./read-request.ts";
 import { refusalError } from "./refusal-error.ts";
+import { edgeOf, requestSchedulers, type Edge, type RequestSchedulers } from "./schedulers.ts";
 import type { Hold } from "./wallet.ts";
 
 /** A request that may be sent: it is who it says, can be understood, and its cost is reserved. */
@@ -30,6 +31,8 @@ export interface Admitted {
 	readonly catalogVersion: number;
 	readonly policy: AssignPolicy;
 	readonly prefix: RequestPrefix;
+	readonly edge: Edge;
+	readonly schedulers: RequestSchedulers;
 	/** Output tokens of one choice at most: the client's, or the default that is injected. */
 	readonly choiceTokensMax: Tokens;
 	readonly outputTokensMax: Tokens;
@@ -83,6 +86,7 @@ export async function admit(
 		tokens: promptTokensMax + outputTokensMax,
 		slots: 1,
 	};
+	const edge = edgeOf(http);
 	const held = await reserve(isolate, key, need, env, waitUntil);
 	if (!held.ok) return held;
 	return ok({
@@ -94,6 +98,8 @@ export async function admit(
 		catalogVersion: snapshot.value.version,
 		policy: policyFor(key.policy, request.overrides, settings.waitingSecondsMax),
 		prefix: requestPrefix(request, http.headers, model, key, settings.prefixBlockBytes),
+		edge,
+		schedulers: requestSchedulers(request, model, snapshot.value, edge),
 		choiceTokensMax,
 		outputTokensMax,
 		hold: held.value,

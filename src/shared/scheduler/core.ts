@@ -1,3 +1,4 @@
+import { admits } from "../admission/health.ts";
 import { expectedWait, newServiceRate, observeTurns, turnsPerSecond } from "../admission/expected-wait.ts";
 import { ReservationBook, type Load, type Reservation } from "../admission/reservations.ts";
 import { WaitingRoom } from "../admission/waiting-room.ts";
@@ -12,6 +13,8 @@ import { billOf, judge, learn, type Flight } from "./flights.ts";
 import { createEstimators, type Estimators } from "./estimators.ts";
 import type { LearnedReplica, LearnedState } from "./learned.ts";
 import type { AssignReply, AssignRequest, Bill, Ended, Renewal, ReplicaName, SchedulerMail } from "./messages.ts";
+import { Abroad } from "./abroad.ts";
+import { Peers, plusLoad, type PeerReplica, type PeerSummary } from "./peers.ts";
 import { Prefixes, type PrefixLook } from "./prefixes.ts";
 import { overloaded, refusalOf } from "./refusals.ts";
 
@@ -55,6 +58,8 @@ export class SchedulerCore {
 	readonly #book = new ReservationBook();
 	readonly #room: WaitingRoom<AssignRequest>;
 	readonly #flights = new Map<string, Flight & { readonly reply: AssignReply }>();
+	readonly #siblings = new Peers();
+	readonly #abroad = new Abroad();
 	#model: CatalogModel | undefined;
 	#serviceRate = newServiceRate(0);
 	#requestSeconds: Seconds = REQUEST_SECONDS_PRIOR;
@@ -75,15 +80,45 @@ export class SchedulerCore {
 		return this.#room.size;
 	}
 
-	load(replica: ReplicaName, now: Seconds): Load {
+	/** What this scheduler alone has in flight there. */
+	ownLoad(replica: ReplicaName, now: Seconds): Load {
 		return this.#book.load(replica, now);
 	}
 
-	/** Takes over the catalog's view of this model; undefined when the catalog no longer has it. */
-	configure(model: CatalogModel | undefined, now: Seconds): void {
+	/** What this scheduler and, as far as they have told, its siblings have in flight there. */
+	load(replica: ReplicaName, now: Seconds): Load {
+		return plusLoad(this.#book.load(replica, now), this.#siblings.load(replica, now));
+	}
+
+	/** Takes over the catalog's view of this model; undefined when the catalog no longer has it. `group`: whose pools this
+	 *  scheduler has; absent, all. */
+	configure(model: CatalogModel | undefined, now: Seconds, group?: string): void {
 		this.#model = model;
-		this.fleet.configure(model?.replicas ?? [], this.#options.settings.retryShareMax, this.#options.learned, now);
+		const own = model?.replicas.filter(({ pool }) => group === undefined || pool.group === group) ?? [];
+		this.fleet.configure(own, this.#options.settings.retryShareMax, this.#options.learned, now);
 		this.prefixes.configure(this.fleet, this.#options.learned);
+		if (group !== undefined) this.#abroad.configure(model, group, now);
+	}
+
+	/** Another scheduler of this model tells what it has in flight: a sibling of the same group, or one of another group. */
+	hear(summary: PeerSummary, from: "sibling" | "abroad", now: Seconds): void {
+		if (from === "sibling") this.#siblings.hear(summary, now);
+		else this.#abroad.hear(summary, now);
+	}
+
+	/** What to tell siblings (this scheduler's own load) or other groups (the whole load, and what was learned). */
+	summary(from: string, to: "sibling" | "abroad", now: Seconds): PeerSummary {
+		const replicas = this.fleet.replicas.flatMap(({ entry, health, model }): PeerReplica[] => {
+			const { name, maxConcurrency } = entry;
+			if (to === "sibling") {
+				const load = this.#book.load(name, now);
+				return load.inFlight > 0 ? [{ ...loadOf(load), replica: name, open: true }] : [];
+			}
+			const load = this.load(name, now);
+			const open = load.inFlight < admits(health, maxConcurrency, now).limit;
+			return [{ ...loadOf(load), replica: name, open, model: snapshotReplicaModel(model) }];
+		});
+		return { from, replicas };
 	}
 
 	/** Everything learned so far, for `SchedulerOptions.learned`. */
@@ -120,6 +155,8 @@ export class SchedulerCore {
 
 		const circumstances = this.#circumstances(request, now);
 		const decision = decide(this.fleet, request, circumstances, now);
+		const group = request.referred ? undefined : this.#abroad.better(request, circumstances, decision.score, now);
+		if (group !== undefined) return { kind: "elsewhere", group };
 		// Who comes while others wait stands behind them.
 		if (decision.ranked.length > 0 && this.#room.size === 0)
 			return this.#place(request, decision, circumstances, 0, now);
@@ -200,7 +237,7 @@ export class SchedulerCore {
 			promptTokens,
 			outputTokens:
 				request.outputTokensMax === 0 ? 0 : outputLengths.predict(model, request.key, request.outputTokensMax),
-			load: (replica) => this.#book.load(replica.entry.name, now),
+			load: (replica) => this.load(replica.entry.name, now),
 			roundTrip: ({ entry }) => {
 				if (entry.pool !== pool) {
 					pool = entry.pool;
@@ -223,7 +260,7 @@ export class SchedulerCore {
 		const chosen = decision.ranked[0]!;
 		const replica = this.fleet.get(chosen.replica)!;
 		const { promptTokens, outputTokens } = circumstances;
-		const before = this.#book.load(chosen.replica, now);
+		const before = this.load(chosen.replica, now);
 		const { pendingTokens } = before;
 		const running = before.inFlight + 1;
 		const cachedTokens = chosen.expectedCachedTokens ?? 0;
@@ -410,4 +447,10 @@ export class SchedulerCore {
 
 function refused(error: IsobarError): AssignReply {
 	return { kind: "refused", error, explanation: NO_DECISION };
+}
+
+/** A load as plain data: the book's own changes under whoever keeps it. */
+function loadOf(load: Load): Load {
+	const { inFlight, pendingTokens, decoding, heldTokens, residentTokens, outputTokens } = load;
+	return { inFlight, pendingTokens, decoding, heldTokens, residentTokens, outputTokens };
 }

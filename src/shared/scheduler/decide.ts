@@ -29,6 +29,8 @@ export interface Circumstances {
 }
 
 export interface Decision {
+	/** The least score; infinite where there is no candidate. */
+	readonly score: Usd;
 	/** Candidates, the least score first; at most three. */
 	readonly ranked: readonly RankedReplica[];
 	readonly explanation: Explanation;
@@ -140,6 +142,7 @@ export function decide(fleet: Fleet, request: AssignRequest, circumstances: Circ
 		});
 	}
 	return {
+		score: best[0]?.score ?? Infinity,
 		ranked: best.map((b) => b.ranked),
 		explanation: { replicas: fleet.names, rejected, values },
 		rejections,

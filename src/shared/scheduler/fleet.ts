@@ -13,7 +13,7 @@ import type { Seconds } from "../units.ts";
 export interface ReplicaState {
 	/** As the newest catalog has it. */
 	entry: CatalogReplica;
-	readonly model: ReplicaModel;
+	model: ReplicaModel;
 	health: Health;
 	/** Divides GPU time among requests; null for pools priced by the token. */
 	meter: TokenTimeMeter | null;
