@@ -2,12 +2,12 @@ import { admits } from "../admission/health.ts";
 import { expectedWait, newServiceRate, observeTurns, turnsPerSecond } from "../admission/expected-wait.ts";
 import { ReservationBook, type Load, type Reservation } from "../admission/reservations.ts";
 import { WaitingRoom } from "../admission/waiting-room.ts";
-import type { CatalogModel, CatalogPool } from "../catalog/snapshot.ts";
+import type { CatalogModel } from "../catalog/snapshot.ts";
 import { isobarError, type IsobarError } from "../http/errors.ts";
 import { rates, snapshotReplicaModel } from "../perf/replica-model.ts";
 import type { Settings } from "../settings.ts";
 import type { Seconds } from "../units.ts";
-import { decide, roomSeconds, type Circumstances, type Decision } from "./decide.ts";
+import { decide, roomSeconds, type Decision } from "./decide.ts";
 import { Fleet, type ReplicaState } from "./fleet.ts";
 import { billOf, judge, learn, type Flight } from "./flights.ts";
 import { createEstimators, type Estimators } from "./estimators.ts";
@@ -15,7 +15,8 @@ import type { LearnedReplica, LearnedState } from "./learned.ts";
 import type { AssignReply, AssignRequest, Bill, Ended, Renewal, ReplicaName, SchedulerMail } from "./messages.ts";
 import { Abroad } from "./abroad.ts";
 import { Peers, plusLoad, type PeerReplica, type PeerSummary } from "./peers.ts";
-import { Prefixes, type PrefixLook } from "./prefixes.ts";
+import { placingOf, type Placing } from "./placing.ts";
+import { Prefixes } from "./prefixes.ts";
 import { overloaded, refusalOf } from "./refusals.ts";
 
 export type SchedulerSettings = Pick<
@@ -31,10 +32,6 @@ export interface SchedulerOptions {
 	readonly learned?: LearnedState;
 	/** A request that stood in the waiting room has its answer. */
 	readonly onTurn: (reservation: string, reply: AssignReply) => void;
-}
-
-interface Placing extends Circumstances {
-	readonly look: PrefixLook;
 }
 
 const FULL = {
@@ -222,31 +219,7 @@ export class SchedulerCore {
 	}
 
 	#circumstances(request: AssignRequest, now: Seconds): Placing {
-		const { roundTrips, outputLengths, bytesPerToken } = this.estimators;
-		const model = this.#model?.id ?? request.model;
-		const ratio = bytesPerToken.ratio(model);
-		const estimate = Math.ceil(request.promptBytes / ratio);
-		const promptTokens = Math.max(1, Math.min(estimate, request.promptTokensMax));
-		const look = this.prefixes.look(request, ratio);
-		// The replicas of a pool stand together.
-		let pool: CatalogPool | undefined;
-		let roundTrip = 0;
-		return {
-			look,
-			session: look.session,
-			promptTokens,
-			outputTokens:
-				request.outputTokensMax === 0 ? 0 : outputLengths.predict(model, request.key, request.outputTokensMax),
-			load: (replica) => this.load(replica.entry.name, now),
-			roundTrip: ({ entry }) => {
-				if (entry.pool !== pool) {
-					pool = entry.pool;
-					roundTrip = roundTrips.expected(request.edge, pool.id, pool.pool.place.round_trip_ms / 1_000, now);
-				}
-				return roundTrip;
-			},
-			cached: (replica) => this.prefixes.cached(replica, look, promptTokens),
-		};
+		return placingOf(request, this.#model?.id ?? request.model, this.estimators, this.prefixes, this, now);
 	}
 
 	#place(
@@ -265,7 +238,7 @@ export class SchedulerCore {
 		const running = before.inFlight + 1;
 		const cachedTokens = chosen.expectedCachedTokens ?? 0;
 		const uncachedTokens = promptTokens - cachedTokens;
-		const room = roomSeconds(rates(replica.model, now), before, uncachedTokens + outputTokens);
+		const room = roomSeconds(replica.roomTokens, before, uncachedTokens + outputTokens, rates(replica.model, now));
 		// A streamed answer says when it has begun; if that word is lost, it is taken as begun some time later.
 		const expectedStart = request.stream ? now + 10 + 4 * chosen.expectedTtft : now + chosen.expectedTtft;
 		const reserved = this.#book.reserve({
