@@ -368,8 +368,7 @@ export class SchedulerCore {
 			learn(flight, ended, this.#book.load(replica.entry.name, now).inFlight + 1, this.estimators, now);
 			this.#requestSeconds += 0.02 * (now - flight.assignedAt - this.#requestSeconds);
 		}
-		const nano = billOf(replica, reservation, now);
-		return nano === undefined ? undefined : { reservation, nano };
+		return billOf(replica, reservation, now);
 	}
 
 	/** Ends a request that the fallback had sent to `name`, whatever was decided for it here meanwhile. It tells of that
@@ -389,8 +388,7 @@ export class SchedulerCore {
 		if (!replica) return undefined;
 		judge(replica, now - ended.seconds, ended, now, this.#options.rng());
 		// Without a booking there its share of GPU time was not measured.
-		const nano = booked?.replica === name ? billOf(replica, reservation, now) : undefined;
-		return nano === undefined ? undefined : { reservation, nano };
+		return booked?.replica === name ? billOf(replica, reservation, now) : undefined;
 	}
 
 	/** The fallback had sent it elsewhere, where it is computed unless that is unknown. */

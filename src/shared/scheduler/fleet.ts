@@ -15,7 +15,8 @@ export interface ReplicaState {
 	entry: CatalogReplica;
 	readonly model: ReplicaModel;
 	health: Health;
-	/** Divides GPU time among requests; null for pools priced by the token. */
+	/** Divides GPU time among requests; null for pools priced by the token. Stays when a pool's price changes to one by the
+	 *  token: requests in flight still pay by time. */
 	meter: TokenTimeMeter | null;
 	retryBudget: RetryBudget;
 	/** What is known of its KV cache; undefined where it has no place in the index. */
@@ -60,7 +61,7 @@ export class Fleet {
 				return Object.assign(known, {
 					entry,
 					retryBudget,
-					meter: byTime ? (known.meter ?? new TokenTimeMeter()) : null,
+					meter: known.meter ?? (byTime ? new TokenTimeMeter() : null),
 				});
 			}
 			const model = modelOf(entry, learned?.replicas[entry.name]);

@@ -14,7 +14,7 @@ export function fleetStatus(core: SchedulerCore, now: Seconds): FleetStatus {
 			const load = core.load(entry.name, now);
 			const learned = rates(model, now);
 			const { pricing } = entry.pool;
-			const busy = meter?.busy(now) ?? null;
+			const busy = pricing.per === "gpu_second" ? (meter?.busy(now) ?? null) : null;
 			return {
 				replica: entry.name,
 				health: health.phase.kind,

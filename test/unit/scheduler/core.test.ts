@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { explain } from "../../../src/shared/objective/explain.ts";
 import type { LearnedState } from "../../../src/shared/scheduler/learned.ts";
 import type { AssignReply } from "../../../src/shared/scheduler/messages.ts";
-import { ended, mail, MIXED, outcomeOf, request, rig, T0 } from "./support.ts";
+import { ended, mail, MIXED, modelOf, outcomeOf, request, rig, T0 } from "./support.ts";
 
 describe("choosing", () => {
 	test("an idle reserved GPU wins: it is fast and costs nothing more", () => {
@@ -254,8 +254,22 @@ test("shares of GPU time are billed and add up to the busy time", () => {
 		...core.mail(mail({ ended: [ended(b.reservation), ended(b.reservation)] }), T0 + 12),
 	];
 	expect(bills.map((bill) => bill.reservation)).toEqual([a.reservation, b.reservation]);
-	const sum = bills.reduce((total, bill) => total + bill.nano, 0);
-	expect(Math.abs(sum - 12 * 200_000)).toBeLessThanOrEqual(2);
+	const sum = bills.reduce((total, bill) => total + bill.seconds, 0);
+	expect(sum).toBeCloseTo(12, 9);
+});
+
+test.each([
+	["another price by time", { per: "gpu_second" as const, usd: 1 }],
+	["a price by the token", { per: "million_tokens" as const, input: 1, output: 1 }],
+])("a pool that gets %s still tells the shares of what was in flight: their price was fixed before", (_, price) => {
+	const catalog = { ...MIXED, pools: [MIXED.pools[1]!] };
+	const { core } = rig(catalog);
+	const asked = request();
+	core.assign(asked, T0);
+	core.configure(modelOf({ ...catalog, pools: [{ ...MIXED.pools[1]!, price }] }), T0 + 1);
+	expect(core.mail(mail({ ended: [ended(asked.reservation)] }), T0 + 3)).toEqual([
+		{ reservation: asked.reservation, seconds: 3 },
+	]);
 });
 
 test("whatever comes in whatever order: limits hold, every request has one answer, nothing is left over", () => {
