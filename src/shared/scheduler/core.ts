@@ -1,5 +1,6 @@
 import { expectedWait, newServiceRate, observeTurns, turnsPerSecond } from "../admission/expected-wait.ts";
-import { ReservationBook, type Load, type Reservation } from "../admission/reservations.ts";
+import { Recent } from "../admission/recent.ts";
+import { ENDED_MAX, ENDED_SECONDS, ReservationBook, type Load, type Reservation } from "../admission/reservations.ts";
 import { WaitingRoom } from "../admission/waiting-room.ts";
 import type { CatalogModel, CatalogPool } from "../catalog/snapshot.ts";
 import { isobarError, type IsobarError } from "../http/errors.ts";
@@ -55,6 +56,8 @@ export class SchedulerCore {
 	readonly #book = new ReservationBook();
 	readonly #room: WaitingRoom<AssignRequest>;
 	readonly #flights = new Map<string, Flight & { readonly reply: AssignReply }>();
+	/** Of what ended: whoever did not get the answer asks again. */
+	readonly #bills = new Recent<Bill>(ENDED_SECONDS, ENDED_MAX);
 	#model: CatalogModel | undefined;
 	#serviceRate = newServiceRate(0);
 	#requestSeconds: Seconds = REQUEST_SECONDS_PRIOR;
@@ -130,7 +133,8 @@ export class SchedulerCore {
 		return this.#queue(request, decision, circumstances, now);
 	}
 
-	/** What isolates tell: first tokens, ends, renewals. Takes duplicates, late and unknown ones. */
+	/** What isolates tell: first tokens, ends, renewals. Takes duplicates, late and unknown ones; an end that is told again
+	 *  gets the same bill again. */
 	mail(mail: SchedulerMail, now: Seconds): Bill[] {
 		const bills: Bill[] = [];
 		for (const { reservation, headers } of mail.first) {
@@ -140,7 +144,12 @@ export class SchedulerCore {
 		}
 		for (const renewal of mail.renewals) this.#renew(renewal, now);
 		for (const ended of mail.ended) {
-			const bill = this.#end(ended, now);
+			const { reservation } = ended;
+			if (!this.#book.hasEnded(reservation)) {
+				const bill = this.#end(ended, now);
+				if (bill) this.#bills.set(reservation, bill, now);
+			}
+			const bill = this.#bills.get(reservation);
 			if (bill) bills.push(bill);
 		}
 		this.tick(now);

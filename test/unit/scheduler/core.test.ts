@@ -251,11 +251,34 @@ test("shares of GPU time are billed and add up to the busy time", () => {
 	core.assign(b, T0 + 5);
 	const bills = [
 		...core.mail(mail({ ended: [ended(a.reservation)] }), T0 + 10),
-		...core.mail(mail({ ended: [ended(b.reservation), ended(b.reservation)] }), T0 + 12),
+		...core.mail(mail({ ended: [ended(b.reservation)] }), T0 + 12),
 	];
 	expect(bills.map((bill) => bill.reservation)).toEqual([a.reservation, b.reservation]);
 	const sum = bills.reduce((total, bill) => total + bill.seconds, 0);
 	expect(sum).toBeCloseTo(12, 9);
+});
+
+test("an end that is told again, since the answer was late or lost, gets the same share and counts once", () => {
+	const { core } = rig({ ...MIXED, pools: [MIXED.pools[1]!] });
+	const [a, b] = [request(), request()];
+	core.assign(a, T0);
+	core.assign(b, T0 + 5);
+	const end = mail({ ended: [ended(a.reservation, { outcome: "failed", failure: "status" })] });
+	const bills = core.mail(end, T0 + 10);
+	expect(bills).toEqual([{ reservation: a.reservation, seconds: expect.closeTo(7.5, 9) }]);
+	// Five failures in a row would set the replica aside.
+	for (let i = 0; i < 5; i++) expect(core.mail(end, T0 + 11 + i)).toEqual(bills);
+	expect(outcomeOf(core.assign(request(), T0 + 16))).toBe("l4/a");
+	expect(core.mail(end, T0 + 10 + 119)).toEqual(bills);
+});
+
+test("the share of what the fallback had sent is told again too, and its failure counts once", () => {
+	const { core } = rig({ ...MIXED, pools: [MIXED.pools[1]!] });
+	const renewal = { replica: "l4/a", tenant: "t", key: "k", promptTokens: 9, outputTokens: 1, started: true, age: 1 };
+	core.mail(mail({ renewals: [{ ...renewal, reservation: "f" }] }), T0);
+	const end = mail({ ended: [ended("f", { replica: "l4/a", outcome: "failed", failure: "status" })] });
+	for (let i = 0; i < 5; i++) expect(core.mail(end, T0 + 4)).toEqual([{ reservation: "f", seconds: 4 }]);
+	expect(outcomeOf(core.assign(request(), T0 + 5))).toBe("l4/a");
 });
 
 test.each([
