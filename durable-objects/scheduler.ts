@@ -1,7 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { canProbe, probeReplica } from "../src/adapters/probe.ts";
 import { D1CatalogSource } from "../src/adapters/catalog-source.ts";
-import { onProbe, onProbeSent, probeDue } from "../src/shared/admission/health.ts";
+import { awaitsProbe, onProbe, onProbeSent, probeDue } from "../src/shared/admission/health.ts";
 import { buildSnapshot } from "../src/shared/catalog/snapshot.ts";
 import type { Catalog } from "../src/shared/catalog/schema.ts";
 import { SchedulerCore } from "../src/shared/scheduler/core.ts";
@@ -152,18 +152,19 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort {
 		return turn;
 	}
 
-	/** Probes what is due, and sees to it that an alarm comes while anything is in flight, waits or is unwell. */
+	/** Probes what is due, and sees to it that an alarm comes while anything is in flight, waits or is to be probed. */
 	#look(now: number, busy = false): void {
-		let unwell = busy;
-		for (const { health } of this.#core.fleet.replicas) {
-			if (health.phase.kind === "healthy") continue;
-			unwell = true;
+		let isBusy = busy || this.#core.inFlight > 0 || this.#core.waiting > 0;
+		for (const { entry, health } of this.#core.fleet.replicas) {
+			// An engine without a health check is tried by a request, whenever one comes.
+			if (!awaitsProbe(health) || !canProbe(entry)) continue;
+			isBusy = true;
 			if (probeDue(health, now)) {
 				this.ctx.waitUntil(this.#probe(now));
 				break;
 			}
 		}
-		if (this.#alarmAt > now || (this.#core.inFlight === 0 && this.#core.waiting === 0 && !unwell)) return;
+		if (this.#alarmAt > now || !isBusy) return;
 		this.#alarmAt = now + ALARM_SECONDS;
 		this.ctx.waitUntil(this.ctx.storage.setAlarm(this.#alarmAt * 1_000));
 	}

@@ -1,6 +1,7 @@
 import { admits } from "../admission/health.ts";
 import { expectedWait, newServiceRate, observeTurns, turnsPerSecond } from "../admission/expected-wait.ts";
-import { ReservationBook, type Load, type Reservation } from "../admission/reservations.ts";
+import { Recent } from "../admission/recent.ts";
+import { ENDED_MAX, ENDED_SECONDS, ReservationBook, type Load, type Reservation } from "../admission/reservations.ts";
 import { WaitingRoom } from "../admission/waiting-room.ts";
 import type { CatalogModel } from "../catalog/snapshot.ts";
 import { isobarError, type IsobarError } from "../http/errors.ts";
@@ -57,6 +58,8 @@ export class SchedulerCore {
 	readonly #flights = new Map<string, Flight & { readonly reply: AssignReply }>();
 	readonly #siblings = new Peers();
 	readonly #abroad = new Abroad();
+	/** Of what ended: whoever did not get the answer asks again. */
+	readonly #bills = new Recent<Bill>(ENDED_SECONDS, ENDED_MAX);
 	#model: CatalogModel | undefined;
 	#serviceRate = newServiceRate(0);
 	#requestSeconds: Seconds = REQUEST_SECONDS_PRIOR;
@@ -164,7 +167,8 @@ export class SchedulerCore {
 		return this.#queue(request, decision, circumstances, now);
 	}
 
-	/** What isolates tell: first tokens, ends, renewals. Takes duplicates, late and unknown ones. */
+	/** What isolates tell: first tokens, ends, renewals. Takes duplicates, late and unknown ones; an end that is told again
+	 *  gets the same bill again. */
 	mail(mail: SchedulerMail, now: Seconds): Bill[] {
 		const bills: Bill[] = [];
 		for (const { reservation, headers } of mail.first) {
@@ -174,7 +178,12 @@ export class SchedulerCore {
 		}
 		for (const renewal of mail.renewals) this.#renew(renewal, now);
 		for (const ended of mail.ended) {
-			const bill = this.#end(ended, now);
+			const { reservation } = ended;
+			if (!this.#book.hasEnded(reservation)) {
+				const bill = this.#end(ended, now);
+				if (bill) this.#bills.set(reservation, bill, now);
+			}
+			const bill = this.#bills.get(reservation);
 			if (bill) bills.push(bill);
 		}
 		this.tick(now);
@@ -378,8 +387,7 @@ export class SchedulerCore {
 			learn(flight, ended, this.#book.load(replica.entry.name, now).inFlight + 1, this.estimators, now);
 			this.#requestSeconds += 0.02 * (now - flight.assignedAt - this.#requestSeconds);
 		}
-		const nano = billOf(replica, reservation, now);
-		return nano === undefined ? undefined : { reservation, nano };
+		return billOf(replica, reservation, now);
 	}
 
 	/** Ends a request that the fallback had sent to `name`, whatever was decided for it here meanwhile. It tells of that
@@ -399,8 +407,7 @@ export class SchedulerCore {
 		if (!replica) return undefined;
 		judge(replica, now - ended.seconds, ended, now, this.#options.rng());
 		// Without a booking there its share of GPU time was not measured.
-		const nano = booked?.replica === name ? billOf(replica, reservation, now) : undefined;
-		return nano === undefined ? undefined : { reservation, nano };
+		return booked?.replica === name ? billOf(replica, reservation, now) : undefined;
 	}
 
 	/** The fallback had sent it elsewhere, where it is computed unless that is unknown. */

@@ -17,7 +17,8 @@ export interface ReplicaState {
 	/** Tokens that requests in flight may keep in its KV cache before others wait; infinite where that is not known. */
 	readonly roomTokens: Tokens;
 	health: Health;
-	/** Divides GPU time among requests; null for pools priced by the token. */
+	/** Divides GPU time among requests; null for pools priced by the token. Stays when a pool's price changes to one by the
+	 *  token: requests in flight still pay by time. */
 	meter: TokenTimeMeter | null;
 	retryBudget: RetryBudget;
 	/** What is known of its KV cache; undefined where it has no place in the index. */
@@ -62,7 +63,7 @@ export class Fleet {
 				return Object.assign(known, {
 					entry,
 					retryBudget,
-					meter: byTime ? (known.meter ?? new TokenTimeMeter()) : null,
+					meter: known.meter ?? (byTime ? new TokenTimeMeter() : null),
 				});
 			}
 			const model = modelOf(entry, learned?.replicas[entry.name]);

@@ -5,7 +5,7 @@ import type { IsobarError } from "../http/errors.ts";
 import type { PrefixUnit } from "../kv/prefix-chain.ts";
 import type { SchedulerPlace } from "./name.ts";
 import type { PeerSummary } from "./peers.ts";
-import type { NanoUsd, Seconds, Tokens, Usd } from "../units.ts";
+import type { Seconds, Tokens, Usd } from "../units.ts";
 
 export type Endpoint = "chat" | "completions" | "embeddings";
 
@@ -191,10 +191,11 @@ export interface SchedulerMail {
 	readonly renewals: readonly Renewal[];
 }
 
-/** The attributed share of GPU time that a request pays, for pools priced by time. */
+/** The attributed share of GPU time that a request pays, for pools priced by time. Not in dollars: the price is that of the
+ *  catalog by which the request was admitted, which this scheduler may no longer have, or not yet. */
 export interface Bill {
 	readonly reservation: string;
-	readonly nano: NanoUsd;
+	readonly seconds: Seconds;
 }
 
 /** A scheduler object, as an isolate calls it. */
