@@ -4,6 +4,9 @@ import { D1CatalogSource } from "../src/adapters/catalog-source.ts";
 import { onProbe, onProbeSent, probeDue } from "../src/shared/admission/health.ts";
 import { buildSnapshot } from "../src/shared/catalog/snapshot.ts";
 import type { Catalog } from "../src/shared/catalog/schema.ts";
+import { EngineEvents } from "../src/shared/kv/events/engine-events.ts";
+import type { SequencedBatch } from "../src/shared/kv/events/event.ts";
+import type { EventReply, EventSource, HeldByRank, KvPort, KvStats } from "../src/shared/kv/events/messages.ts";
 import { SchedulerCore } from "../src/shared/scheduler/core.ts";
 import type { ReplicaState } from "../src/shared/scheduler/fleet.ts";
 import type {
@@ -35,9 +38,10 @@ interface Turn {
 
 /** Knows the replicas of one base model: their load, health and speed. One object per (model, region group, shard), named
  *  `model/group/shard`. Decisions are `SchedulerCore`'s; this class gives it a clock, storage and a network. */
-export class Scheduler extends DurableObject<Env> implements SchedulerPort {
+export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPort {
 	readonly #store: SchedulerStore;
 	readonly #core: SchedulerCore;
+	readonly #events: EngineEvents;
 	readonly #turns = new Map<string, Turn>();
 	#version = -1;
 	#loading: Promise<void> | undefined;
@@ -50,12 +54,14 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort {
 		migrate(ctx.storage, schedulerMigrations);
 		this.#store = new SchedulerStore(ctx.storage);
 		const learned = this.#store.learned();
+		const settings = settingsFrom(env.SETTINGS);
 		this.#core = new SchedulerCore({
-			settings: settingsFrom(env.SETTINGS),
+			settings,
 			rng: Math.random,
 			onTurn: (reservation, reply) => this.#turn(reservation).resolve(reply),
 			...(learned && { learned }),
 		});
+		this.#events = new EngineEvents({ blocksMax: settings.kvEventBlocksMax });
 		// Renewals may come before the first request that would bring the catalog.
 		const kept = this.#store.catalog();
 		if (kept) this.#configure(kept.model, kept.version, kept.catalog);
@@ -103,6 +109,27 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort {
 	async status(model: string, catalogVersion: number): Promise<FleetStatus> {
 		if (catalogVersion > this.#version) await this.#load(model);
 		return fleetStatus(this.#core, Date.now() / 1_000);
+	}
+
+	async kvEvents(
+		model: string,
+		catalogVersion: number,
+		source: EventSource,
+		batches: readonly SequencedBatch[],
+	): Promise<EventReply | null> {
+		if (catalogVersion > this.#version) await this.#load(model);
+		const isKnown = this.#core.fleet.replicas.some(({ entry }) => entry.name === source.replica);
+		return isKnown ? this.#events.accept(source, batches) : null;
+	}
+
+	async kvLookup(model: string, catalogVersion: number, chain: Uint32Array): Promise<HeldByRank[]> {
+		if (catalogVersion > this.#version) await this.#load(model);
+		return this.#events.lookup(chain);
+	}
+
+	async kvStats(model: string, catalogVersion: number): Promise<KvStats> {
+		if (catalogVersion > this.#version) await this.#load(model);
+		return this.#events.stats();
 	}
 
 	override async alarm(): Promise<void> {
@@ -171,6 +198,9 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort {
 
 	#configure(model: string, version: number, catalog: Catalog): void {
 		this.#version = version;
-		this.#core.configure(buildSnapshot(version, catalog).models.get(model), Date.now() / 1_000);
+		const known = buildSnapshot(version, catalog).models.get(model);
+		this.#core.configure(known, Date.now() / 1_000);
+		const names = new Set(known?.replicas.map(({ name }) => name));
+		this.#events.keep((replica) => names.has(replica));
 	}
 }

@@ -25,6 +25,8 @@ export const KV_EVENTS_BYTES_MAX = 8 * 1024 * 1024;
 export const KV_BATCH_BYTES_MAX = 4 * 1024 * 1024;
 export const KV_BATCHES_MAX = 1_024;
 export const KV_BATCH_EVENTS_MAX = 65_536;
+/** Ours: token ids and hash words of one request, which cross to the scheduler object as 4 bytes each. */
+export const KV_EVENTS_WORDS_MAX = 4_000_000;
 /** Ours: of one event. */
 export const KV_EVENT_TOKENS_MAX = 262_144;
 export const KV_EVENT_BLOCKS_MAX = 65_536;

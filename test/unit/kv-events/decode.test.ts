@@ -164,7 +164,7 @@ describe("decoding", () => {
 			max: KV_BATCHES_MAX,
 			found: KV_BATCHES_MAX + 1,
 		});
-		const events = Array(KV_BATCH_EVENTS_MAX + 1).fill(["AllBlocksCleared"]);
+		const events = Array.from({ length: KV_BATCH_EVENTS_MAX + 1 }, () => ["AllBlocksCleared"]);
 		expect(faultOf(decodePost(post([0, events]), "msgpack")).limit).toMatchObject({ max: KV_BATCH_EVENTS_MAX });
 		const tokens = Array(KV_EVENT_TOKENS_MAX + 1).fill(1);
 		const stored = [0, [["BlockStored", [1], null, tokens, tokens.length, null]]];

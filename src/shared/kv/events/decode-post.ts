@@ -1,7 +1,7 @@
-import { KV_BATCHES_MAX } from "../../limits.ts";
+import { KV_BATCH_EVENTS_MAX, KV_BATCHES_MAX, KV_EVENTS_WORDS_MAX } from "../../limits.ts";
 import { err, ok, type Result } from "../../result.ts";
 import { decodeBatch, decodePayload } from "./decode-batch.ts";
-import type { EventFault, SequencedBatch } from "./event.ts";
+import type { EventBatch, EventFault, SequencedBatch } from "./event.ts";
 import { unpack } from "./msgpack.ts";
 
 const SEQUENCE_BYTES = 8;
@@ -22,10 +22,16 @@ export function decodePost(bytes: Uint8Array, type: "msgpack" | "json"): Result<
 		return err({ path: "batches", message, limit: { name: "batches", max: KV_BATCHES_MAX, found: list.length } });
 	}
 	const batches: SequencedBatch[] = [];
+	let words = 0;
+	let events = 0;
 	for (let index = 0; index < list.length; index++) {
 		const decoded = decodeOne(list[index], `batches[${index}]`);
 		if (!decoded.ok) return decoded;
 		batches.push(decoded.value);
+		words += wordsOf(decoded.value.batch);
+		events += decoded.value.batch.events.length;
+		if (words > KV_EVENTS_WORDS_MAX) return tooMany(index, "token ids and hash words", KV_EVENTS_WORDS_MAX, words);
+		if (events > KV_BATCH_EVENTS_MAX) return tooMany(index, "events", KV_BATCH_EVENTS_MAX, events);
 	}
 	return ok(batches);
 }
@@ -45,6 +51,20 @@ function decodeOne(value: unknown, path: string): Result<SequencedBatch, EventFa
 			? decodePayload(payload, `${path}.payload`)
 			: decodeBatch(value["batch"], `${path}.batch`);
 	return batch.ok ? ok({ seq, lost, batch: batch.value }) : batch;
+}
+
+function wordsOf({ events }: EventBatch): number {
+	let words = 0;
+	for (const event of events) {
+		if (event.kind === "stored") words += event.ids.length + event.tokens.length;
+		else if (event.kind === "removed") words += event.ids.length;
+	}
+	return words;
+}
+
+function tooMany(index: number, name: string, max: number, found: number) {
+	const message = `with this batch the request has ${found} ${name}; the limit of a request is ${max}`;
+	return err({ path: `batches[${index}]`, message, limit: { name: `${name} of a request`, max, found } });
 }
 
 function sequenceOf(value: unknown): number | null {

@@ -86,7 +86,9 @@ export class EngineEvents {
 			const { tokens, tiers } = this.#blocks.match(holder, chain);
 			if (tokens > 0) rows.push({ replica, dp_rank: rank, tokens, tiers: byTier(tiers) });
 		}
-		return rows.sort((a, b) => b.tokens - a.tokens);
+		return rows.sort(
+			(a, b) => b.tokens - a.tokens || (a.replica < b.replica ? -1 : a.replica > b.replica ? 1 : a.dp_rank - b.dp_rank),
+		);
 	}
 
 	/** Forgets what a replica holds, and where its sequences stand: it restarted, or is gone. */
