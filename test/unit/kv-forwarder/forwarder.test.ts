@@ -8,6 +8,7 @@ import { readSequence, writeSequence, type Frame } from "../../../clients/kv-for
 import type { Answer, Gateway } from "../../../clients/kv-forwarder/src/gateway.ts";
 import { endpointOf, readOptions } from "../../../clients/kv-forwarder/src/options.ts";
 import { decodePayload } from "../../../src/shared/kv/events/decode-batch.ts";
+import { tokenChain } from "../../../src/shared/kv/events/token-chain.ts";
 import { EngineEvents } from "../../../src/shared/kv/events/engine-events.ts";
 
 /** An engine that says what a test lets it say, and has the last frames of its life for replays. */
@@ -147,6 +148,21 @@ describe("the forwarder", () => {
 			},
 		);
 		await fc.assert(property, { numRuns: 60 });
+	});
+
+	test("a new life that has got exactly as far as the last one is told apart", async () => {
+		const engine = new FakeEngine(1_000);
+		const gateway = new FakeGateway();
+		const { forwarder, end } = started(engine, gateway);
+		engine.begin();
+		for (const hash of [1, 2, 3]) engine.publish(hash, true);
+		while (forwarder.counts.sent < 3) await turns();
+		engine.begin();
+		for (const hash of [4, 5, 6, 7]) engine.publish(hash, hash === 7);
+		while (gateway.next < 4) await turns();
+		await end();
+		expect(gateway.held).toBe(64);
+		expect(gateway.events.lookup(tokenChain(new Uint32Array(16).fill(1), null, null))).toEqual([]);
 	});
 
 	test("without replays a gap starts the gateway anew", async () => {
