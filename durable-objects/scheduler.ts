@@ -1,5 +1,5 @@
 import { DurableObject } from "cloudflare:workers";
-import { probeReplica } from "../src/adapters/probe.ts";
+import { canProbe, probeReplica } from "../src/adapters/probe.ts";
 import { D1CatalogSource } from "../src/adapters/catalog-source.ts";
 import { onProbe, onProbeSent, probeDue } from "../src/shared/admission/health.ts";
 import { buildSnapshot } from "../src/shared/catalog/snapshot.ts";
@@ -21,6 +21,7 @@ import { fleetStatus } from "../src/shared/scheduler/status.ts";
 import { settingsFrom } from "../src/shared/settings.ts";
 import { migrate } from "./sql-migrations.ts";
 import { schedulerMigrations } from "./scheduler.migrations.ts";
+import { PrefixKeeper } from "./scheduler.prefixes.ts";
 import { SchedulerStore } from "./scheduler.store.ts";
 
 /** Seconds between two alarms while there is something to look after. */
@@ -42,6 +43,7 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 	readonly #store: SchedulerStore;
 	readonly #core: SchedulerCore;
 	readonly #events: EngineEvents;
+	readonly #keeper: PrefixKeeper;
 	readonly #turns = new Map<string, Turn>();
 	#version = -1;
 	#loading: Promise<void> | undefined;
@@ -61,10 +63,17 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 			onTurn: (reservation, reply) => this.#turn(reservation).resolve(reply),
 			...(learned && { learned }),
 		});
-		this.#events = new EngineEvents({ blocksMax: settings.kvEventBlocksMax });
+		this.#events = new EngineEvents({
+			blocksMax: settings.kvEventBlocksMax,
+			onEmptied: (replica) => this.#core.prefixes.forget(replica),
+		});
+		this.#keeper = new PrefixKeeper(this.#core, this.#store, env);
 		// Renewals may come before the first request that would bring the catalog.
 		const kept = this.#store.catalog();
-		if (kept) this.#configure(kept.model, kept.version, kept.catalog);
+		if (kept) {
+			this.#configure(kept.model, kept.version, kept.catalog);
+			this.#keeper.restore();
+		}
 	}
 
 	async assign(request: AssignRequest, mail: SchedulerMail): Promise<{ reply: AssignReply; bills: Bill[] }> {
@@ -139,9 +148,15 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 		for (const [reservation, turn] of this.#turns) {
 			if (now - turn.since > TURN_SECONDS) this.#turns.delete(reservation);
 		}
-		if (this.#version >= 0) this.#store.keepLearned(this.#core.learned());
+		let more = false;
+		if (this.#version >= 0) {
+			this.#store.keepLearned(this.#core.learned());
+			more = this.#keeper.keep();
+			// An engine that does not answer must not hold up the alarm.
+			this.ctx.waitUntil(this.#keeper.watch());
+		}
 		await this.#probe(now);
-		this.#look(now);
+		this.#look(now, more);
 	}
 
 	#turn(reservation: string): Turn {
@@ -154,8 +169,8 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 	}
 
 	/** Probes what is due, and sees to it that an alarm comes while anything is in flight, waits or is unwell. */
-	#look(now: number): void {
-		let unwell = false;
+	#look(now: number, busy = false): void {
+		let unwell = busy;
 		for (const { health } of this.#core.fleet.replicas) {
 			if (health.phase.kind === "healthy") continue;
 			unwell = true;
@@ -170,15 +185,15 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 	}
 
 	async #probe(now: number): Promise<void> {
-		const due = this.#core.fleet.replicas.filter(
-			(replica) => replica.entry.pool.pool.engine === "vllm" && probeDue(replica.health, now),
-		);
+		const due = this.#core.fleet.replicas.filter(({ entry, health }) => canProbe(entry) && probeDue(health, now));
 		await Promise.all(due.map((replica) => this.#probeOne(replica, now)));
 	}
 
 	async #probeOne(replica: ReplicaState, now: number): Promise<void> {
 		replica.health = onProbeSent(replica.health, now);
 		const good = await probeReplica(replica.entry, this.env);
+		// It may be another engine that answers now, with an empty cache.
+		if (good) await this.#keeper.look(replica);
 		replica.health = onProbe(replica.health, good, Date.now() / 1_000, { jitter: Math.random() });
 	}
 

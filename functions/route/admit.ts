@@ -15,6 +15,7 @@ import type { AssignPolicy, Endpoint } from "../../src/shared/scheduler/messages
 import type { Seconds, Tokens } from "../../src/shared/units.ts";
 import { askLedger, carriers, withinDeadline } from "./objects.ts";
 import { now, thisIsolate, type Isolate } from "./isolate.ts";
+import { requestPrefix, type RequestPrefix } from "./prefix.ts";
 import { readBody } from "./read-body.ts";
 import { readRequest, type RoutedRequest } from "./read-request.ts";
 import { refusalError } from "./refusal-error.ts";
@@ -29,6 +30,7 @@ export interface Admitted {
 	readonly model: CatalogModel;
 	readonly catalogVersion: number;
 	readonly policy: AssignPolicy;
+	readonly prefix: RequestPrefix;
 	/** Output tokens of one choice at most: the client's, or the default that is injected. */
 	readonly choiceTokensMax: Tokens;
 	readonly outputTokensMax: Tokens;
@@ -92,6 +94,7 @@ export async function admit(
 		model,
 		catalogVersion: snapshot.value.version,
 		policy: policyFor(key.policy, request.overrides, settings.waitingSecondsMax),
+		prefix: requestPrefix(request, http.headers, model, key, settings.prefixBlockBytes),
 		choiceTokensMax,
 		outputTokensMax,
 		hold: held.value,

@@ -12,7 +12,8 @@ import type {
 import type { Seconds, Tokens } from "../../src/shared/units.ts";
 import { schedulerName } from "../../src/shared/scheduler/name.ts";
 import type { Admitted } from "./admit.ts";
-import { schedulerOf, withinDeadline } from "./objects.ts";
+import { schedulerOf } from "./objects.ts";
+import type { RequestTimer } from "./request-timer.ts";
 
 /** Where an attempt goes. */
 export interface Choice {
@@ -34,8 +35,9 @@ export interface Refused {
 const LAST_WORD_SECONDS = 2;
 /** A place in the waiting room may be lost when the scheduler is evicted; then the request asks again, so often. */
 const ASKS_MAX = 3;
-/** Of the prompt's beginning, what the fallback hashes: enough to tell system prompts apart. */
-const PREFIX_BYTES = 2_048;
+/** The block of a prompt whose chain the fallback hashes: late enough to tell system prompts apart, early enough that the next
+ *  turn has the same. */
+const FALLBACK_BLOCK = 3;
 
 /** Asks the scheduler for a replica, standing in its waiting room if need be; when it does not answer in its deadline the
  *  stateless fallback decides. */
@@ -46,6 +48,7 @@ export async function choose(
 	edge: string,
 	env: Env,
 	client: AbortSignal,
+	timer: RequestTimer,
 ): Promise<Result<Choice, Refused | "client_gone">> {
 	const { isolate, model } = admitted;
 	const { settings, post } = isolate;
@@ -58,7 +61,7 @@ export async function choose(
 		const parcel = box.take(Date.now() / 1_000, settings.renewSeconds);
 		let reply: AssignReply;
 		try {
-			const answer = await withinDeadline(settings.schedulerDeadlineSeconds, scheduler.assign(request, parcel.mail));
+			const answer = await timer.within(settings.schedulerDeadlineSeconds, scheduler.assign(request, parcel.mail));
 			parcel.delivered(answer.bills);
 			reply = answer.reply;
 		} catch {
@@ -66,7 +69,7 @@ export async function choose(
 			return fallback(admitted, request);
 		}
 		if (reply.kind === "queued") {
-			const turn = await waitTurn(scheduler, request, client);
+			const turn = await waitTurn(scheduler, request, client, timer);
 			if (turn === "client_gone") return err(turn);
 			if (turn === "lost") continue;
 			reply = turn;
@@ -91,13 +94,14 @@ async function waitTurn(
 	scheduler: SchedulerPort,
 	request: AssignRequest,
 	client: AbortSignal,
+	timer: RequestTimer,
 ): Promise<AssignReply | "lost" | "client_gone"> {
 	const { reservation, policy } = request;
 	const gone = new Promise<"client_gone">((resolve) => {
 		if (client.aborted) resolve("client_gone");
 		else client.addEventListener("abort", () => resolve("client_gone"), { once: true });
 	});
-	const turn = withinDeadline(policy.waitingMax + LAST_WORD_SECONDS, scheduler.waitTurn(reservation));
+	const turn = timer.within(policy.waitingMax + LAST_WORD_SECONDS, scheduler.waitTurn(reservation));
 	try {
 		const first = await Promise.race([turn, gone]);
 		if (first === "client_gone") {
@@ -111,12 +115,8 @@ async function waitTurn(
 }
 
 function fallback(admitted: Admitted, request: AssignRequest): Result<Choice, Refused> {
-	const { model, request: routed, isolate } = admitted;
-	const prefix = routed.json.text.slice(
-		routed.prompt.start,
-		Math.min(routed.prompt.end, routed.prompt.start + PREFIX_BYTES),
-	);
-	const [replica] = fallbackRank(model, request, hash32(prefix), isolate.replicas);
+	const { model, isolate } = admitted;
+	const [replica] = fallbackRank(model, request, beginningHash(admitted), isolate.replicas);
 	if (!replica) {
 		const error = isobarError(
 			"no_healthy_replica",
@@ -136,13 +136,20 @@ function fallback(admitted: Admitted, request: AssignRequest): Result<Choice, Re
 	});
 }
 
+/** The first blocks as a number; of a prompt that fills none, its text. */
+function beginningHash({ prefix, request: { json, prompt } }: Admitted): number {
+	const { words } = prefix.chain;
+	const block = Math.min(FALLBACK_BLOCK, words.length / 2 - 1);
+	return block >= 0 ? words[2 * block]! : hash32(json.text.slice(prompt.start, prompt.end));
+}
+
 function assignRequest(
 	admitted: Admitted,
 	attempt: number,
 	exclude: readonly ReplicaName[],
 	edge: string,
 ): AssignRequest {
-	const { id, key, model, request, policy, catalogVersion } = admitted;
+	const { id, key, model, request, policy, catalogVersion, prefix } = admitted;
 	return {
 		reservation: `${id}.${attempt}`,
 		catalogVersion,
@@ -161,5 +168,8 @@ function assignRequest(
 		exclude,
 		edge,
 		retry: attempt > 1,
+		prefix: prefix.chain.words,
+		prefixUnit: prefix.chain.unit,
+		...(prefix.session !== undefined && { session: prefix.session }),
 	};
 }

@@ -10,6 +10,7 @@ import { errorOfFailure, type Failure } from "./failure.ts";
 import { nextHops } from "./hop.ts";
 import { carriers } from "./objects.ts";
 import { relayLong, relayStream, type RelayEnd } from "./relay.ts";
+import { RequestTimer } from "./request-timer.ts";
 import { requestId } from "./request-id.ts";
 import { endAttempt, settle, type LastAttempt } from "./settle.ts";
 import { callUpstream, type UpstreamResult } from "./upstream.ts";
@@ -48,6 +49,7 @@ class Dispatch {
 	readonly #env: Env;
 	readonly #ctx: ExecutionContext;
 	readonly #attempts: Attempt[] = [];
+	readonly #timer = new RequestTimer();
 	readonly #edge: string;
 
 	constructor(admitted: Admitted, http: Request, hops: string, env: Env, ctx: ExecutionContext) {
@@ -65,7 +67,7 @@ class Dispatch {
 		let lastFailure: { failure: Failure; attempt: LastAttempt } | undefined;
 		for (let number = 1; number <= settings.attemptsMax; number++) {
 			const tried = this.#attempts.map((attempt) => attempt.replica);
-			const chosen = await choose(this.#admitted, number, tried, this.#edge, this.#env, this.#http.signal);
+			const chosen = await choose(this.#admitted, number, tried, this.#edge, this.#env, this.#http.signal, this.#timer);
 			if (!chosen.ok) {
 				if (chosen.error === "client_gone") return this.#leave(lastFailure?.attempt ?? null);
 				// A retry that finds no replica answers with what went wrong before.
@@ -113,7 +115,7 @@ class Dispatch {
 		isolate.replicas.enter(replica.name);
 
 		const call = upstreamCall(this.#admitted, replica, this.#http.headers, this.#hops, this.#env);
-		const result = await callUpstream(call, isolate.settings, this.#http.signal, this.#beat());
+		const result = await callUpstream(call, isolate.settings, this.#http.signal, this.#beat(), this.#timer);
 		const attempt = (extra: Partial<LastAttempt>): LastAttempt => ({
 			choice,
 			replica,
@@ -276,6 +278,7 @@ class Dispatch {
 	}
 
 	#linger(): void {
+		this.#timer.stop();
 		const { isolate, key, id } = this.#admitted;
 		this.#ctx.waitUntil(isolate.post.linger(key.tenant, id, carriers(this.#env, isolate.id, isolate.settings)));
 	}

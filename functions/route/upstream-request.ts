@@ -5,6 +5,7 @@ import { splice } from "../../src/shared/http/splice.ts";
 import type { Endpoint } from "../../src/shared/scheduler/messages.ts";
 import type { Admitted } from "./admit.ts";
 import { HOP_HEADER } from "./hop.ts";
+import { cacheSalt } from "./prefix.ts";
 import type { UpstreamCall } from "./upstream.ts";
 
 const PATHS: Record<Endpoint, string> = {
@@ -45,10 +46,11 @@ export function upstreamCall(
 }
 
 function changesFor(admitted: Admitted, replica: CatalogReplica): MemberChanges {
-	const { request, choiceTokensMax } = admitted;
+	const { request, choiceTokensMax, prefix } = admitted;
 	const set: Record<string, string | number> = {};
 	if (replica.pool.upstreamModel !== request.model) set["model"] = replica.pool.upstreamModel;
 	if (request.maxTokens === null && request.endpoint !== "embeddings") set["max_tokens"] = choiceTokensMax;
+	if (replica.pool.cacheSalt && request.endpoint !== "embeddings") set["cache_salt"] = cacheSalt(prefix.salt, request);
 	return {
 		set,
 		...(request.stream && !request.includeUsage && { merge: { stream_options: { include_usage: true } } }),

@@ -1,6 +1,6 @@
 import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { beforeAll, expect, test, vi } from "vitest";
+import { afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { CatalogStore } from "../../src/adapters/catalog-store.ts";
 import { catalogSchema } from "../../src/shared/catalog/schema.ts";
 import type {
@@ -35,6 +35,12 @@ beforeAll(async () => {
 	const put = await new CatalogStore(env.CATALOG).put({ catalog, basedOn: 0, now: 0 });
 	expect(put).toMatchObject({ ok: true });
 });
+
+// Alarms ask engines for their metrics.
+beforeEach(
+	() => void vi.spyOn(globalThis, "fetch").mockImplementation(async () => new Response("none", { status: 404 })),
+);
+afterEach(() => void vi.restoreAllMocks());
 
 let serial = 0;
 

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { ENGINE_NAMES } from "./engines.ts";
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._:@/-]{0,127}$/;
 const name = z.string().regex(NAME, "1 to 128 letters, digits and . _ : @ / -, starting with a letter or digit");
@@ -61,13 +62,11 @@ export const replicaSchema = z.strictObject({
 });
 export type Replica = z.infer<typeof replicaSchema>;
 
-export const ENGINES = ["vllm", "openai"] as const;
-
 export const poolSchema = z.strictObject({
 	id,
 	model: name,
 	/** What speaks at the other end: which health, cached-token and metrics dialect it has. */
-	engine: z.enum(ENGINES),
+	engine: z.enum(ENGINE_NAMES),
 	/** The pool's own name for the model, if it differs. */
 	upstream_model: name.optional(),
 	gpu: z.strictObject({ type: z.string().min(1).max(64), count: z.number().int().positive().default(1) }).optional(),
@@ -93,6 +92,9 @@ export const poolSchema = z.strictObject({
 	secret: secretName.optional(),
 	/** Name of the Worker secret that is the pool's own key for `POST /v1/kv/events`. Never the key itself. */
 	events_secret: secretName.optional(),
+	/** Whether the pool is told to share cached prefixes within one tenant only (body field `cache_salt`). Default: what its
+	 *  engine can. */
+	cache_salt: z.boolean().optional(),
 	replicas: z.array(replicaSchema).min(1).max(512),
 });
 export type Pool = z.infer<typeof poolSchema>;

@@ -2,6 +2,7 @@ import { isobarError, type IsobarError } from "../http/errors.ts";
 import { err, ok, type Result } from "../result.ts";
 import type { ReplicaName } from "../scheduler/messages.ts";
 import type { Tokens } from "../units.ts";
+import { ENGINES } from "./engines.ts";
 import { didYouMean, nearestNames } from "./nearest-names.ts";
 import { pricingOf, type PoolPricing } from "./pricing.ts";
 import { baseUrlOf } from "./replica-url.ts";
@@ -27,6 +28,8 @@ export interface CatalogPool {
 	readonly capabilities: readonly Capability[];
 	readonly capabilityBits: number;
 	readonly contextLength: Tokens;
+	/** Requests go there with a `cache_salt`. */
+	readonly cacheSalt: boolean;
 	readonly replicas: readonly CatalogReplica[];
 }
 
@@ -121,6 +124,7 @@ function poolOf(pool: Pool, model: Model): CatalogPool {
 		capabilities,
 		capabilityBits: capabilityBits(capabilities),
 		contextLength: pool.context_length ?? model.context_length,
+		cacheSalt: pool.cache_salt ?? ENGINES[pool.engine].cacheSalt,
 		replicas,
 	};
 	for (const { id, url, max_concurrency } of pool.replicas) {

@@ -58,8 +58,10 @@ export class EngineEvents {
 				stream.duplicates++;
 				continue;
 			}
-			if (verdict === "reset_apply" || verdict === "reset_gap") this.#reset(stream);
-			if (verdict === "gap" || verdict === "reset_gap") {
+			const isRestart = verdict === "restarted" || verdict === "restarted_gap";
+			if (isRestart || verdict === "start_over") this.#reset(stream);
+			if (isRestart) this.#onEmptied(stream.replica);
+			if (verdict === "gap" || verdict === "restarted_gap") {
 				stream.gaps++;
 				gap = true;
 				break;
@@ -152,6 +154,7 @@ export class EngineEvents {
 			else {
 				stream.clears++;
 				this.#empty(stream);
+				this.#onEmptied(stream.replica);
 			}
 		}
 	}
@@ -164,7 +167,6 @@ export class EngineEvents {
 	}
 
 	#empty(stream: Stream): void {
-		this.#onEmptied(stream.replica);
 		stream.orphans += stream.holder.orphans;
 		stream.holder.orphans = 0;
 		if (stream.holder.entries === 0) return;

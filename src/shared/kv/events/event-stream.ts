@@ -17,21 +17,23 @@ export type Verdict =
 	| "duplicate"
 	/** Batches are missing before it. */
 	| "gap"
-	/** What is known is of another life, or of before a gap that cannot be filled: forget it, then use the batch. */
-	| "reset_apply"
-	/** Another life, of which batches are missing: forget what is known, and ask for them. */
-	| "reset_gap";
+	/** Batches are missing before it that cannot be had: forget what is known, then use it. */
+	| "start_over"
+	/** The engine is in another life: forget what is known, then use it. */
+	| "restarted"
+	/** The same, and batches of that life are missing before it. */
+	| "restarted_gap";
 
 /** What to do with a batch. Engines number their batches from 0 in each life and name no life, but their clock goes on: a
  *  number that was there before, with a later time, is of a new life. `lost`: the sender cannot get the batches before it, or
  *  does not know whether they were of the same life. */
 export function judge(position: StreamPosition, seq: number, ts: Seconds, lost: boolean): Verdict {
 	const { next, lastTs } = position;
-	if (seq >= next && lost) return "reset_apply";
+	if (seq >= next && lost) return "start_over";
 	if (seq === next) return "apply";
 	if (seq > next) return "gap";
 	if (lastTs !== null && ts <= lastTs) return "duplicate";
-	return seq === 0 || lost ? "reset_apply" : "reset_gap";
+	return seq === 0 || lost ? "restarted" : "restarted_gap";
 }
 
 /** Where to send again from: the last batch that was used comes along, and with it whether this is still the same life. */
