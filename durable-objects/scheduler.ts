@@ -6,8 +6,16 @@ import { buildSnapshot } from "../src/shared/catalog/snapshot.ts";
 import type { Catalog } from "../src/shared/catalog/schema.ts";
 import { EngineEvents } from "../src/shared/kv/events/engine-events.ts";
 import type { SequencedBatch } from "../src/shared/kv/events/event.ts";
-import type { EventReply, EventSource, HeldByRank, KvPort, KvStats } from "../src/shared/kv/events/messages.ts";
+import type {
+	EventReply,
+	EventSource,
+	HeldRow,
+	KvPort,
+	KvQuestion,
+	KvStats,
+} from "../src/shared/kv/events/messages.ts";
 import { SchedulerCore } from "../src/shared/scheduler/core.ts";
+import { kvLookup } from "../src/shared/scheduler/kv-lookup.ts";
 import type { ReplicaState } from "../src/shared/scheduler/fleet.ts";
 import type {
 	AssignReply,
@@ -131,9 +139,9 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 		return isKnown ? this.#events.accept(source, batches) : null;
 	}
 
-	async kvLookup(model: string, catalogVersion: number, chain: Uint32Array): Promise<HeldByRank[]> {
+	async kvLookup(model: string, catalogVersion: number, question: KvQuestion): Promise<HeldRow[]> {
 		if (catalogVersion > this.#version) await this.#load(model);
-		return this.#events.lookup(chain);
+		return kvLookup(this.#core, this.#events, model, question);
 	}
 
 	async kvStats(model: string, catalogVersion: number): Promise<KvStats> {

@@ -3,13 +3,15 @@ import { afterAll, expect, test } from "vitest";
 import { ZmqEngine } from "../../clients/kv-forwarder/src/engine.ts";
 import { Forwarder } from "../../clients/kv-forwarder/src/forwarder.ts";
 import { HttpGateway } from "../../clients/kv-forwarder/src/gateway.ts";
-import type { HeldByRank, KvStats } from "../../src/shared/kv/events/messages.ts";
+import type { HeldRow, KvStats } from "../../src/shared/kv/events/messages.ts";
 import { KV_ENCODINGS } from "../simulator/options.ts";
 import type { SimulatedReplica } from "../simulator/simulator.ts";
 import { MARK, startTestGateway } from "./helpers/test-gateway.ts";
 import { until } from "./helpers/until.ts";
 
 const MODEL = "kv-model";
+/** At a pool whose replica sends no events. */
+const SILENT = "silent-model";
 const POOL_KEY = "events-key-of-the-pool";
 /** One replica for each encoding. */
 const REPLICAS = KV_ENCODINGS.map((encoding) => `pool/${encoding}`);
@@ -17,33 +19,35 @@ const REPLICAS = KV_ENCODINGS.map((encoding) => `pool/${encoding}`);
 const gateway = await startTestGateway({
 	secrets: { POOL_EVENTS: POOL_KEY },
 	key: { kv_lookup: true },
-	replicas: KV_ENCODINGS.map((encoding) => ({
-		name: `pool/${encoding}`,
-		model: MODEL,
-		speed: 50,
-		outputTokens: 20,
-		kvEvents: { encoding, topic: `kv@${encoding}@${MODEL}` },
-	})),
+	replicas: [
+		...KV_ENCODINGS.map((encoding) => ({
+			name: `pool/${encoding}`,
+			model: MODEL,
+			speed: 50,
+			outputTokens: 20,
+			kvEvents: { encoding, topic: `kv@${encoding}@${MODEL}` },
+		})),
+		{ name: "silent/a", model: SILENT, speed: 50 },
+	],
 	catalog: (urls) => ({
-		models: [
-			{
-				id: MODEL,
-				context_length: 32_768,
-				capabilities: ["chat", "completions", "token_prompts"],
-				parameters_billion: 8,
-			},
-		],
+		models: [MODEL, SILENT].map((id) => ({
+			id,
+			context_length: 32_768,
+			capabilities: ["chat", "completions", "token_prompts"],
+			parameters_billion: 8,
+		})),
 		pools: [
-			{
-				id: "pool",
-				model: MODEL,
-				engine: "vllm",
-				place: { provider: "own", region: "eu" },
-				price: { per: "gpu_hour", usd: 1 },
-				events_secret: "POOL_EVENTS",
-				replicas: [...urls].map(([name, url]) => ({ id: name.slice("pool/".length), url })),
-			},
-		],
+			{ id: "pool", model: MODEL, events_secret: "POOL_EVENTS" },
+			{ id: "silent", model: SILENT },
+		].map((pool) => ({
+			...pool,
+			engine: "vllm",
+			place: { provider: "own", region: "eu" },
+			price: { per: "gpu_hour", usd: 1 },
+			replicas: [...urls]
+				.filter(([name]) => name.startsWith(`${pool.id}/`))
+				.map(([name, url]) => ({ id: name.slice(pool.id.length + 1), url })),
+		})),
 	}),
 });
 
@@ -96,10 +100,11 @@ async function prefill({ url }: SimulatedReplica, prompt: readonly number[], mor
 }
 
 async function heldBy(name: string, prompt: readonly number[] | object): Promise<number> {
-	const asked = Array.isArray(prompt) ? { tokens: prompt } : prompt;
+	// What was sent to the replica itself has no salt.
+	const asked = Array.isArray(prompt) ? { tokens: prompt, cache_salt: null } : prompt;
 	const response = await gateway.post("/kv/lookup", { model: MODEL, ...asked });
 	expect(response.status).toBe(200);
-	const { data } = (await response.json()) as { data: readonly HeldByRank[] };
+	const { data } = (await response.json()) as { data: readonly HeldRow[] };
 	return data.find(({ replica }) => replica === name)?.tokens ?? 0;
 }
 
@@ -131,6 +136,30 @@ test("a chat is found by its messages, as the engine's own template makes them t
 	const { usage } = (await response.json()) as { usage: { prompt_tokens: number } };
 	await becomes(name, { messages }, Math.floor(usage.prompt_tokens / 16) * 16);
 	expect(await heldBy(name, { messages: [{ role: "user", content: "x" }] })).toBe(0);
+});
+
+test("a replica that sends no events is told of by what was sent there, to that tenant's key", async () => {
+	const messages = [{ role: "user", content: `${MARK} ${"other words ".repeat(500)}` }];
+	const response = await gateway.chat(SILENT, { messages, max_tokens: 1 });
+	const { usage } = (await response.json()) as { usage: { prompt_tokens: number } };
+	const ask = async (body: object, key = gateway.key) => {
+		const answer = await gateway.post("/kv/lookup", { model: SILENT, ...body }, { key });
+		return ((await answer.json()) as { data: readonly HeldRow[] }).data;
+	};
+	const [row] = await until("it is known", async () => {
+		const data = await ask({ messages });
+		return data.length > 0 && data;
+	});
+	expect(row).toMatchObject({ source: "index", replica: "silent/a" });
+	expect(row!.tokens).toBeGreaterThan(0.8 * usage.prompt_tokens);
+	expect(row!.tokens).toBeLessThan(usage.prompt_tokens);
+	const other = await gateway.createKey({ tenant: "other", kv_lookup: true });
+	expect(await ask({ messages }, other)).toEqual([]);
+	expect(await ask({ messages, cache_salt: null })).toEqual([]);
+	// A prompt of tokens likewise.
+	const tokens = promptOf(64);
+	await (await gateway.post("/completions", { model: SILENT, prompt: tokens, max_tokens: 1 })).arrayBuffer();
+	await until("the tokens are known", async () => (await ask({ tokens }))[0]?.tokens === 1_023);
 });
 
 test("a salted prompt is found with its salt only", async () => {

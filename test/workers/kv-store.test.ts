@@ -35,7 +35,13 @@ beforeAll(async () => {
 				events_secret: "POOL_ONE_EVENTS",
 				replicas: ["a", "b"].map((id) => ({ id, url: `http://${id}.one.test` })),
 			},
-			{ ...pool, id: "two", events_secret: "POOL_TWO_EVENTS", replicas: [{ id: "a", url: "http://a.two.test" }] },
+			{
+				...pool,
+				id: "two",
+				cache_salt: false,
+				events_secret: "POOL_TWO_EVENTS",
+				replicas: [{ id: "a", url: "http://a.two.test" }],
+			},
 			{ ...pool, id: "three", replicas: [{ id: "a", url: "http://a.three.test" }] },
 			{ ...pool, id: "four", events_secret: "NOT_SET", replicas: [{ id: "a", url: "http://a.four.test" }] },
 		],
@@ -109,7 +115,8 @@ function ask(body: object, as = key): Promise<Answered> {
 	});
 }
 
-const held = async (tokens: readonly number[]) => (await ask({ tokens })).body["data"];
+/** Of prompts that the engine was given without a salt. */
+const held = async (tokens: readonly number[]) => (await ask({ tokens, cache_salt: null })).body["data"];
 const stats = () => call(`/v1/kv/stats?model=${MODEL}`, { headers: { authorization: `Bearer ${key}` } });
 
 /** A fresh object: nothing of the test before. */
@@ -142,7 +149,7 @@ describe("events and look-ups", () => {
 		await send("two/a", [
 			{ seq: 0, batch: [1, [stored([1], null, TOKENS.slice(0, 16)), stored([2], 1, TOKENS.slice(16, 32), "CPU")]] },
 		]);
-		expect(await ask({ tokens: TOKENS })).toEqual({
+		expect(await ask({ tokens: TOKENS, cache_salt: null })).toEqual({
 			status: 200,
 			body: {
 				object: "kv_lookup",
@@ -150,9 +157,9 @@ describe("events and look-ups", () => {
 				block_size: 16,
 				prompt_tokens: 64,
 				data: [
-					{ replica: "one/a", dp_rank: 0, tokens: 64, tiers: { GPU: 64 } },
-					{ replica: "one/b", dp_rank: 2, tokens: 32, tiers: { GPU: 32 } },
-					{ replica: "two/a", dp_rank: 0, tokens: 32, tiers: { GPU: 16 } },
+					{ source: "events", replica: "one/a", dp_rank: 0, tokens: 64, tiers: { GPU: 64 } },
+					{ source: "events", replica: "one/b", dp_rank: 2, tokens: 32, tiers: { GPU: 32 } },
+					{ source: "events", replica: "two/a", dp_rank: 0, tokens: 32, tiers: { GPU: 16 } },
 				],
 			},
 		});
@@ -238,7 +245,10 @@ describe("events and look-ups", () => {
 		for (const replica of ["one/a", "two/a"])
 			await send(replica, [{ seq: 0, batch: [1, [stored([1], null, TOKENS.slice(0, 16))]] }]);
 		const messages = [{ role: "user", content: "hello" }];
-		expect((await ask({ messages })).body).toMatchObject({ prompt_tokens: 64, data: [{ tokens: 16 }, { tokens: 16 }] });
+		expect((await ask({ messages, cache_salt: null })).body).toMatchObject({
+			prompt_tokens: 64,
+			data: [{ tokens: 16 }, { tokens: 16 }],
+		});
 		expect(asked).toEqual([
 			{ url: "http://a.two.test/tokenize", body: { model: MODEL, messages } },
 			{ url: "http://a.one.test/tokenize", body: { model: MODEL, messages } },
@@ -250,6 +260,15 @@ describe("events and look-ups", () => {
 		});
 	});
 
+	test("without a salt in the question it is that of the key, at pools that part their caches", async () => {
+		await forget();
+		const event = (salt: string) => ["BlockStored", [1], null, TOKENS.slice(0, 16), 16, null, "GPU", null, [[salt]]];
+		await send("one/a", [{ seq: 0, batch: [1, [event("isobar:tenant:kv")]] }]);
+		await send("one/b", [{ seq: 0, batch: [1, [event("isobar:tenant:kv-plain")]] }]);
+		await send("two/a", [{ seq: 0, batch: [1, [stored([1], null, TOKENS.slice(0, 16))]] }]);
+		expect((await ask({ tokens: TOKENS })).body["data"]).toMatchObject([{ replica: "one/a" }, { replica: "two/a" }]);
+	});
+
 	test("a salted prompt is found with its salt only, an adapter's with its adapter only", async () => {
 		await forget();
 		const salted = ["BlockStored", [1], null, TOKENS.slice(0, 16), 16, null, "GPU", null, [["s1"]]];
@@ -259,7 +278,9 @@ describe("events and look-ups", () => {
 		expect(await held(TOKENS)).toEqual([]);
 		expect((await ask({ tokens: TOKENS, cache_salt: "s2" })).body["data"]).toEqual([]);
 		expect((await ask({ tokens: TOKENS, cache_salt: "s1" })).body["data"]).toMatchObject([{ replica: "one/a" }]);
-		expect((await ask({ tokens: TOKENS, lora_name: "poet" })).body["data"]).toMatchObject([{ replica: "one/b" }]);
+		expect((await ask({ tokens: TOKENS, lora_name: "poet", cache_salt: null })).body["data"]).toMatchObject([
+			{ replica: "one/b" },
+		]);
 	});
 });
 
@@ -376,7 +397,10 @@ describe("bad input", () => {
 			},
 		]);
 		const tokens = Array.from({ length: KV_LOOKUP_TOKENS_MAX }, () => 3);
-		expect((await ask({ tokens })).body).toMatchObject({ prompt_tokens: KV_LOOKUP_TOKENS_MAX, data: [{ tokens: 16 }] });
+		expect((await ask({ tokens, cache_salt: null })).body).toMatchObject({
+			prompt_tokens: KV_LOOKUP_TOKENS_MAX,
+			data: [{ tokens: 16 }],
+		});
 		const answer = await ask({ tokens: [...tokens, 3] });
 		refused(answer, 400, "invalid_request", "tokens");
 		expect(answer.body.error?.details).toMatchObject({ limit: { max: KV_LOOKUP_TOKENS_MAX } });

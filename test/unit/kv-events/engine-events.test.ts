@@ -68,7 +68,7 @@ function expectSame(
 ) {
 	const known = naive.prompts().map(({ prompt, lora }) => ({ tokens: [...prompt], lora }));
 	for (const { tokens, lora } of [...known, ...asked]) {
-		const [row] = ours.lookup(tokenChain(Uint32Array.from(tokens), lora, null));
+		const [row] = ours.lookup(() => tokenChain(Uint32Array.from(tokens), lora, null));
 		const { tokens: held, tiers } = naive.match(tokens, lora);
 		expect(row?.tokens ?? 0).toBe(held);
 		expect(TIERS.map((name) => row?.tiers[name] ?? 0)).toEqual(tiers);
@@ -198,7 +198,7 @@ describe("engine events", () => {
 			ours.accept(SOURCE, [batchOf(seq, seq, [block(1_000 + seq, 2, 100 + seq)])]);
 		}
 		const prompt = Uint32Array.from([...Array(16).fill(1), ...Array(16).fill(2), ...Array(16).fill(100 + 999)]);
-		expect(ours.lookup(tokenChain(prompt, null, null))[0]).toMatchObject({ tokens: 48 });
+		expect(ours.lookup(() => tokenChain(prompt, null, null))[0]).toMatchObject({ tokens: 48 });
 		expect(ours.stats()).toMatchObject({ entries: 64, evicted: 1_032 - 64 });
 	});
 
@@ -227,13 +227,13 @@ describe("engine events", () => {
 			batchOf(1, 2, [{ kind: "removed", ids: idsOf([2]), tier: 0, group: 0 }]),
 		]);
 		const chain = tokenChain(prompt, null, null);
-		expect(ours.lookup(chain)).toEqual([
+		expect(ours.lookup(() => chain)).toEqual([
 			{ replica: "p/a", dp_rank: 0, tokens: 32, tiers: { GPU: 32 } },
 			{ replica: "p/a", dp_rank: 3, tokens: 32, tiers: { GPU: 32 } },
 			{ replica: "p/b", dp_rank: 0, tokens: 16, tiers: { GPU: 16 } },
 		]);
 		ours.forget("p/a");
-		expect(ours.lookup(chain).map(({ replica }) => replica)).toEqual(["p/b"]);
+		expect(ours.lookup(() => chain).map(({ replica }) => replica)).toEqual(["p/b"]);
 		expect(ours.accept({ ...SOURCE, replica: "p/b" }, [batchOf(0, 9, [])])).toMatchObject({ resets: 1, next: 1 });
 		expect(emptied).toEqual(["p/b"]);
 		ours.keep(() => false);

@@ -81,16 +81,20 @@ export class EngineEvents {
 		};
 	}
 
-	/** Who holds how much of a prompt's start (`tokenChain`), the most first; those that hold nothing are left out. */
-	lookup(chain: Uint32Array): HeldByRank[] {
+	/** The replicas that send events. */
+	get replicas(): ReadonlySet<ReplicaName> {
+		return new Set([...this.#streams.values()].map(({ replica }) => replica));
+	}
+
+	/** Who holds how much of a prompt's start (`tokenChain`, which may differ by replica), the most first; those that hold
+	 *  nothing are left out. */
+	lookup(chainFor: (replica: ReplicaName) => Uint32Array): HeldByRank[] {
 		const rows: HeldByRank[] = [];
 		for (const { replica, rank, holder } of this.#streams.values()) {
-			const { tokens, tiers } = this.#blocks.match(holder, chain);
+			const { tokens, tiers } = this.#blocks.match(holder, chainFor(replica));
 			if (tokens > 0) rows.push({ replica, dp_rank: rank, tokens, tiers: byTier(tiers) });
 		}
-		return rows.sort(
-			(a, b) => b.tokens - a.tokens || (a.replica < b.replica ? -1 : a.replica > b.replica ? 1 : a.dp_rank - b.dp_rank),
-		);
+		return rows.sort(mostFirst);
 	}
 
 	/** Forgets what a replica holds, and where its sequences stand: it restarted, or is gone. */
@@ -178,6 +182,13 @@ export class EngineEvents {
 		this.#streams.delete(name);
 		this.#blocks.close(stream.holder);
 	}
+}
+
+/** Equal ones by name, so that an answer does not depend on who was heard of last. */
+function mostFirst(a: HeldByRank, b: HeldByRank): number {
+	if (a.tokens !== b.tokens) return b.tokens - a.tokens;
+	if (a.replica === b.replica) return a.dp_rank - b.dp_rank;
+	return a.replica < b.replica ? -1 : 1;
 }
 
 function byTier(values: readonly number[]): Partial<Record<Tier, Tokens>> {

@@ -1,6 +1,7 @@
 /** What crosses between `functions/kv-store` and the scheduler object that keeps the state. */
 import type { ReplicaName } from "../../scheduler/messages.ts";
 import type { Tokens } from "../../units.ts";
+import type { PrefixChain } from "../prefix-chain.ts";
 import type { SequencedBatch, Tier } from "./event.ts";
 
 /** One engine's publisher: each data-parallel rank has its own sequence and its own KV cache. */
@@ -28,6 +29,18 @@ export interface EventReply {
 	readonly unknown: number;
 }
 
+/** What somebody asks about a prompt. */
+export interface KvQuestion {
+	/** `tokenChain` of the prompt as engines see it that are told to part their caches, and of those that are not. Null: its tokens
+	 *  are not known. */
+	readonly tokens: { readonly salted: Uint32Array; readonly plain: Uint32Array } | null;
+	/** `prefixChain` of its text: for replicas that send no events. */
+	readonly prefix: PrefixChain;
+	/** Tokens in all; null: not known. */
+	readonly promptTokens: Tokens | null;
+	readonly promptBytes: number;
+}
+
 export interface HeldByRank {
 	readonly replica: ReplicaName;
 	readonly dp_rank: number;
@@ -36,6 +49,11 @@ export interface HeldByRank {
 	/** In each tier alone; tiers with none are left out. */
 	readonly tiers: Partial<Readonly<Record<Tier, Tokens>>>;
 }
+
+/** What a replica holds of a prompt: by its engine's own events, or as the scheduler believes from what it sent there. */
+export type HeldRow =
+	| ({ readonly source: "events" } & HeldByRank)
+	| { readonly source: "index"; readonly replica: ReplicaName; readonly tokens: Tokens };
 
 export interface RankStats {
 	readonly replica: ReplicaName;
@@ -72,7 +90,7 @@ export interface KvPort {
 		source: EventSource,
 		batches: readonly SequencedBatch[],
 	): Promise<EventReply | null>;
-	/** `chain`: `tokenChain` of the prompt. Those that hold something, the most first. */
-	kvLookup(model: string, catalogVersion: number, chain: Uint32Array): Promise<readonly HeldByRank[]>;
+	/** Those that hold something, the most first. */
+	kvLookup(model: string, catalogVersion: number, question: KvQuestion): Promise<readonly HeldRow[]>;
 	kvStats(model: string, catalogVersion: number): Promise<KvStats>;
 }
