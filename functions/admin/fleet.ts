@@ -19,7 +19,7 @@ export const fleetRoutes = new Hono<{ Bindings: Env }>().get("/fleet", async (c)
 		[...new Set(models.values())].map(async (model) => {
 			const asked = schedulerPlaces(model).map((place) => {
 				const scheduler: SchedulerPort = c.env.SCHEDULER.getByName(schedulerName(model.id, place));
-				return within(STATUS_SECONDS, scheduler.status(model.id, version, place)).catch(() => null);
+				return within(STATUS_SECONDS, scheduler.status(model.id, version)).catch(() => null);
 			});
 			const known = (await Promise.all(asked)).filter((status) => status !== null);
 			return [model.id, known.length > 0 ? mergedStatus(known) : null] as const;

@@ -84,6 +84,15 @@ export class Prefixes {
 		return held > 0 ? prefix![2 * held - 2]! : null;
 	}
 
+	/** The replicas that hold a beginning of the chain, and how many blocks. Changes nothing. */
+	heldBy({ replicas }: Fleet, chain: Uint32Array): { readonly replica: ReplicaName; readonly blocks: number }[] {
+		if (chain.length === 0 || this.#caches.match(chain) === 0) return [];
+		return replicas.flatMap(({ entry, cache }) => {
+			const blocks = cache ? this.#caches.held(cache) : 0;
+			return blocks > 0 ? [{ replica: entry.name, blocks }] : [];
+		});
+	}
+
 	/** The request was sent to the replica. Null where there is nothing to follow. */
 	sent({ entry, cache }: ReplicaState, request: AssignRequest, look: PrefixLook): PrefixFlight | null {
 		const { prefix: chain, session, tenant } = request;
