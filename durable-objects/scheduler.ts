@@ -1,7 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { canProbe, probeReplica } from "../src/adapters/probe.ts";
 import { D1CatalogSource } from "../src/adapters/catalog-source.ts";
-import { onProbe, onProbeSent, probeDue } from "../src/shared/admission/health.ts";
+import { awaitsProbe, onProbe, onProbeSent, probeDue } from "../src/shared/admission/health.ts";
 import { buildSnapshot } from "../src/shared/catalog/snapshot.ts";
 import type { Catalog } from "../src/shared/catalog/schema.ts";
 import { EngineEvents } from "../src/shared/kv/events/engine-events.ts";
@@ -25,10 +25,13 @@ import type {
 	SchedulerMail,
 	SchedulerPort,
 } from "../src/shared/scheduler/messages.ts";
+import { placeInName } from "../src/shared/scheduler/name.ts";
+import type { PeerSummary } from "../src/shared/scheduler/peers.ts";
 import { fleetStatus } from "../src/shared/scheduler/status.ts";
 import { settingsFrom } from "../src/shared/settings.ts";
 import { migrate } from "./sql-migrations.ts";
 import { schedulerMigrations } from "./scheduler.migrations.ts";
+import { PeerLine } from "./scheduler.peers.ts";
 import { PrefixKeeper } from "./scheduler.prefixes.ts";
 import { SchedulerStore } from "./scheduler.store.ts";
 
@@ -46,13 +49,15 @@ interface Turn {
 }
 
 /** Knows the replicas of one base model: their load, health and speed. One object per (model, region group, shard), named
- *  `model/group/shard`. Decisions are `SchedulerCore`'s; this class gives it a clock, storage and a network. */
+ *  `model/group/shard`. Decisions are `SchedulerCore`'s; this class gives it a clock, storage
+ *  and a network. */
 export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPort {
 	readonly #store: SchedulerStore;
 	readonly #core: SchedulerCore;
 	readonly #events: EngineEvents;
 	readonly #keeper: PrefixKeeper;
 	readonly #turns = new Map<string, Turn>();
+	readonly #peers: PeerLine;
 	#version = -1;
 	#loading: Promise<void> | undefined;
 	#alarmAt = 0;
@@ -76,6 +81,7 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 			onEmptied: (replica) => this.#core.prefixes.forget(replica),
 		});
 		this.#keeper = new PrefixKeeper(this.#core, this.#store, env);
+		this.#peers = new PeerLine(this.#core, env.SCHEDULER);
 		// Renewals may come before the first request that would bring the catalog.
 		const kept = this.#store.catalog();
 		if (kept) {
@@ -91,6 +97,7 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 		const reply = this.#core.assign(request, now);
 		if (reply.kind === "queued") this.#turn(request.reservation);
 		this.#look(now);
+		this.#peers.wake();
 		return { reply, bills };
 	}
 
@@ -121,6 +128,10 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 	async leave(reservation: string): Promise<void> {
 		this.#turns.delete(reservation);
 		this.#core.leave(reservation, Date.now() / 1_000);
+	}
+
+	async share(summary: PeerSummary): Promise<void> {
+		this.#peers.hear(summary);
 	}
 
 	async status(model: string, catalogVersion: number): Promise<FleetStatus> {
@@ -176,18 +187,19 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 		return turn;
 	}
 
-	/** Probes what is due, and sees to it that an alarm comes while anything is in flight, waits or is unwell. */
+	/** Probes what is due, and sees to it that an alarm comes while anything is in flight, waits or is to be probed. */
 	#look(now: number, busy = false): void {
-		let unwell = busy;
-		for (const { health } of this.#core.fleet.replicas) {
-			if (health.phase.kind === "healthy") continue;
-			unwell = true;
+		let isBusy = busy || this.#core.inFlight > 0 || this.#core.waiting > 0;
+		for (const { entry, health } of this.#core.fleet.replicas) {
+			// An engine without a health check is tried by a request, whenever one comes.
+			if (!awaitsProbe(health) || !canProbe(entry)) continue;
+			isBusy = true;
 			if (probeDue(health, now)) {
 				this.ctx.waitUntil(this.#probe(now));
 				break;
 			}
 		}
-		if (this.#alarmAt > now || (this.#core.inFlight === 0 && this.#core.waiting === 0 && !unwell)) return;
+		if (this.#alarmAt > now || !isBusy) return;
 		this.#alarmAt = now + ALARM_SECONDS;
 		this.ctx.waitUntil(this.ctx.storage.setAlarm(this.#alarmAt * 1_000));
 	}
@@ -221,9 +233,11 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 
 	#configure(model: string, version: number, catalog: Catalog): void {
 		this.#version = version;
+		const place = placeInName(this.ctx.id.name, model);
 		const known = buildSnapshot(version, catalog).models.get(model);
-		this.#core.configure(known, Date.now() / 1_000);
-		const names = new Set(known?.replicas.map(({ name }) => name));
+		this.#core.configure(known, Date.now() / 1_000, place.group);
+		this.#peers.configure(known, place);
+		const names = new Set(this.#core.fleet.names);
 		this.#events.keep((replica) => names.has(replica));
 	}
 }

@@ -3,11 +3,12 @@ import { isobarError, type IsobarError } from "../../src/shared/http/errors.ts";
 import { isRank, RANK_MAX } from "../../src/shared/kv/events/decode-batch.ts";
 import { decodePost } from "../../src/shared/kv/events/decode-post.ts";
 import type { EventFault, SequencedBatch } from "../../src/shared/kv/events/event.ts";
+import type { EventReply } from "../../src/shared/kv/events/messages.ts";
 import { KV_EVENTS_BYTES_MAX } from "../../src/shared/limits.ts";
 import { err, ok, type Result } from "../../src/shared/result.ts";
 import { replicaOf } from "./pool-key.ts";
 import { mediaType, readBytes } from "./read-bytes.ts";
-import { askScheduler } from "./scheduler.ts";
+import { askSchedulers } from "./scheduler.ts";
 
 const TYPES = {
 	"application/msgpack": "msgpack",
@@ -43,14 +44,24 @@ export async function takeEvents(
 
 	const { name, pool } = replica.value;
 	const source = { replica: name, rank: rank.value, topic };
-	const reply = await askScheduler(env, pool.model.id, (scheduler) =>
-		scheduler.kvEvents(pool.model.id, snapshot.value.version, source, batches.value),
-	);
-	if (!reply.ok) return reply;
-	if (reply.value === null) {
+	const model = snapshot.value.models.get(pool.model.id);
+	// Every shard of the group keeps them: a prompt may be looked up in any.
+	const replies =
+		model &&
+		(await askSchedulers(
+			env,
+			model,
+			(scheduler) => scheduler.kvEvents(pool.model.id, snapshot.value.version, source, batches.value),
+			pool.group,
+		));
+	if (replies && !replies.ok) return replies;
+	// One that has started anew has more to ask for than the others, which take duplicates.
+	const known = [...(replies?.value ?? [])].filter((each): each is EventReply => each !== null);
+	const reply = known.find(({ replay_from }) => replay_from !== null) ?? known[0];
+	if (!reply) {
 		return err(isobarError("replica_not_found", `The catalog no longer has the replica ${name}`));
 	}
-	return ok({ object: "kv_events", replica: name, dp_rank: rank.value, ...reply.value });
+	return ok({ object: "kv_events", replica: name, dp_rank: rank.value, ...reply });
 }
 
 /** The header's rank, or else the batches' own; they must not contradict each other. */

@@ -5,6 +5,7 @@ import type { CatalogModel, CatalogReplica } from "../../src/shared/catalog/snap
 import { isobarError, type IsobarError } from "../../src/shared/http/errors.ts";
 import { member } from "../../src/shared/http/json-members.ts";
 import { extraText, tokenIds } from "../../src/shared/kv/events/decode-event.ts";
+import { mergedRows } from "../../src/shared/kv/events/merged.ts";
 import type { KvQuestion } from "../../src/shared/kv/events/messages.ts";
 import { TOKEN_BLOCK, tokenChain } from "../../src/shared/kv/events/token-chain.ts";
 import { PREFIX_LIMITS, prefixChain, type PrefixChain } from "../../src/shared/kv/prefix-chain.ts";
@@ -14,7 +15,7 @@ import { err, ok, type Result } from "../../src/shared/result.ts";
 import { settingsFrom } from "../../src/shared/settings.ts";
 import { callerOf } from "./caller.ts";
 import { readLookup, type LookupBody } from "./lookup-body.ts";
-import { askScheduler } from "./scheduler.ts";
+import { askSchedulers } from "./scheduler.ts";
 
 const TOKENIZE_SECONDS = 3;
 /** Replicas that are asked to tokenise a text, one after another. */
@@ -45,10 +46,16 @@ export async function lookUp(request: Request, env: Env, ctx: ExecutionContext):
 		promptTokens: tokens.value?.length ?? null,
 		promptBytes: promptBytes(body),
 	};
-	const held = await askScheduler(env, id, (scheduler) => scheduler.kvLookup(id, snapshot.version, question));
+	const held = await askSchedulers(env, model.value, (scheduler) => scheduler.kvLookup(id, snapshot.version, question));
 	if (!held.ok) return held;
 	const { promptTokens: prompt_tokens } = question;
-	return ok({ object: "kv_lookup", model: id, block_size: TOKEN_BLOCK, prompt_tokens, data: held.value });
+	return ok({
+		object: "kv_lookup",
+		model: id,
+		block_size: TOKEN_BLOCK,
+		prompt_tokens,
+		data: mergedRows(held.value.flat()),
+	});
 }
 
 /** The prompt's token ids; null: a text, and no replica that could know it by its tokens. */
@@ -60,10 +67,15 @@ async function tokensOf(
 ): Promise<Result<Uint32Array | null, IsobarError>> {
 	if (tokens !== undefined) return checked(tokens);
 	const input: Tokenizable = prompt === undefined ? { messages: messages ?? [], ...(tools && { tools }) } : { prompt };
-	const stats = await askScheduler(env, model.id, (scheduler) => scheduler.kvStats(model.id, version));
+	const stats = await askSchedulers(env, model, (scheduler) => scheduler.kvStats(model.id, version));
 	if (!stats.ok) return stats;
 	// Heard of last first: that one is up.
-	const names = new Set(stats.value.ranks.map(({ replica }) => replica).reverse());
+	const names = new Set(
+		stats.value
+			.flatMap(({ ranks }) => ranks)
+			.map(({ replica }) => replica)
+			.reverse(),
+	);
 	const replicas = [...names].flatMap((name): CatalogReplica[] => model.replicas.filter((each) => each.name === name));
 	if (replicas.length === 0) return ok(null);
 	for (const replica of replicas.slice(0, TOKENIZERS_MAX)) {

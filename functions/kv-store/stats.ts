@@ -2,7 +2,8 @@ import { resolveModel } from "../../src/shared/catalog/resolve-model.ts";
 import { isobarError, type IsobarError } from "../../src/shared/http/errors.ts";
 import { err, ok, type Result } from "../../src/shared/result.ts";
 import { callerOf } from "./caller.ts";
-import { askScheduler } from "./scheduler.ts";
+import { mergedStats } from "../../src/shared/kv/events/merged.ts";
+import { askSchedulers } from "./scheduler.ts";
 
 /** `GET /v1/kv/stats?model=`: how far each engine's events were read, what it holds, and what went wrong on the way. */
 export async function readStats(
@@ -18,6 +19,6 @@ export async function readStats(
 	const model = resolveModel(snapshot, name, key);
 	if (!model.ok) return model;
 	const { id } = model.value;
-	const stats = await askScheduler(env, id, (scheduler) => scheduler.kvStats(id, snapshot.version));
-	return stats.ok ? ok({ object: "kv_stats", model: id, ...stats.value }) : stats;
+	const stats = await askSchedulers(env, model.value, (scheduler) => scheduler.kvStats(id, snapshot.version));
+	return stats.ok ? ok({ object: "kv_stats", model: id, ...mergedStats(stats.value) }) : stats;
 }
