@@ -4,7 +4,18 @@ import { D1CatalogSource } from "../src/adapters/catalog-source.ts";
 import { awaitsProbe, onProbe, onProbeSent, probeDue } from "../src/shared/admission/health.ts";
 import { buildSnapshot } from "../src/shared/catalog/snapshot.ts";
 import type { Catalog } from "../src/shared/catalog/schema.ts";
+import { EngineEvents } from "../src/shared/kv/events/engine-events.ts";
+import type { SequencedBatch } from "../src/shared/kv/events/event.ts";
+import type {
+	EventReply,
+	EventSource,
+	HeldRow,
+	KvPort,
+	KvQuestion,
+	KvStats,
+} from "../src/shared/kv/events/messages.ts";
 import { SchedulerCore } from "../src/shared/scheduler/core.ts";
+import { kvLookup } from "../src/shared/scheduler/kv-lookup.ts";
 import type { ReplicaState } from "../src/shared/scheduler/fleet.ts";
 import type {
 	AssignReply,
@@ -14,10 +25,13 @@ import type {
 	SchedulerMail,
 	SchedulerPort,
 } from "../src/shared/scheduler/messages.ts";
+import { placeInName } from "../src/shared/scheduler/name.ts";
+import type { PeerSummary } from "../src/shared/scheduler/peers.ts";
 import { fleetStatus } from "../src/shared/scheduler/status.ts";
 import { settingsFrom } from "../src/shared/settings.ts";
 import { migrate } from "./sql-migrations.ts";
 import { schedulerMigrations } from "./scheduler.migrations.ts";
+import { PeerLine } from "./scheduler.peers.ts";
 import { PrefixKeeper } from "./scheduler.prefixes.ts";
 import { SchedulerStore } from "./scheduler.store.ts";
 
@@ -35,12 +49,15 @@ interface Turn {
 }
 
 /** Knows the replicas of one base model: their load, health and speed. One object per (model, region group, shard), named
- *  `model/group/shard`. Decisions are `SchedulerCore`'s; this class gives it a clock, storage and a network. */
-export class Scheduler extends DurableObject<Env> implements SchedulerPort {
+ *  `model/group/shard`. Decisions are `SchedulerCore`'s; this class gives it a clock, storage
+ *  and a network. */
+export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPort {
 	readonly #store: SchedulerStore;
 	readonly #core: SchedulerCore;
+	readonly #events: EngineEvents;
 	readonly #keeper: PrefixKeeper;
 	readonly #turns = new Map<string, Turn>();
+	readonly #peers: PeerLine;
 	#version = -1;
 	#loading: Promise<void> | undefined;
 	#alarmAt = 0;
@@ -52,13 +69,19 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort {
 		migrate(ctx.storage, schedulerMigrations);
 		this.#store = new SchedulerStore(ctx.storage);
 		const learned = this.#store.learned();
+		const settings = settingsFrom(env.SETTINGS);
 		this.#core = new SchedulerCore({
-			settings: settingsFrom(env.SETTINGS),
+			settings,
 			rng: Math.random,
 			onTurn: (reservation, reply) => this.#turn(reservation).resolve(reply),
 			...(learned && { learned }),
 		});
+		this.#events = new EngineEvents({
+			blocksMax: settings.kvEventBlocksMax,
+			onEmptied: (replica) => this.#core.prefixes.forget(replica),
+		});
 		this.#keeper = new PrefixKeeper(this.#core, this.#store, env);
+		this.#peers = new PeerLine(this.#core, env.SCHEDULER);
 		// Renewals may come before the first request that would bring the catalog.
 		const kept = this.#store.catalog();
 		if (kept) {
@@ -74,6 +97,7 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort {
 		const reply = this.#core.assign(request, now);
 		if (reply.kind === "queued") this.#turn(request.reservation);
 		this.#look(now);
+		this.#peers.wake();
 		return { reply, bills };
 	}
 
@@ -106,9 +130,34 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort {
 		this.#core.leave(reservation, Date.now() / 1_000);
 	}
 
+	async share(summary: PeerSummary): Promise<void> {
+		this.#peers.hear(summary);
+	}
+
 	async status(model: string, catalogVersion: number): Promise<FleetStatus> {
 		if (catalogVersion > this.#version) await this.#load(model);
 		return fleetStatus(this.#core, Date.now() / 1_000);
+	}
+
+	async kvEvents(
+		model: string,
+		catalogVersion: number,
+		source: EventSource,
+		batches: readonly SequencedBatch[],
+	): Promise<EventReply | null> {
+		if (catalogVersion > this.#version) await this.#load(model);
+		const isKnown = this.#core.fleet.replicas.some(({ entry }) => entry.name === source.replica);
+		return isKnown ? this.#events.accept(source, batches) : null;
+	}
+
+	async kvLookup(model: string, catalogVersion: number, question: KvQuestion): Promise<HeldRow[]> {
+		if (catalogVersion > this.#version) await this.#load(model);
+		return kvLookup(this.#core, this.#events, model, question);
+	}
+
+	async kvStats(model: string, catalogVersion: number): Promise<KvStats> {
+		if (catalogVersion > this.#version) await this.#load(model);
+		return this.#events.stats();
 	}
 
 	override async alarm(): Promise<void> {
@@ -184,6 +233,11 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort {
 
 	#configure(model: string, version: number, catalog: Catalog): void {
 		this.#version = version;
-		this.#core.configure(buildSnapshot(version, catalog).models.get(model), Date.now() / 1_000);
+		const place = placeInName(this.ctx.id.name, model);
+		const known = buildSnapshot(version, catalog).models.get(model);
+		this.#core.configure(known, Date.now() / 1_000, place.group);
+		this.#peers.configure(known, place);
+		const names = new Set(this.#core.fleet.names);
+		this.#events.keep((replica) => names.has(replica));
 	}
 }

@@ -5,7 +5,6 @@ import type { Attempt, RequestRecord } from "../../src/shared/ledger/messages.ts
 import { chargeOf, type Charge } from "../../src/shared/money/charge.ts";
 import type { Explanation, Outcome } from "../../src/shared/scheduler/messages.ts";
 import type { Seconds } from "../../src/shared/units.ts";
-import { schedulerName } from "../../src/shared/scheduler/name.ts";
 import type { Admitted } from "./admit.ts";
 import type { Choice } from "./choose.ts";
 import type { Failure } from "./failure.ts";
@@ -45,10 +44,10 @@ export function endAttempt(
 	outcome: Outcome,
 	billed: (share: Seconds | null) => void,
 ): void {
-	const { isolate, model } = admitted;
+	const { isolate } = admitted;
 	const { choice, failure, usage } = attempt;
 	isolate.replicas.exit(choice.replica.replica, failure !== null);
-	isolate.post.mailbox(schedulerName(model.id), Date.now() / 1_000).ended(
+	isolate.post.mailbox(choice.scheduler, Date.now() / 1_000).ended(
 		{
 			reservation: choice.reservation,
 			...(choice.decidedBy === "fallback" && { replica: choice.replica.replica }),

@@ -1,21 +1,25 @@
+import { admits } from "../admission/health.ts";
 import { expectedWait } from "../admission/expected-wait.ts";
 import { Recent } from "../admission/recent.ts";
 import { ENDED_MAX, ENDED_SECONDS, ReservationBook, type Load, type Reservation } from "../admission/reservations.ts";
 import { ServiceRates } from "../admission/service-rates.ts";
 import { WaitingRoom, type WaitingEntry } from "../admission/waiting-room.ts";
-import type { CatalogModel, CatalogPool } from "../catalog/snapshot.ts";
+import type { CatalogModel } from "../catalog/snapshot.ts";
 import { isobarError, type IsobarError } from "../http/errors.ts";
 import { rates, snapshotReplicaModel } from "../perf/replica-model.ts";
 import type { Settings } from "../settings.ts";
 import type { Seconds } from "../units.ts";
 import { candidatesOf, freeReplicas, placesOf } from "./candidates.ts";
-import { decide, roomSeconds, type Circumstances, type Decision } from "./decide.ts";
+import { decide, roomSeconds, type Decision } from "./decide.ts";
 import { Fleet, type ReplicaState } from "./fleet.ts";
 import { billOf, judge, learn, type Flight } from "./flights.ts";
 import { createEstimators, type Estimators } from "./estimators.ts";
 import type { LearnedReplica, LearnedState } from "./learned.ts";
 import type { AssignReply, AssignRequest, Bill, Ended, Renewal, ReplicaName, SchedulerMail } from "./messages.ts";
-import { Prefixes, type PrefixLook } from "./prefixes.ts";
+import { Abroad } from "./abroad.ts";
+import { Peers, plusLoad, type PeerReplica, type PeerSummary } from "./peers.ts";
+import { placingOf, type Placing } from "./placing.ts";
+import { Prefixes } from "./prefixes.ts";
 import { overloaded, refusalOf } from "./refusals.ts";
 
 export type SchedulerSettings = Pick<
@@ -31,10 +35,6 @@ export interface SchedulerOptions {
 	readonly learned?: LearnedState;
 	/** A request that stood in the waiting room has its answer. */
 	readonly onTurn: (reservation: string, reply: AssignReply) => void;
-}
-
-interface Placing extends Circumstances {
-	readonly look: PrefixLook;
 }
 
 const FULL = {
@@ -58,6 +58,8 @@ export class SchedulerCore {
 	readonly #book = new ReservationBook();
 	readonly #room: WaitingRoom<AssignRequest>;
 	readonly #flights = new Map<string, Flight & { readonly reply: AssignReply }>();
+	readonly #siblings = new Peers();
+	readonly #abroad = new Abroad();
 	/** Of what ended: whoever did not get the answer asks again. */
 	readonly #bills = new Recent<Bill>(ENDED_SECONDS, ENDED_MAX);
 	#model: CatalogModel | undefined;
@@ -80,22 +82,46 @@ export class SchedulerCore {
 		return this.#room.size;
 	}
 
-	load(replica: ReplicaName, now: Seconds): Load {
+	/** What this scheduler alone has in flight there. */
+	ownLoad(replica: ReplicaName, now: Seconds): Load {
 		return this.#book.load(replica, now);
 	}
 
-	/** Takes over the catalog's view of this model; undefined when the catalog no longer has it. */
-	configure(model: CatalogModel | undefined, now: Seconds): void {
+	/** What this scheduler and, as far as they have told, its siblings have in flight there. */
+	load(replica: ReplicaName, now: Seconds): Load {
+		return plusLoad(this.#book.load(replica, now), this.#siblings.load(replica, now));
+	}
+
+	/** Takes over the catalog's view of this model; undefined when the catalog no longer has it. `group`: whose pools this
+	 *  scheduler has; absent, all. */
+	configure(model: CatalogModel | undefined, now: Seconds, group?: string): void {
 		this.#model = model;
-		this.fleet.configure(model?.replicas ?? [], this.#options.settings.retryShareMax, this.#options.learned, now);
+		const own = model?.replicas.filter(({ pool }) => group === undefined || pool.group === group) ?? [];
+		this.fleet.configure(own, this.#options.settings.retryShareMax, this.#options.learned, now);
 		this.prefixes.configure(this.fleet, this.#options.learned);
-		this.#serviceRates.clear();
-		if (this.#room.size === 0) return;
-		this.#room.regroup(({ payload }) => {
-			const candidates = candidatesOf(this.#decide(payload, now).decision.explanation);
-			this.#serviceRates.observe(candidates, true, now);
-			return candidates;
+		this.#regroup(now);
+		if (group !== undefined) this.#abroad.configure(model, group, now);
+	}
+
+	/** Another scheduler of this model tells what it has in flight: a sibling of the same group, or one of another group. */
+	hear(summary: PeerSummary, from: "sibling" | "abroad", now: Seconds): void {
+		if (from === "sibling") this.#siblings.hear(summary, now);
+		else this.#abroad.hear(summary, now);
+	}
+
+	/** What to tell siblings (this scheduler's own load) or other groups (the whole load, and what was learned). */
+	summary(from: string, to: "sibling" | "abroad", now: Seconds): PeerSummary {
+		const replicas = this.fleet.replicas.flatMap(({ entry, health, model }): PeerReplica[] => {
+			const { name, maxConcurrency } = entry;
+			if (to === "sibling") {
+				const load = this.#book.load(name, now);
+				return load.inFlight > 0 ? [{ ...loadOf(load), replica: name, open: true }] : [];
+			}
+			const load = this.load(name, now);
+			const open = load.inFlight < admits(health, maxConcurrency, now).limit;
+			return [{ ...loadOf(load), replica: name, open, model: snapshotReplicaModel(model) }];
 		});
+		return { from, replicas };
 	}
 
 	/** Everything learned so far, for `SchedulerOptions.learned`. */
@@ -131,11 +157,11 @@ export class SchedulerCore {
 			);
 
 		const { circumstances, decision } = this.#decide(request, now);
+		const group = request.referred ? undefined : this.#abroad.better(request, circumstances, decision.score, now);
 		// Who waits has just been given what there was for him: what is free now is of no use to anybody there.
-		if (decision.ranked.length > 0) {
-			this.#left(this.#room.leave(request.reservation), now);
-			return this.#place(request, decision, circumstances, 0, now);
-		}
+		if (group !== undefined || decision.ranked.length > 0) this.#left(this.#room.leave(request.reservation), now);
+		if (group !== undefined) return { kind: "elsewhere", group };
+		if (decision.ranked.length > 0) return this.#place(request, decision, circumstances, 0, now);
 		const refusal = refusalOf(decision, request, model, circumstances);
 		if (refusal) return { kind: "refused", error: refusal, explanation: decision.explanation };
 		return this.#queue(request, decision, circumstances, now);
@@ -203,31 +229,7 @@ export class SchedulerCore {
 	}
 
 	#circumstances(request: AssignRequest, now: Seconds): Placing {
-		const { roundTrips, outputLengths, bytesPerToken } = this.estimators;
-		const model = this.#model?.id ?? request.model;
-		const ratio = bytesPerToken.ratio(model);
-		const estimate = Math.ceil(request.promptBytes / ratio);
-		const promptTokens = Math.max(1, Math.min(estimate, request.promptTokensMax));
-		const look = this.prefixes.look(request, ratio);
-		// The replicas of a pool stand together.
-		let pool: CatalogPool | undefined;
-		let roundTrip = 0;
-		return {
-			look,
-			session: look.session,
-			promptTokens,
-			outputTokens:
-				request.outputTokensMax === 0 ? 0 : outputLengths.predict(model, request.key, request.outputTokensMax),
-			load: (replica) => this.#book.load(replica.entry.name, now),
-			roundTrip: ({ entry }) => {
-				if (entry.pool !== pool) {
-					pool = entry.pool;
-					roundTrip = roundTrips.expected(request.edge, pool.id, pool.pool.place.round_trip_ms / 1_000, now);
-				}
-				return roundTrip;
-			},
-			cached: (replica) => this.prefixes.cached(replica, look, promptTokens),
-		};
+		return placingOf(request, this.#model?.id ?? request.model, this.estimators, this.prefixes, this, now);
 	}
 
 	#place(
@@ -241,12 +243,12 @@ export class SchedulerCore {
 		const chosen = decision.ranked[0]!;
 		const replica = this.fleet.get(chosen.replica)!;
 		const { promptTokens, outputTokens } = circumstances;
-		const before = this.#book.load(chosen.replica, now);
+		const before = this.load(chosen.replica, now);
 		const { pendingTokens } = before;
 		const running = before.inFlight + 1;
 		const cachedTokens = chosen.expectedCachedTokens ?? 0;
 		const uncachedTokens = promptTokens - cachedTokens;
-		const room = roomSeconds(rates(replica.model, now), before, uncachedTokens + outputTokens);
+		const room = roomSeconds(replica.roomTokens, before, uncachedTokens + outputTokens, rates(replica.model, now));
 		// A streamed answer says when it has begun; if that word is lost, it is taken as begun some time later.
 		const expectedStart = request.stream ? now + 10 + 4 * chosen.expectedTtft : now + chosen.expectedTtft;
 		const reserved = this.#book.reserve({
@@ -332,7 +334,7 @@ export class SchedulerCore {
 
 	/** Gives free places to those whose turn it is, until nobody who waits has a use for what is left. */
 	#giveTurns(now: Seconds): void {
-		const load = ({ entry }: ReplicaState): Load => this.#book.load(entry.name, now);
+		const load = ({ entry }: ReplicaState): Load => this.load(entry.name, now);
 		while (this.#room.size > 0) {
 			let placed: { circumstances: Placing; decision: Decision } | undefined;
 			const entry = this.#room.next(
@@ -350,6 +352,17 @@ export class SchedulerCore {
 			const reply = this.#place(entry.payload, placed.decision, placed.circumstances, now - entry.enqueuedAt, now);
 			this.#options.onTurn(entry.id, reply);
 		}
+	}
+
+	/** Who waits may be able to use other replicas now, and they are numbered anew. */
+	#regroup(now: Seconds): void {
+		this.#serviceRates.clear();
+		if (this.#room.size === 0) return;
+		this.#room.regroup(({ payload }) => {
+			const candidates = candidatesOf(this.#decide(payload, now).decision.explanation);
+			this.#serviceRates.observe(candidates, true, now);
+			return candidates;
+		});
 	}
 
 	/** Somebody has left the waiting room. */
@@ -434,4 +447,10 @@ export class SchedulerCore {
 
 function refused(error: IsobarError): AssignReply {
 	return { kind: "refused", error, explanation: NO_DECISION };
+}
+
+/** A load as plain data: the book's own changes under whoever keeps it. */
+function loadOf(load: Load): Load {
+	const { inFlight, pendingTokens, decoding, heldTokens, residentTokens, outputTokens } = load;
+	return { inFlight, pendingTokens, decoding, heldTokens, residentTokens, outputTokens };
 }
