@@ -298,7 +298,7 @@ export class SchedulerCore {
 			id,
 			tenant,
 			priority: policy.priority,
-			weight: 1,
+			weight: policy.fairWeight ?? 1,
 			cost: circumstances.promptTokens + circumstances.outputTokens,
 			candidates,
 			deadline: now + policy.waitingMax,
