@@ -407,7 +407,7 @@ export class SchedulerCore {
 			learn(flight, ended, this.#book.load(replica.entry.name, now).inFlight + 1, this.estimators, now);
 			this.#requestSeconds += 0.02 * (now - flight.assignedAt - this.#requestSeconds);
 		}
-		return billOf(replica, reservation, now);
+		return billOf(replica, reservation, now, flight ? undefined : booked?.reservedAt);
 	}
 
 	/** Ends a request that the fallback had sent to `name`, whatever was decided for it here meanwhile. It tells of that
@@ -427,7 +427,7 @@ export class SchedulerCore {
 		if (!replica) return undefined;
 		judge(replica, now - ended.seconds, ended, now, this.#options.rng());
 		// Without a booking there its share of GPU time was not measured.
-		return booked?.replica === name ? billOf(replica, reservation, now) : undefined;
+		return booked?.replica === name ? billOf(replica, reservation, now, booked.reservedAt) : undefined;
 	}
 
 	/** The fallback had sent it elsewhere, where it is computed unless that is unknown. */

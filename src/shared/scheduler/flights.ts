@@ -80,7 +80,8 @@ export function learn(flight: Flight, ended: Ended, running: number, estimators:
 		observeTpot(replica.model, { running: batch, outputTokens: output, decodeSeconds: decode * scale }, now);
 }
 
-/** The flight's share of GPU time; undefined for pools that were never priced by time. */
-export function billOf({ meter }: ReplicaState, reservation: string, now: Seconds): Bill | undefined {
-	return meter ? { reservation, seconds: meter.end(reservation, now) } : undefined;
+/** The flight's share of GPU time; undefined for pools that were never priced by time. `since`: when it was reserved, if only a
+ *  renewal has told of it. */
+export function billOf({ meter }: ReplicaState, reservation: string, now: Seconds, since?: Seconds): Bill | undefined {
+	return meter ? { reservation, seconds: meter.end(reservation, now, since) } : undefined;
 }
