@@ -4,6 +4,7 @@ import { chmod, mkdir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
 import { join, sep } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import * as z from "zod";
+import { isRunning } from "./process-state.ts";
 
 const credentials = z.object({
 	admin_token: z.string(),
@@ -35,7 +36,7 @@ export class DemoState {
 		await mkdir(this.directory, { recursive: true, mode: 0o700 });
 		if (existsSync(this.#lock)) {
 			const [starter = 0, workerd = 0] = (await readFile(this.#lock, "utf8")).split("\n").map(Number);
-			if (isRunning(starter)) return starter;
+			if (starter !== process.pid && isRunning(starter)) return starter;
 			if (isRunning(workerd) && !(await endOrphan(workerd, this.worker))) return workerd;
 		}
 		await writeFile(this.#lock, `${process.pid}\n`);
@@ -102,15 +103,5 @@ function linkOf(path: string): string {
 		return readlinkSync(path);
 	} catch {
 		return "";
-	}
-}
-
-function isRunning(pid: number): boolean {
-	if (!Number.isInteger(pid) || pid <= 0 || pid === process.pid) return false;
-	try {
-		process.kill(pid, 0);
-		return true;
-	} catch (error) {
-		return error instanceof Error && "code" in error && error.code === "EPERM";
 	}
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { PROJECT } from "../../scripts/bundle.ts";
+import { isRunning } from "../../scripts/process-state.ts";
 
 interface Started {
 	readonly child: ChildProcess;
@@ -55,14 +56,6 @@ async function start(): Promise<Started> {
 async function pids(): Promise<number[]> {
 	const text = await readFile(join(directory, "pid"), "utf8").catch(() => "");
 	return text.trim().split("\n").filter(Boolean).map(Number);
-}
-
-function isRunning(pid: number): boolean {
-	try {
-		return process.kill(pid, 0);
-	} catch {
-		return false;
-	}
 }
 
 function stream({ url, key }: Started, tokens: number): Promise<Response> {
