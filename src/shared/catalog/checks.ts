@@ -131,7 +131,7 @@ function checkDeployment(pool: Pool, path: string, context: Context, found: Find
 			message: `${pool.secret} is the gateway's own and is not sent to pools`,
 		});
 	} else if (!context.hasSecret(pool.secret)) {
-		const message = `the secret ${pool.secret} is not set; set it with: wrangler secret put ${pool.secret}`;
+		const message = `the secret ${pool.secret} is not set; set it with: wrangler secret put ${pool.secret} (for npm start: a line ${pool.secret}=… in .dev.vars, and start again)`;
 		found.missingSecrets.push({ path: `${path}.secret`, message });
 	}
 }

@@ -15,8 +15,8 @@ export const policySchema = z.strictObject({
 	/** v_slo: what a second over the goal costs, in USD. Default: ten times v. */
 	late_second_usd: z.number().nonnegative().max(10_000).optional(),
 	priority: z.enum(PRIORITIES).default("standard"),
-	/** How long a request may stand in the waiting room. Default: the deployment's. */
-	waiting_seconds_max: z.number().positive().max(600).optional(),
+	/** How long a request may stand in the waiting room; 0: not at all. Default: the deployment's. */
+	waiting_seconds_max: z.number().nonnegative().max(600).optional(),
 	/** Pools elsewhere are no candidates. Absent: anywhere. */
 	regions: z.array(z.string().min(1).max(64)).min(1).max(64).optional(),
 	/** Keys that name the same group, of whatever tenants, share cached prefixes: each can then learn from the time to the

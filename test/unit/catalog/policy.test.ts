@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { policySchema } from "../../../src/shared/catalog/keys.ts";
-import { policyFor } from "../../../src/shared/catalog/policy.ts";
+import { overridesSchema, policyFor } from "../../../src/shared/catalog/policy.ts";
 
 const key = (change = {}) => policySchema.parse(change);
 
@@ -38,4 +38,5 @@ test("hard limits are only narrowed", () => {
 	expect(
 		policyFor(policy, { regions: ["ap"], price_ceiling_usd: 0.01, waiting_seconds_max: 1, priority: "batch" }, 30),
 	).toMatchObject({ regions: [], priceCeiling: 0.01, waitingMax: 1, priority: "batch" });
+	expect(policyFor(policy, overridesSchema.parse({ waiting_seconds_max: 0 }), 30)).toMatchObject({ waitingMax: 0 });
 });
