@@ -2,7 +2,6 @@ import { catalogSchema, type Catalog } from "../src/shared/catalog/schema.ts";
 import type { EngineMark } from "../src/shared/kv/engine-mark.ts";
 import type { StoredPrefixes } from "../src/shared/kv/replica-caches.ts";
 import type { ReplicaName } from "../src/shared/scheduler/messages.ts";
-import type { SchedulerPlace } from "../src/shared/scheduler/name.ts";
 import type { LearnedState } from "../src/shared/scheduler/learned.ts";
 import { SQLITE_ROW_BYTES_MAX } from "../src/shared/limits.ts";
 
@@ -11,8 +10,6 @@ export interface KeptCatalog {
 	/** The model that this object schedules. */
 	readonly model: string;
 	readonly catalog: Catalog;
-	/** Absent in what older versions kept. */
-	readonly place?: SchedulerPlace | undefined;
 }
 
 /** What a scheduler keeps over its eviction: the last catalog it saw, and what it has learned. */

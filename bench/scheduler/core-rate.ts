@@ -3,7 +3,6 @@ import { buildSnapshot } from "../../src/shared/catalog/snapshot.ts";
 import { SchedulerCore } from "../../src/shared/scheduler/core.ts";
 import type { Ended } from "../../src/shared/scheduler/messages.ts";
 import { settingsFrom } from "../../src/shared/settings.ts";
-import { median } from "../lib/statistics.ts";
 import { Conversations } from "./conversations.ts";
 import { cpuMicroseconds } from "./cpu-time.ts";
 import { BLOCKS_PER_REPLICA, catalogOf, MODEL, requestOf } from "./fleet.ts";
@@ -12,7 +11,7 @@ export interface CoreRate {
 	readonly replicas: number;
 	/** Blocks that the index held while it was measured. */
 	readonly blocks: number;
-	/** Median over the rounds, microseconds of CPU. */
+	/** Mean microseconds of CPU. */
 	readonly assign: number;
 	readonly end: number;
 }
@@ -65,8 +64,8 @@ export function measureCore(replicas: number, { rounds, batch }: CoreEffort, see
 	};
 	const chainsOf = (count: number) => Array.from({ length: count }, () => conversations.next());
 	assign(chainsOf(IN_FLIGHT * replicas));
-	const assigns: number[] = [];
-	const ends: number[] = [];
+	let assigning = 0;
+	let ending = 0;
 	// As many rounds again, unmeasured, until the compiler has done its work.
 	for (let round = -rounds; round < rounds; round++) {
 		const chains = chainsOf(batch);
@@ -75,8 +74,9 @@ export function measureCore(replicas: number, { rounds, batch }: CoreEffort, see
 		const assigned = cpuMicroseconds();
 		for (const ended of flying.splice(0, batch)) core.mail({ first: [], renewals: [], ended: [ended] }, now);
 		if (round < 0) continue;
-		assigns.push((assigned - began) / batch);
-		ends.push((cpuMicroseconds() - assigned) / batch);
+		assigning += assigned - began;
+		ending += cpuMicroseconds() - assigned;
 	}
-	return { replicas, blocks: core.prefixes.statistics().blocks, assign: median(assigns), end: median(ends) };
+	const { blocks } = core.prefixes.statistics();
+	return { replicas, blocks, assign: assigning / (rounds * batch), end: ending / (rounds * batch) };
 }

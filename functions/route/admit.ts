@@ -2,13 +2,12 @@ import { isolateAuthenticator } from "../../src/adapters/authenticate.ts";
 import { isolateCatalog, type WaitUntil } from "../../src/adapters/catalog-cache.ts";
 import type { Key } from "../../src/shared/catalog/keys.ts";
 import { policyFor } from "../../src/shared/catalog/policy.ts";
-import { findModel, type CatalogModel } from "../../src/shared/catalog/snapshot.ts";
+import { resolveModel } from "../../src/shared/catalog/resolve-model.ts";
+import type { CatalogModel } from "../../src/shared/catalog/snapshot.ts";
 import { isobarError, type IsobarError } from "../../src/shared/http/errors.ts";
 import { isLimited, limitsOf } from "../../src/shared/ledger/limits.ts";
 import type { Amount, KeyLimits } from "../../src/shared/ledger/messages.ts";
 import { nanoFromUsd } from "../../src/shared/money/nano.ts";
-import { worstCase } from "../../src/shared/money/pricing.ts";
-import { worstSeconds } from "../../src/shared/perf/worst-seconds.ts";
 import { err, ok, type Result } from "../../src/shared/result.ts";
 import type { AssignPolicy, Endpoint } from "../../src/shared/scheduler/messages.ts";
 import type { Seconds, Tokens } from "../../src/shared/units.ts";
@@ -20,6 +19,7 @@ import { readRequest, type RoutedRequest } from "./read-request.ts";
 import { refusalError } from "./refusal-error.ts";
 import { edgeOf, requestSchedulers, type Edge, type RequestSchedulers } from "./schedulers.ts";
 import type { Hold } from "./wallet.ts";
+import { worstNano } from "./worst-nano.ts";
 
 /** A request that may be sent: it is who it says, can be understood, and its cost is reserved. */
 export interface Admitted {
@@ -74,14 +74,10 @@ export async function admit(
 	// A prompt that is longer than every context is never sent, so it need not be paid for.
 	const promptTokensMax = Math.max(1, Math.min(request.promptTokensMax, request.prompts * model.longestContext));
 	const outputTokensMax = choiceTokensMax * request.choices;
+	const policy = policyFor(key.policy, request.overrides, settings.waitingSecondsMax);
+	const sizes = { choiceTokensMax, outputTokensMax, timeout: settings.totalTimeoutSeconds };
 	const need: Amount = {
-		nano: Math.max(
-			0,
-			...model.pools.map((pool) => {
-				const seconds = worstSeconds(pool, promptTokensMax, choiceTokensMax, settings.totalTimeoutSeconds);
-				return worstCase(pool.pricing, promptTokensMax, outputTokensMax, seconds);
-			}),
-		),
+		nano: worstNano(model, request, policy, sizes),
 		requests: 1,
 		tokens: promptTokensMax + outputTokensMax,
 		slots: 1,
@@ -96,7 +92,7 @@ export async function admit(
 		request,
 		model,
 		catalogVersion: snapshot.value.version,
-		policy: policyFor(key.policy, request.overrides, settings.waitingSecondsMax),
+		policy,
 		prefix: requestPrefix(request, http.headers, model, key, settings.prefixBlockBytes),
 		edge,
 		schedulers: requestSchedulers(request, model, snapshot.value, edge),
@@ -105,20 +101,6 @@ export async function admit(
 		hold: held.value,
 		startedAt,
 	});
-}
-
-/** The model that a key may name under this name or alias. */
-export function resolveModel(
-	snapshot: Parameters<typeof findModel>[0],
-	name: string,
-	key: Key,
-): Result<CatalogModel, IsobarError> {
-	const allowed = key.allowed_models;
-	const mayUse = (id: string): boolean => allowed === undefined || allowed.includes(id);
-	const found = findModel(snapshot, name, mayUse);
-	if (!found.ok || mayUse(found.value.id)) return found;
-	const message = `The key ${key.id} may not use the model ${JSON.stringify(found.value.id)}; it may use: ${allowed?.join(", ")}.`;
-	return err(isobarError("model_not_allowed", message, { param: "model", details: { allowed } }));
 }
 
 /** What is injected as `max_tokens`: the key's default, no more than fits beside the prompt where that can be foreseen. */

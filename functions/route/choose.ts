@@ -66,7 +66,7 @@ export async function choose(
 	let refusal: Refused | undefined;
 	for (;;) {
 		const place = { group, shard };
-		const request = assignRequest(admitted, attempt, exclude, place, asked.size > 0);
+		const request = assignRequest(admitted, attempt, exclude, asked.size > 0);
 		asked.add(group);
 		const reply = await ask(admitted, request, place, env, client, timer);
 		if (reply === "client_gone") return err(reply);
@@ -199,7 +199,6 @@ function assignRequest(
 	admitted: Admitted,
 	attempt: number,
 	exclude: readonly ReplicaName[],
-	place: SchedulerPlace,
 	referred: boolean,
 ): AssignRequest {
 	const { id, key, model, request, policy, catalogVersion, prefix, edge } = admitted;
@@ -221,7 +220,6 @@ function assignRequest(
 		exclude,
 		edge: edge.name,
 		retry: attempt > 1,
-		place,
 		...(referred && { referred }),
 		prefix: prefix.chain.words,
 		prefixUnit: prefix.chain.unit,

@@ -4,6 +4,7 @@ import { editMembers, type MemberChanges } from "../../src/shared/http/edit-memb
 import { splice } from "../../src/shared/http/splice.ts";
 import type { Endpoint } from "../../src/shared/scheduler/messages.ts";
 import type { Admitted } from "./admit.ts";
+import { connectionNames } from "./connection-names.ts";
 import { HOP_HEADER } from "./hop.ts";
 import { cacheSalt } from "./prefix.ts";
 import type { UpstreamCall } from "./upstream.ts";
@@ -14,9 +15,10 @@ const PATHS: Record<Endpoint, string> = {
 	embeddings: "/v1/embeddings",
 };
 
-/** Headers that say something about the way to us, or that are ours, or that this call sets anew. */
+/** Headers that say something about the way to us, or that are ours, or that this call sets anew; or that would choose an
+ *  account of the operator's. */
 const DROPPED =
-	/^(host|connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|content-length|accept-encoding|expect|authorization|api-key|x-api-key|cookie|forwarded|x-forwarded-.*|x-real-ip|true-client-ip|cf-.*|cdn-loop|x-isobar-.*)$/;
+	/^(host|connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|content-length|accept-encoding|expect|authorization|api-key|x-api-key|cookie|openai-organization|openai-project|forwarded|x-forwarded-.*|x-real-ip|true-client-ip|cf-.*|cdn-loop|x-isobar-.*)$/;
 
 /** The call that a replica gets: the client's bytes with only those members changed that must be. */
 export function upstreamCall(
@@ -29,6 +31,7 @@ export function upstreamCall(
 	const { request, id } = admitted;
 	const headers = new Headers();
 	for (const [name, value] of clientHeaders) if (!DROPPED.test(name)) headers.set(name, value);
+	for (const name of connectionNames(clientHeaders)) headers.delete(name);
 	headers.set("content-type", "application/json");
 	// So that what the pool answers is what the client gets, byte for byte.
 	headers.set("accept-encoding", "identity");

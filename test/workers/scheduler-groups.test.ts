@@ -78,7 +78,7 @@ describe("region groups", () => {
 		// An edge that is named counts before its continent.
 		expect(await ask({ colo: "LHR", continent: "EU" })).toMatchObject({ status: 200, pool: "texas" });
 		const europe = env.SCHEDULER.getByName(schedulerName(MODEL, { group: "europe", shard: 0 }));
-		const { replicas } = await europe.status(MODEL, 1, { group: "europe", shard: 0 });
+		const { replicas } = await europe.status(MODEL, 1);
 		expect(replicas.map(({ replica }) => replica)).toEqual(["paris/a"]);
 	});
 
@@ -122,7 +122,7 @@ describe("shards", () => {
 			Promise.all(
 				shards.map(async (place) => {
 					const stub = env.SCHEDULER.getByName(schedulerName(SHARDED, place));
-					return (await stub.status(SHARDED, 1, place)).in_flight;
+					return (await stub.status(SHARDED, 1)).in_flight;
 				}),
 			);
 		const each = await inFlight();

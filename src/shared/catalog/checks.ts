@@ -124,15 +124,21 @@ function checkDeployment(pool: Pool, path: string, context: Context, found: Find
 		const message = `unknown GPU type ${JSON.stringify(pool.gpu.type)}: until its speed is learned, a guess is used`;
 		found.warnings.push({ path: `${path}.gpu.type`, message });
 	}
-	if (pool.secret === undefined) return;
-	if (OWN_SECRETS.has(pool.secret)) {
-		found.problems.push({
-			path: `${path}.secret`,
-			message: `${pool.secret} is the gateway's own and is not sent to pools`,
-		});
-	} else if (!context.hasSecret(pool.secret)) {
-		const message = `the secret ${pool.secret} is not set; set it with: wrangler secret put ${pool.secret} (for npm start: a line ${pool.secret}=… in .dev.vars, and start again)`;
-		found.missingSecrets.push({ path: `${path}.secret`, message });
+	for (const field of ["secret", "events_secret"] as const)
+		checkSecret(pool[field], `${path}.${field}`, context, found);
+	if (pool.events_secret !== undefined && pool.events_secret === pool.secret) {
+		const message = `${pool.secret} is sent to the pool as its credential; events need a key of their own`;
+		found.problems.push({ path: `${path}.events_secret`, message });
+	}
+}
+
+function checkSecret(name: string | undefined, path: string, context: Context, found: Findings): void {
+	if (name === undefined) return;
+	if (OWN_SECRETS.has(name)) {
+		found.problems.push({ path, message: `${name} is the gateway's own and is not sent to pools` });
+	} else if (!context.hasSecret(name)) {
+		const message = `the secret ${name} is not set; set it with: wrangler secret put ${name} (for npm start: a line ${name}=… in .dev.vars, and start again)`;
+		found.missingSecrets.push({ path, message });
 	}
 }
 

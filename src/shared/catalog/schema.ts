@@ -5,6 +5,7 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9._:@/-]{0,127}$/;
 const name = z.string().regex(NAME, "1 to 128 letters, digits and . _ : @ / -, starting with a letter or digit");
 /** Ids stand in `pool/replica` names and in headers, so they hold no slash. */
 const id = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, "1 to 64 letters, digits and . _ -");
+const secretName = z.string().regex(/^[A-Z][A-Z0-9_]{0,63}$/, "the name of a Worker secret, such as VLLM_API_KEY");
 const usd = z.number().nonnegative().max(1_000_000);
 
 /** What a model can be asked for. A request needs some of these; a replica whose pool lacks one is not a candidate. */
@@ -90,10 +91,9 @@ export const poolSchema = z.strictObject({
 		})
 		.optional(),
 	/** Name of the Worker secret that holds the credential; sent as `Authorization: Bearer`. Never the credential itself. */
-	secret: z
-		.string()
-		.regex(/^[A-Z][A-Z0-9_]{0,63}$/, "the name of a Worker secret, such as VLLM_API_KEY")
-		.optional(),
+	secret: secretName.optional(),
+	/** Name of the Worker secret that is the pool's own key for `POST /v1/kv/events`. Never the key itself. */
+	events_secret: secretName.optional(),
 	/** Whether the pool is told to share cached prefixes within one tenant only (body field `cache_salt`). Default: what its
 	 *  engine can. */
 	cache_salt: z.boolean().optional(),

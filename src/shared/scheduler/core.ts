@@ -1,13 +1,14 @@
 import { admits } from "../admission/health.ts";
 import { expectedWait, newServiceRate, observeTurns, turnsPerSecond } from "../admission/expected-wait.ts";
-import { ReservationBook, type Load, type Reservation } from "../admission/reservations.ts";
+import { Recent } from "../admission/recent.ts";
+import { ENDED_MAX, ENDED_SECONDS, ReservationBook, type Load, type Reservation } from "../admission/reservations.ts";
 import { WaitingRoom } from "../admission/waiting-room.ts";
-import type { CatalogModel, CatalogPool } from "../catalog/snapshot.ts";
+import type { CatalogModel } from "../catalog/snapshot.ts";
 import { isobarError, type IsobarError } from "../http/errors.ts";
 import { rates, snapshotReplicaModel } from "../perf/replica-model.ts";
 import type { Settings } from "../settings.ts";
 import type { Seconds } from "../units.ts";
-import { decide, roomSeconds, type Circumstances, type Decision } from "./decide.ts";
+import { decide, roomSeconds, type Decision } from "./decide.ts";
 import { Fleet, type ReplicaState } from "./fleet.ts";
 import { billOf, judge, learn, type Flight } from "./flights.ts";
 import { createEstimators, type Estimators } from "./estimators.ts";
@@ -15,7 +16,8 @@ import type { LearnedReplica, LearnedState } from "./learned.ts";
 import type { AssignReply, AssignRequest, Bill, Ended, Renewal, ReplicaName, SchedulerMail } from "./messages.ts";
 import { Abroad } from "./abroad.ts";
 import { Peers, plusLoad, type PeerReplica, type PeerSummary } from "./peers.ts";
-import { Prefixes, type PrefixLook } from "./prefixes.ts";
+import { placingOf, type Placing } from "./placing.ts";
+import { Prefixes } from "./prefixes.ts";
 import { overloaded, refusalOf } from "./refusals.ts";
 
 export type SchedulerSettings = Pick<
@@ -31,10 +33,6 @@ export interface SchedulerOptions {
 	readonly learned?: LearnedState;
 	/** A request that stood in the waiting room has its answer. */
 	readonly onTurn: (reservation: string, reply: AssignReply) => void;
-}
-
-interface Placing extends Circumstances {
-	readonly look: PrefixLook;
 }
 
 const FULL = {
@@ -60,6 +58,8 @@ export class SchedulerCore {
 	readonly #flights = new Map<string, Flight & { readonly reply: AssignReply }>();
 	readonly #siblings = new Peers();
 	readonly #abroad = new Abroad();
+	/** Of what ended: whoever did not get the answer asks again. */
+	readonly #bills = new Recent<Bill>(ENDED_SECONDS, ENDED_MAX);
 	#model: CatalogModel | undefined;
 	#serviceRate = newServiceRate(0);
 	#requestSeconds: Seconds = REQUEST_SECONDS_PRIOR;
@@ -167,7 +167,8 @@ export class SchedulerCore {
 		return this.#queue(request, decision, circumstances, now);
 	}
 
-	/** What isolates tell: first tokens, ends, renewals. Takes duplicates, late and unknown ones. */
+	/** What isolates tell: first tokens, ends, renewals. Takes duplicates, late and unknown ones; an end that is told again
+	 *  gets the same bill again. */
 	mail(mail: SchedulerMail, now: Seconds): Bill[] {
 		const bills: Bill[] = [];
 		for (const { reservation, headers } of mail.first) {
@@ -177,7 +178,12 @@ export class SchedulerCore {
 		}
 		for (const renewal of mail.renewals) this.#renew(renewal, now);
 		for (const ended of mail.ended) {
-			const bill = this.#end(ended, now);
+			const { reservation } = ended;
+			if (!this.#book.hasEnded(reservation)) {
+				const bill = this.#end(ended, now);
+				if (bill) this.#bills.set(reservation, bill, now);
+			}
+			const bill = this.#bills.get(reservation);
 			if (bill) bills.push(bill);
 		}
 		this.tick(now);
@@ -222,31 +228,7 @@ export class SchedulerCore {
 	}
 
 	#circumstances(request: AssignRequest, now: Seconds): Placing {
-		const { roundTrips, outputLengths, bytesPerToken } = this.estimators;
-		const model = this.#model?.id ?? request.model;
-		const ratio = bytesPerToken.ratio(model);
-		const estimate = Math.ceil(request.promptBytes / ratio);
-		const promptTokens = Math.max(1, Math.min(estimate, request.promptTokensMax));
-		const look = this.prefixes.look(request, ratio);
-		// The replicas of a pool stand together.
-		let pool: CatalogPool | undefined;
-		let roundTrip = 0;
-		return {
-			look,
-			session: look.session,
-			promptTokens,
-			outputTokens:
-				request.outputTokensMax === 0 ? 0 : outputLengths.predict(model, request.key, request.outputTokensMax),
-			load: (replica) => this.load(replica.entry.name, now),
-			roundTrip: ({ entry }) => {
-				if (entry.pool !== pool) {
-					pool = entry.pool;
-					roundTrip = roundTrips.expected(request.edge, pool.id, pool.pool.place.round_trip_ms / 1_000, now);
-				}
-				return roundTrip;
-			},
-			cached: (replica) => this.prefixes.cached(replica, look, promptTokens),
-		};
+		return placingOf(request, this.#model?.id ?? request.model, this.estimators, this.prefixes, this, now);
 	}
 
 	#place(
@@ -265,7 +247,7 @@ export class SchedulerCore {
 		const running = before.inFlight + 1;
 		const cachedTokens = chosen.expectedCachedTokens ?? 0;
 		const uncachedTokens = promptTokens - cachedTokens;
-		const room = roomSeconds(rates(replica.model, now), before, uncachedTokens + outputTokens);
+		const room = roomSeconds(replica.roomTokens, before, uncachedTokens + outputTokens, rates(replica.model, now));
 		// A streamed answer says when it has begun; if that word is lost, it is taken as begun some time later.
 		const expectedStart = request.stream ? now + 10 + 4 * chosen.expectedTtft : now + chosen.expectedTtft;
 		const reserved = this.#book.reserve({
@@ -405,8 +387,7 @@ export class SchedulerCore {
 			learn(flight, ended, this.#book.load(replica.entry.name, now).inFlight + 1, this.estimators, now);
 			this.#requestSeconds += 0.02 * (now - flight.assignedAt - this.#requestSeconds);
 		}
-		const nano = billOf(replica, reservation, now);
-		return nano === undefined ? undefined : { reservation, nano };
+		return billOf(replica, reservation, now, flight ? undefined : booked?.reservedAt);
 	}
 
 	/** Ends a request that the fallback had sent to `name`, whatever was decided for it here meanwhile. It tells of that
@@ -426,8 +407,7 @@ export class SchedulerCore {
 		if (!replica) return undefined;
 		judge(replica, now - ended.seconds, ended, now, this.#options.rng());
 		// Without a booking there its share of GPU time was not measured.
-		const nano = booked?.replica === name ? billOf(replica, reservation, now) : undefined;
-		return nano === undefined ? undefined : { reservation, nano };
+		return booked?.replica === name ? billOf(replica, reservation, now, booked.reservedAt) : undefined;
 	}
 
 	/** The fallback had sent it elsewhere, where it is computed unless that is unknown. */

@@ -3,9 +3,8 @@ import type { Capability } from "../catalog/schema.ts";
 import type { Priority } from "../catalog/keys.ts";
 import type { IsobarError } from "../http/errors.ts";
 import type { PrefixUnit } from "../kv/prefix-chain.ts";
-import type { SchedulerPlace } from "./name.ts";
 import type { PeerSummary } from "./peers.ts";
-import type { NanoUsd, Seconds, Tokens, Usd } from "../units.ts";
+import type { Seconds, Tokens, Usd } from "../units.ts";
 
 export type Endpoint = "chat" | "completions" | "embeddings";
 
@@ -46,8 +45,6 @@ export interface AssignRequest {
 	readonly edge: string;
 	/** This attempt is a retry: it needs room in the retry budget. */
 	readonly retry: boolean;
-	/** Which of the model's schedulers this is for. Absent: the only one. */
-	readonly place?: SchedulerPlace;
 	/** Another group's scheduler has sent it here: it is not sent on. */
 	readonly referred?: boolean;
 	/** The blocks of the prompt, two words each, as kv/prefix-chain.ts makes them. Absent or empty: nothing is known of it. */
@@ -191,10 +188,11 @@ export interface SchedulerMail {
 	readonly renewals: readonly Renewal[];
 }
 
-/** The attributed share of GPU time that a request pays, for pools priced by time. */
+/** The attributed share of GPU time that a request pays, for pools priced by time. Not in dollars: the price is that of the
+ *  catalog by which the request was admitted, which this scheduler may no longer have, or not yet. */
 export interface Bill {
 	readonly reservation: string;
-	readonly nano: NanoUsd;
+	readonly seconds: Seconds;
 }
 
 /** A scheduler object, as an isolate calls it. */
@@ -213,7 +211,7 @@ export interface SchedulerPort {
 	/** What another scheduler of the same model has in flight. */
 	share(summary: PeerSummary): Promise<void>;
 	/** For operators. `catalogVersion` as in an AssignRequest: an object that just started reads the catalog first. */
-	status(model: string, catalogVersion: number, place?: SchedulerPlace): Promise<FleetStatus>;
+	status(model: string, catalogVersion: number): Promise<FleetStatus>;
 }
 
 /** What an operator may want to see of one scheduler. */

@@ -17,6 +17,13 @@ export function schedulerName(modelId: string, { group, shard }: SchedulerPlace 
 	return `${modelId}/${group}/${shard}`;
 }
 
+/** What the name of a model's scheduler object says of its place; one of another form is the only one's. */
+export function placeInName(name: string | undefined, modelId: string): SchedulerPlace {
+	const rest = name?.startsWith(`${modelId}/`) ? name.slice(modelId.length + 1) : "";
+	const [, group, shard] = /^([^/]+)\/(\d+)$/.exec(rest) ?? [];
+	return group === undefined ? ONLY_PLACE : { group, shard: Number(shard) };
+}
+
 /** The shard of a conversation. */
 export function shardOf(conversation: number, shards: number): number {
 	return shards > 1 ? (conversation >>> 0) % shards : 0;

@@ -1,3 +1,4 @@
+import { settled } from "../admission/health.ts";
 import { usdFromNano } from "../money/nano.ts";
 import { rates } from "../perf/replica-model.ts";
 import type { Seconds } from "../units.ts";
@@ -14,10 +15,10 @@ export function fleetStatus(core: SchedulerCore, now: Seconds): FleetStatus {
 			const load = core.ownLoad(entry.name, now);
 			const learned = rates(model, now);
 			const { pricing } = entry.pool;
-			const busy = meter?.busy(now) ?? null;
+			const busy = pricing.per === "gpu_second" ? (meter?.busy(now) ?? null) : null;
 			return {
 				replica: entry.name,
-				health: health.phase.kind,
+				health: settled(health, now).phase.kind,
 				in_flight: load.inFlight,
 				pending_tokens: load.pendingTokens,
 				prefill_tokens_per_second: learned.prefillTokensPerSecond,
