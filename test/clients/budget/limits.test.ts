@@ -89,6 +89,19 @@ describe("1,000 requests at once from 8 processes through four isolates", () => 
 		await settledUsage(gateway.isobar.url, key);
 	});
 
+	it("are refused for good when they can never fit, and no SDK is told to try again", async () => {
+		const key = await gateway.createKey({ limits: { tokens_per_minute: 100 } });
+		const response = await gateway.post("/chat/completions", orders(key, 1, () => ({ max_tokens: 600 }))[0]!.body, {
+			key,
+		});
+		expect(response.status).toBe(429);
+		expect(response.headers.get("retry-after")).toBeNull();
+		expect(response.headers.get("x-should-retry")).toBe("false");
+		const { error } = (await response.json()) as { error: { code: string; message: string; details: unknown } };
+		expect(error).toMatchObject({ code: "rate_limited", details: { limit: "tokens_per_minute", allowed: 100 } });
+		expect(error.message).toMatch(/may need 6\d\d, and the key's limit of 100 tokens per minute never allows as many/);
+	});
+
 	it("are never more at once than the key allows, whatever their clients do, and no place is lost", async () => {
 		const concurrency = 24;
 		const key = await gateway.createKey({ limits: { concurrency } });
