@@ -6,7 +6,18 @@ import { errorOf, MARK, startTestGateway } from "./helpers/test-gateway.ts";
 import { until } from "./helpers/until.ts";
 
 /** Models with one replica that takes one request at a time and answers when the test says so. */
-const GATED = ["order", "fairness", "weights", "priority", "deadline", "leaver", "full", "displaced", "retry"];
+const GATED = [
+	"order",
+	"fairness",
+	"weights",
+	"priority",
+	"deadline",
+	"leaver",
+	"full",
+	"displaced",
+	"retry",
+	"impatient",
+];
 const WAITING_ROOM_MAX = 12;
 
 const pool = await startScriptedPool();
@@ -136,6 +147,17 @@ describe.concurrent("the waiting room", () => {
 		expect(record.decision).toMatchObject([{ replica: "deadline/a", rejected: "concurrency" }]);
 		gate.open();
 		await Promise.all(first);
+	});
+
+	it("takes nobody who does not want to wait", async () => {
+		const { gate, first } = await occupied("impatient");
+		const response = await gateway.chat("impatient", { isobar: { waiting_seconds_max: 0 } });
+		expect(response.status).toBe(429);
+		expect(await errorOf(response)).toMatchObject({ code: "overloaded", details: { tolerated_seconds: 0 } });
+		gate.open();
+		await Promise.all(first);
+		const key = await gateway.createKey({ policy: { waiting_seconds_max: 0 } });
+		expect((await gateway.chat("impatient", { max_tokens: 5 }, { key })).status).toBe(200);
 	});
 
 	it("keeps nobody longer than waiting_seconds_max", async () => {

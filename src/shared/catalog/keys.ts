@@ -18,8 +18,8 @@ export const policySchema = z.strictObject({
 	/** Of the tenant in the waiting room: with 2 it is served twice as many tokens as a tenant with 1 while both wait. The
 	 *  key's alone, no request's. */
 	fair_weight: z.number().min(0.01).max(100).default(1),
-	/** How long a request may stand in the waiting room. Default: the deployment's. */
-	waiting_seconds_max: z.number().positive().max(600).optional(),
+	/** How long a request may stand in the waiting room; 0: not at all. Default: the deployment's. */
+	waiting_seconds_max: z.number().nonnegative().max(600).optional(),
 	/** Pools elsewhere are no candidates. Absent: anywhere. */
 	regions: z.array(z.string().min(1).max(64)).min(1).max(64).optional(),
 	/** Keys that name the same group, of whatever tenants, share cached prefixes: each can then learn from the time to the

@@ -45,4 +45,5 @@ test("hard limits are only narrowed", () => {
 	expect(
 		policyFor(policy, { regions: ["ap"], price_ceiling_usd: 0.01, waiting_seconds_max: 1, priority: "batch" }, 30),
 	).toMatchObject({ regions: [], priceCeiling: 0.01, waitingMax: 1, priority: "batch" });
+	expect(policyFor(policy, overridesSchema.parse({ waiting_seconds_max: 0 }), 30)).toMatchObject({ waitingMax: 0 });
 });
