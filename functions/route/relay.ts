@@ -70,7 +70,7 @@ export function relayStream(
 				);
 			}
 			if (chunk.done) {
-				const { forward } = tap.end();
+				const forward = tap.end();
 				if (forward.byteLength > 0) controller.enqueue(forward);
 				// The pool has said so itself, and the client has read it.
 				if (tap.error !== null) end("cut", isobarError("upstream_failed", "The pool's stream held an error."));
