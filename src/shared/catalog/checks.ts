@@ -8,6 +8,8 @@ export interface CatalogContext {
 	/** Hosts (`name[:port]`) under which the gateway itself is reached. */
 	readonly ownHosts: readonly string[];
 	readonly hasSecret: (name: string) => boolean;
+	/** Whether a secret that is set can be sent in a header. */
+	readonly isSendable: (name: string) => boolean;
 	/** Whether there is a performance profile for this GPU type. */
 	readonly knownGpu: (name: string) => boolean;
 }
@@ -132,6 +134,9 @@ function checkDeployment(pool: Pool, path: string, context: Context, found: Find
 	} else if (!context.hasSecret(pool.secret)) {
 		const message = `the secret ${pool.secret} is not set; set it with: wrangler secret put ${pool.secret}`;
 		found.missingSecrets.push({ path: `${path}.secret`, message });
+	} else if (!context.isSendable(pool.secret)) {
+		const message = `the secret ${pool.secret} holds what no header may: a line break or a character outside ASCII`;
+		found.problems.push({ path: `${path}.secret`, message });
 	}
 }
 

@@ -121,6 +121,12 @@ describe("secrets", () => {
 		expect(error.param).toBe("pools[2].secret");
 		expect(error.message).toContain("VENDOR_KEY is not set");
 	});
+
+	test("a secret that no header can carry", () => {
+		const error = failure(() => {}, { isSendable: () => false });
+		expect(error).toMatchObject({ code: "catalog_invalid", param: "pools[2].secret" });
+		expect(error.message).toContain("a line break or a character outside ASCII");
+	});
 });
 
 describe("replica URLs", () => {
