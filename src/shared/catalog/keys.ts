@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { WAITING_SECONDS_MAX } from "../limits.ts";
 import { USD_MAX } from "../money/nano.ts";
 
 const tenant = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, "1 to 64 letters, digits and . _ -");
@@ -16,7 +17,7 @@ export const policySchema = z.strictObject({
 	late_second_usd: z.number().nonnegative().max(10_000).optional(),
 	priority: z.enum(PRIORITIES).default("standard"),
 	/** How long a request may stand in the waiting room. Default: the deployment's. */
-	waiting_seconds_max: z.number().positive().max(600).optional(),
+	waiting_seconds_max: z.number().positive().max(WAITING_SECONDS_MAX).optional(),
 	/** Pools elsewhere are no candidates. Absent: anywhere. */
 	regions: z.array(z.string().min(1).max(64)).min(1).max(64).optional(),
 	/** Keys that name the same group, of whatever tenants, share cached prefixes: each can then learn from the time to the
