@@ -4,6 +4,7 @@ import { err, ok, type Result } from "../../src/shared/result.ts";
 import type {
 	AssignReply,
 	AssignRequest,
+	Ended,
 	Explanation,
 	RankedReplica,
 	ReplicaName,
@@ -12,6 +13,8 @@ import type {
 import type { Seconds, Tokens } from "../../src/shared/units.ts";
 import { schedulerName } from "../../src/shared/scheduler/name.ts";
 import type { Admitted } from "./admit.ts";
+import type { Beat } from "./beat.ts";
+import type { Mailbox } from "./mailbox.ts";
 import { schedulerOf } from "./objects.ts";
 import type { RequestTimer } from "./request-timer.ts";
 
@@ -31,6 +34,26 @@ export interface Refused {
 	readonly explanation: Explanation | null;
 }
 
+/** What choosing needs of a request, over all its attempts. */
+export interface Seeker {
+	readonly edge: string;
+	readonly env: Env;
+	readonly client: AbortSignal;
+	readonly timer: RequestTimer;
+	readonly beat: Beat;
+	/** Seconds that it has stood in waiting rooms: its patience is one for all attempts. */
+	waited: Seconds;
+}
+
+/** One question to the scheduler. */
+export interface Ask {
+	/** Makes the reservation's name. */
+	readonly number: number;
+	/** Another attempt has been made. */
+	readonly retry: boolean;
+	readonly exclude: readonly ReplicaName[];
+}
+
 /** Beyond its waiting time, what a queued request allows the scheduler for its last word. */
 const LAST_WORD_SECONDS = 2;
 /** A place in the waiting room may be lost when the scheduler is evicted; then the request asks again, so often. */
@@ -43,16 +66,13 @@ const FALLBACK_BLOCK = 3;
  *  stateless fallback decides. */
 export async function choose(
 	admitted: Admitted,
-	attempt: number,
-	exclude: readonly ReplicaName[],
-	edge: string,
-	env: Env,
-	client: AbortSignal,
-	timer: RequestTimer,
+	question: Ask,
+	seeker: Seeker,
 ): Promise<Result<Choice, Refused | "client_gone">> {
 	const { isolate, model } = admitted;
 	const { settings, post } = isolate;
-	const request = assignRequest(admitted, attempt, exclude, edge);
+	const { env, timer } = seeker;
+	let request = assignRequest(admitted, question, seeker);
 	const name = schedulerName(model.id);
 	const box = post.mailbox(name, Date.now() / 1_000);
 	const scheduler = schedulerOf(env, name);
@@ -66,12 +86,18 @@ export async function choose(
 			reply = answer.reply;
 		} catch {
 			parcel.lost();
-			return fallback(admitted, request);
+			return fallback(admitted, request, box);
 		}
+		const before = seeker.waited;
 		if (reply.kind === "queued") {
-			const turn = await waitTurn(scheduler, request, client, timer);
+			const since = Date.now();
+			const turn = await waitTurn(scheduler, request, seeker);
+			seeker.waited += (Date.now() - since) / 1_000;
 			if (turn === "client_gone") return err(turn);
-			if (turn === "lost") continue;
+			if (turn === "lost") {
+				request = assignRequest(admitted, question, seeker);
+				continue;
+			}
 			reply = turn;
 		}
 		if (reply.kind === "refused") return err({ error: reply.error, explanation: reply.explanation });
@@ -83,25 +109,24 @@ export async function choose(
 			decidedBy: "scheduler",
 			promptTokens,
 			outputTokens,
-			waited,
+			waited: before + waited,
 			explanation,
 		});
 	}
-	return fallback(admitted, request);
+	return fallback(admitted, request, box);
 }
 
 async function waitTurn(
 	scheduler: SchedulerPort,
 	request: AssignRequest,
-	client: AbortSignal,
-	timer: RequestTimer,
+	{ client, timer, beat }: Seeker,
 ): Promise<AssignReply | "lost" | "client_gone"> {
 	const { reservation, policy } = request;
 	const gone = new Promise<"client_gone">((resolve) => {
 		if (client.aborted) resolve("client_gone");
 		else client.addEventListener("abort", () => resolve("client_gone"), { once: true });
 	});
-	const turn = timer.within(policy.waitingMax + LAST_WORD_SECONDS, scheduler.waitTurn(reservation));
+	const turn = timer.within(policy.waitingMax + LAST_WORD_SECONDS, scheduler.waitTurn(reservation), beat);
 	try {
 		const first = await Promise.race([turn, gone]);
 		if (first === "client_gone") {
@@ -114,10 +139,13 @@ async function waitTurn(
 	}
 }
 
-function fallback(admitted: Admitted, request: AssignRequest): Result<Choice, Refused> {
+function fallback(admitted: Admitted, request: AssignRequest, box: Mailbox): Result<Choice, Refused> {
 	const { model, isolate } = admitted;
-	const [replica] = fallbackRank(model, request, beginningHash(admitted), isolate.replicas);
+	const ranked = fallbackRank(model, request, beginningHash(admitted), isolate.replicas);
+	const replica = ranked.find(({ pool }) => isolate.replicas.mayFallBack(pool, request.retry));
 	if (!replica) {
+		// The scheduler may reserve a place all the same, later than it was waited for.
+		box.ended(unused(request.reservation), () => {});
 		const error = isobarError(
 			"no_healthy_replica",
 			`The scheduler of ${JSON.stringify(model.id)} does not answer and no replica can be chosen without it.`,
@@ -136,6 +164,19 @@ function fallback(admitted: Admitted, request: AssignRequest): Result<Choice, Re
 	});
 }
 
+/** Ends a reservation, if there is one, of which no use was made: it says nothing about the replica. */
+export function unused(reservation: string): Ended {
+	return {
+		reservation,
+		outcome: "failed",
+		ttft: null,
+		seconds: 0,
+		promptTokens: null,
+		cachedTokens: null,
+		outputTokens: null,
+	};
+}
+
 /** The first blocks as a number; of a prompt that fills none, its text. */
 function beginningHash({ prefix, request: { json, prompt } }: Admitted): number {
 	const { words } = prefix.chain;
@@ -143,15 +184,10 @@ function beginningHash({ prefix, request: { json, prompt } }: Admitted): number 
 	return block >= 0 ? words[2 * block]! : hash32(json.text.slice(prompt.start, prompt.end));
 }
 
-function assignRequest(
-	admitted: Admitted,
-	attempt: number,
-	exclude: readonly ReplicaName[],
-	edge: string,
-): AssignRequest {
+function assignRequest(admitted: Admitted, { number, retry, exclude }: Ask, { edge, waited }: Seeker): AssignRequest {
 	const { id, key, model, request, policy, catalogVersion, prefix } = admitted;
 	return {
-		reservation: `${id}.${attempt}`,
+		reservation: `${id}.${number}`,
 		catalogVersion,
 		model: model.id,
 		endpoint: request.endpoint,
@@ -164,10 +200,10 @@ function assignRequest(
 		choiceTokensMax: admitted.choiceTokensMax,
 		needs: request.needs,
 		stream: request.stream,
-		policy,
+		policy: waited > 0 ? { ...policy, waitingMax: Math.max(0, policy.waitingMax - waited) } : policy,
 		exclude,
 		edge,
-		retry: attempt > 1,
+		retry,
 		prefix: prefix.chain.words,
 		prefixUnit: prefix.chain.unit,
 		...(prefix.session !== undefined && { session: prefix.session }),

@@ -47,7 +47,7 @@ export function endAttempt(
 ): void {
 	const { isolate, model } = admitted;
 	const { choice, failure, usage } = attempt;
-	isolate.replicas.exit(choice.replica.replica, failure !== null);
+	isolate.replicas.exit(choice.replica.replica, failure?.kind ?? null);
 	isolate.post.mailbox(schedulerName(model.id), Date.now() / 1_000).ended(
 		{
 			reservation: choice.reservation,
