@@ -1,10 +1,21 @@
 import { DurableObject } from "cloudflare:workers";
 import { canProbe, probeReplica } from "../src/adapters/probe.ts";
 import { D1CatalogSource } from "../src/adapters/catalog-source.ts";
-import { onProbe, onProbeSent, probeDue } from "../src/shared/admission/health.ts";
+import { awaitsProbe, onProbe, onProbeSent, probeDue } from "../src/shared/admission/health.ts";
 import { buildSnapshot } from "../src/shared/catalog/snapshot.ts";
 import type { Catalog } from "../src/shared/catalog/schema.ts";
+import { EngineEvents } from "../src/shared/kv/events/engine-events.ts";
+import type { SequencedBatch } from "../src/shared/kv/events/event.ts";
+import type {
+	EventReply,
+	EventSource,
+	HeldRow,
+	KvPort,
+	KvQuestion,
+	KvStats,
+} from "../src/shared/kv/events/messages.ts";
 import { SchedulerCore } from "../src/shared/scheduler/core.ts";
+import { kvLookup } from "../src/shared/scheduler/kv-lookup.ts";
 import type { ReplicaState } from "../src/shared/scheduler/fleet.ts";
 import type {
 	AssignReply,
@@ -14,15 +25,19 @@ import type {
 	SchedulerMail,
 	SchedulerPort,
 } from "../src/shared/scheduler/messages.ts";
+import { placeInName } from "../src/shared/scheduler/name.ts";
+import type { PeerSummary } from "../src/shared/scheduler/peers.ts";
 import { fleetStatus } from "../src/shared/scheduler/status.ts";
 import { settingsFrom } from "../src/shared/settings.ts";
 import { migrate } from "./sql-migrations.ts";
 import { schedulerMigrations } from "./scheduler.migrations.ts";
+import { PeerLine } from "./scheduler.peers.ts";
 import { PrefixKeeper } from "./scheduler.prefixes.ts";
 import { SchedulerStore } from "./scheduler.store.ts";
 
-/** Seconds between two alarms while there is something to look after. */
-const ALARM_SECONDS = 15;
+/** Seconds between two alarms while there is something to look after. Fewer than an object without calls stays in memory (10 in
+ *  workerd): load, places and shares of time of long requests are known only here. */
+const ALARM_SECONDS = 8;
 /** A place that nobody asks for is forgotten after this: longer than any waiting time. */
 const TURN_SECONDS = 700;
 /** How often the waiting room is looked at while somebody stands in it. */
@@ -35,12 +50,15 @@ interface Turn {
 }
 
 /** Knows the replicas of one base model: their load, health and speed. One object per (model, region group, shard), named
- *  `model/group/shard`. Decisions are `SchedulerCore`'s; this class gives it a clock, storage and a network. */
-export class Scheduler extends DurableObject<Env> implements SchedulerPort {
+ *  `model/group/shard`. Decisions are `SchedulerCore`'s; this class gives it a clock, storage
+ *  and a network. */
+export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPort {
 	readonly #store: SchedulerStore;
 	readonly #core: SchedulerCore;
+	readonly #events: EngineEvents;
 	readonly #keeper: PrefixKeeper;
 	readonly #turns = new Map<string, Turn>();
+	readonly #peers: PeerLine;
 	#version = -1;
 	#loading: Promise<void> | undefined;
 	#alarmAt = 0;
@@ -52,13 +70,19 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort {
 		migrate(ctx.storage, schedulerMigrations);
 		this.#store = new SchedulerStore(ctx.storage);
 		const learned = this.#store.learned();
+		const settings = settingsFrom(env.SETTINGS);
 		this.#core = new SchedulerCore({
-			settings: settingsFrom(env.SETTINGS),
+			settings,
 			rng: Math.random,
 			onTurn: (reservation, reply) => this.#turn(reservation).resolve(reply),
 			...(learned && { learned }),
 		});
+		this.#events = new EngineEvents({
+			blocksMax: settings.kvEventBlocksMax,
+			onEmptied: (replica) => this.#core.prefixes.forget(replica),
+		});
 		this.#keeper = new PrefixKeeper(this.#core, this.#store, env);
+		this.#peers = new PeerLine(this.#core, env.SCHEDULER);
 		// Renewals may come before the first request that would bring the catalog.
 		const kept = this.#store.catalog();
 		if (kept) {
@@ -74,6 +98,7 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort {
 		const reply = this.#core.assign(request, now);
 		if (reply.kind === "queued") this.#turn(request.reservation);
 		this.#look(now);
+		this.#peers.wake();
 		return { reply, bills };
 	}
 
@@ -106,9 +131,34 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort {
 		this.#core.leave(reservation, Date.now() / 1_000);
 	}
 
+	async share(summary: PeerSummary): Promise<void> {
+		this.#peers.hear(summary);
+	}
+
 	async status(model: string, catalogVersion: number): Promise<FleetStatus> {
 		if (catalogVersion > this.#version) await this.#load(model);
 		return fleetStatus(this.#core, Date.now() / 1_000);
+	}
+
+	async kvEvents(
+		model: string,
+		catalogVersion: number,
+		source: EventSource,
+		batches: readonly SequencedBatch[],
+	): Promise<EventReply | null> {
+		if (catalogVersion > this.#version) await this.#load(model);
+		const isKnown = this.#core.fleet.replicas.some(({ entry }) => entry.name === source.replica);
+		return isKnown ? this.#events.accept(source, batches) : null;
+	}
+
+	async kvLookup(model: string, catalogVersion: number, question: KvQuestion): Promise<HeldRow[]> {
+		if (catalogVersion > this.#version) await this.#load(model);
+		return kvLookup(this.#core, this.#events, model, question);
+	}
+
+	async kvStats(model: string, catalogVersion: number): Promise<KvStats> {
+		if (catalogVersion > this.#version) await this.#load(model);
+		return this.#events.stats();
 	}
 
 	override async alarm(): Promise<void> {
@@ -138,18 +188,19 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort {
 		return turn;
 	}
 
-	/** Probes what is due, and sees to it that an alarm comes while anything is in flight, waits or is unwell. */
+	/** Probes what is due, and sees to it that an alarm comes while anything is in flight, waits or is to be probed. */
 	#look(now: number, busy = false): void {
-		let unwell = busy;
-		for (const { health } of this.#core.fleet.replicas) {
-			if (health.phase.kind === "healthy") continue;
-			unwell = true;
+		let isBusy = busy || this.#core.inFlight > 0 || this.#core.waiting > 0;
+		for (const { entry, health } of this.#core.fleet.replicas) {
+			// An engine without a health check is tried by a request, whenever one comes.
+			if (!awaitsProbe(health) || !canProbe(entry)) continue;
+			isBusy = true;
 			if (probeDue(health, now)) {
 				this.ctx.waitUntil(this.#probe(now));
 				break;
 			}
 		}
-		if (this.#alarmAt > now || (this.#core.inFlight === 0 && this.#core.waiting === 0 && !unwell)) return;
+		if (this.#alarmAt > now || !isBusy) return;
 		this.#alarmAt = now + ALARM_SECONDS;
 		this.ctx.waitUntil(this.ctx.storage.setAlarm(this.#alarmAt * 1_000));
 	}
@@ -183,6 +234,11 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort {
 
 	#configure(model: string, version: number, catalog: Catalog): void {
 		this.#version = version;
-		this.#core.configure(buildSnapshot(version, catalog).models.get(model), Date.now() / 1_000);
+		const place = placeInName(this.ctx.id.name, model);
+		const known = buildSnapshot(version, catalog).models.get(model);
+		this.#core.configure(known, Date.now() / 1_000, place.group);
+		this.#peers.configure(known, place);
+		const names = new Set(this.#core.fleet.names);
+		this.#events.keep((replica) => names.has(replica));
 	}
 }

@@ -1,12 +1,14 @@
 import { Hono } from "hono";
 import { errorResponse, isobarError } from "../src/shared/http/errors.ts";
 import { adminApp } from "./admin/index.ts";
+import { kvStoreApp } from "./kv-store/index.ts";
 import { hotRoute, routeApp } from "./route/index.ts";
 
 /** All functions as one Worker. */
 const app = new Hono<{ Bindings: Env }>()
 	.get("/healthz", (c) => c.json({ ok: true }))
 	.route("/admin", adminApp)
+	.route("/", kvStoreApp)
 	.route("/", routeApp);
 
 app.notFound((c) => errorResponse(isobarError("not_found", `There is nothing at ${c.req.method} ${c.req.path}.`)));

@@ -1,4 +1,5 @@
 import type { MiddlewareHandler } from "hono";
+import { isSameSecret } from "../../src/adapters/same-secret.ts";
 import { errorResponse, isobarError } from "../../src/shared/http/errors.ts";
 
 /** Lets through what carries the secret `ADMIN_TOKEN` as its bearer token. A deployment without one has no administrator. */
@@ -8,16 +9,9 @@ export const requireAdminToken: MiddlewareHandler<{ Bindings: Env }> = async (c,
 	// The binding is missing at run time where the secret was never set.
 	const expected = (c.env.ADMIN_TOKEN as string | undefined) ?? "";
 	if (expected === "") return refuse("The secret ADMIN_TOKEN is not set on this deployment");
-	if (!(await isSame(token, expected))) return refuse("This is not the ADMIN_TOKEN");
+	if (!(await isSameSecret(token, expected))) return refuse("This is not the ADMIN_TOKEN");
 	return next();
 };
-
-/** Compares digests, so that the time tells neither how far the texts agree nor how long the secret is. */
-async function isSame(a: string, b: string): Promise<boolean> {
-	const encoder = new TextEncoder();
-	const [left, right] = await Promise.all([a, b].map((text) => crypto.subtle.digest("SHA-256", encoder.encode(text))));
-	return left !== undefined && right !== undefined && crypto.subtle.timingSafeEqual(left, right);
-}
 
 function refuse(message: string): Response {
 	const response = errorResponse(isobarError("admin_token_invalid", message));

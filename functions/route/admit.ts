@@ -2,7 +2,8 @@ import { isolateAuthenticator } from "../../src/adapters/authenticate.ts";
 import { isolateCatalog, type WaitUntil } from "../../src/adapters/catalog-cache.ts";
 import type { Key } from "../../src/shared/catalog/keys.ts";
 import { policyFor } from "../../src/shared/catalog/policy.ts";
-import { findModel, type CatalogModel } from "../../src/shared/catalog/snapshot.ts";
+import { resolveModel } from "../../src/shared/catalog/resolve-model.ts";
+import type { CatalogModel } from "../../src/shared/catalog/snapshot.ts";
 import { isobarError, type IsobarError } from "../../src/shared/http/errors.ts";
 import { isLimited, limitsOf } from "../../src/shared/ledger/limits.ts";
 import type { Amount, KeyLimits } from "../../src/shared/ledger/messages.ts";
@@ -16,6 +17,7 @@ import { requestPrefix, type RequestPrefix } from "./prefix.ts";
 import { readBody } from "./read-body.ts";
 import { readRequest, type RoutedRequest } from "./read-request.ts";
 import { refusalError } from "./refusal-error.ts";
+import { edgeOf, requestSchedulers, type Edge, type RequestSchedulers } from "./schedulers.ts";
 import type { Hold } from "./wallet.ts";
 import { worstNano } from "./worst-nano.ts";
 
@@ -29,6 +31,8 @@ export interface Admitted {
 	readonly catalogVersion: number;
 	readonly policy: AssignPolicy;
 	readonly prefix: RequestPrefix;
+	readonly edge: Edge;
+	readonly schedulers: RequestSchedulers;
 	/** Output tokens of one choice at most: the client's, or the default that is injected. */
 	readonly choiceTokensMax: Tokens;
 	readonly outputTokensMax: Tokens;
@@ -92,6 +96,7 @@ export async function admit(
 		tokens: promptTokensMax + outputTokensMax,
 		slots: 1,
 	};
+	const edge = edgeOf(http);
 	const held = await reserve(isolate, key, need, env, waitUntil);
 	if (!held.ok) return held;
 	return ok({
@@ -103,25 +108,13 @@ export async function admit(
 		catalogVersion: snapshot.value.version,
 		policy,
 		prefix: requestPrefix(request, http.headers, model, key, settings.prefixBlockBytes),
+		edge,
+		schedulers: requestSchedulers(request, model, snapshot.value, edge),
 		choiceTokensMax,
 		outputTokensMax,
 		hold: held.value,
 		startedAt,
 	});
-}
-
-/** The model that a key may name under this name or alias. */
-export function resolveModel(
-	snapshot: Parameters<typeof findModel>[0],
-	name: string,
-	key: Key,
-): Result<CatalogModel, IsobarError> {
-	const allowed = key.allowed_models;
-	const mayUse = (id: string): boolean => allowed === undefined || allowed.includes(id);
-	const found = findModel(snapshot, name, mayUse);
-	if (!found.ok || mayUse(found.value.id)) return found;
-	const message = `The key ${key.id} may not use the model ${JSON.stringify(found.value.id)}; it may use: ${allowed?.join(", ")}.`;
-	return err(isobarError("model_not_allowed", message, { param: "model", details: { allowed } }));
 }
 
 /** What is injected as `max_tokens`: the key's default, no more than fits beside the prompt where that can be foreseen. */

@@ -11,15 +11,17 @@ import type {
 	SchedulerPort,
 } from "../../src/shared/scheduler/messages.ts";
 import type { Seconds, Tokens } from "../../src/shared/units.ts";
-import { schedulerName } from "../../src/shared/scheduler/name.ts";
+import { GLOBAL_GROUP } from "../../src/shared/catalog/region-groups.ts";
+import { schedulerName, type SchedulerPlace } from "../../src/shared/scheduler/name.ts";
 import type { Admitted } from "./admit.ts";
 import type { Beat } from "./beat.ts";
-import type { Mailbox } from "./mailbox.ts";
 import { schedulerOf } from "./objects.ts";
 import type { RequestTimer } from "./request-timer.ts";
 
 /** Where an attempt goes. */
 export interface Choice {
+	/** Name of the scheduler that has to hear of it. */
+	readonly scheduler: string;
 	readonly reservation: string;
 	readonly replica: RankedReplica;
 	readonly decidedBy: "scheduler" | "fallback";
@@ -36,7 +38,6 @@ export interface Refused {
 
 /** What choosing needs of a request, over all its attempts. */
 export interface Seeker {
-	readonly edge: string;
 	readonly env: Env;
 	readonly client: AbortSignal;
 	readonly timer: RequestTimer;
@@ -45,8 +46,8 @@ export interface Seeker {
 	waited: Seconds;
 }
 
-/** One question to the scheduler. */
-export interface Ask {
+/** One question to the schedulers. */
+export interface Question {
 	/** Makes the reservation's name. */
 	readonly number: number;
 	/** Another attempt has been made. */
@@ -62,71 +63,126 @@ const ASKS_MAX = 3;
  *  turn has the same. */
 const FALLBACK_BLOCK = 3;
 
-/** Asks the scheduler for a replica, standing in its waiting room if need be; when it does not answer in its deadline the
- *  stateless fallback decides. */
+/** What a scheduler has to tell that another group's may see otherwise: no replica of its own will do. */
+const OTHERS_MAY_HELP: ReadonlySet<string> = new Set([
+	"capability_missing",
+	"constraint_unmet",
+	"context_too_long",
+	"no_healthy_replica",
+]);
+
+/** Asks the scheduler of the edge's own region group for a replica, and others when it sends there or has none that will do;
+ *  stands in a waiting room if need be. When one does not answer in its deadline the stateless fallback decides. */
 export async function choose(
 	admitted: Admitted,
-	question: Ask,
+	question: Question,
 	seeker: Seeker,
 ): Promise<Result<Choice, Refused | "client_gone">> {
-	const { isolate, model } = admitted;
+	const { groups, shard } = admitted.schedulers;
+	const asked = new Set<string>();
+	let group = groups[0] ?? GLOBAL_GROUP;
+	let refusal: Refused | undefined;
+	for (;;) {
+		const place = { group, shard };
+		const request = assignRequest(admitted, question, asked.size > 0);
+		asked.add(group);
+		const before = seeker.waited;
+		const reply = await ask(admitted, request, place, seeker);
+		if (reply === "client_gone") return err(reply);
+		if (reply === "silent") return withoutIts(admitted, request, place);
+		if (reply.kind === "assigned") return ok(choiceOf(admitted, request, place, reply, before));
+		if (reply.kind === "elsewhere") {
+			if (asked.has(reply.group)) return fallback(admitted, request);
+			group = reply.group;
+			continue;
+		}
+		refusal ??= { error: reply.error, explanation: reply.explanation };
+		const next = OTHERS_MAY_HELP.has(reply.error.code) ? groups.find((each) => !asked.has(each)) : undefined;
+		if (next === undefined) return err(refusal);
+		group = next;
+	}
+}
+
+type Answer = Exclude<AssignReply, { kind: "queued" }>;
+
+/** The scheduler's last word; `silent` when it has none in its deadline. */
+async function ask(
+	{ isolate, model }: Admitted,
+	request: AssignRequest,
+	place: SchedulerPlace,
+	seeker: Seeker,
+): Promise<Answer | "silent" | "client_gone"> {
 	const { settings, post } = isolate;
 	const { env, timer } = seeker;
-	let request = assignRequest(admitted, question, seeker);
-	const name = schedulerName(model.id);
+	const name = schedulerName(model.id, place);
 	const box = post.mailbox(name, Date.now() / 1_000);
 	const scheduler = schedulerOf(env, name);
-
-	for (let ask = 0; ask < ASKS_MAX; ask++) {
+	for (let asks = 0; asks < ASKS_MAX; asks++) {
 		const parcel = box.take(Date.now() / 1_000, settings.renewSeconds);
 		let reply: AssignReply;
 		try {
-			const answer = await timer.within(settings.schedulerDeadlineSeconds, scheduler.assign(request, parcel.mail));
+			const answer = await timer.within(
+				settings.schedulerDeadlineSeconds,
+				scheduler.assign(patient(request, seeker.waited), parcel.mail),
+			);
 			parcel.delivered(answer.bills);
 			reply = answer.reply;
 		} catch {
 			parcel.lost();
-			return fallback(admitted, request, box);
+			return "silent";
 		}
-		const before = seeker.waited;
 		if (reply.kind === "queued") {
 			const since = Date.now();
 			const turn = await waitTurn(scheduler, request, seeker);
 			seeker.waited += (Date.now() - since) / 1_000;
-			if (turn === "client_gone") return err(turn);
-			if (turn === "lost") {
-				request = assignRequest(admitted, question, seeker);
-				continue;
-			}
+			if (turn === "client_gone") return turn;
+			if (turn === "lost") continue;
 			reply = turn;
 		}
-		if (reply.kind === "refused") return err({ error: reply.error, explanation: reply.explanation });
-		if (reply.kind === "queued") continue;
-		const { promptTokens, outputTokens, waited, explanation } = reply;
-		return ok({
-			reservation: request.reservation,
-			replica: reply.ranked[0]!,
-			decidedBy: "scheduler",
-			promptTokens,
-			outputTokens,
-			waited: before + waited,
-			explanation,
-		});
+		if (reply.kind !== "queued") return reply;
 	}
-	return fallback(admitted, request, box);
+	return "silent";
+}
+
+function choiceOf(
+	{ model }: Admitted,
+	request: AssignRequest,
+	place: SchedulerPlace,
+	reply: Extract<AssignReply, { kind: "assigned" }>,
+	before: Seconds,
+): Choice {
+	const { promptTokens, outputTokens, waited, explanation } = reply;
+	return {
+		scheduler: schedulerName(model.id, place),
+		reservation: request.reservation,
+		replica: reply.ranked[0]!,
+		decidedBy: "scheduler",
+		promptTokens,
+		outputTokens,
+		waited: before + waited,
+		explanation,
+	};
+}
+
+/** The request with what is left of its patience. */
+function patient(request: AssignRequest, waited: Seconds): AssignRequest {
+	if (waited === 0) return request;
+	const { policy } = request;
+	return { ...request, policy: { ...policy, waitingMax: Math.max(0, policy.waitingMax - waited) } };
 }
 
 async function waitTurn(
 	scheduler: SchedulerPort,
 	request: AssignRequest,
-	{ client, timer, beat }: Seeker,
+	{ client, timer, beat, waited }: Seeker,
 ): Promise<AssignReply | "lost" | "client_gone"> {
 	const { reservation, policy } = request;
 	const gone = new Promise<"client_gone">((resolve) => {
 		if (client.aborted) resolve("client_gone");
 		else client.addEventListener("abort", () => resolve("client_gone"), { once: true });
 	});
-	const turn = timer.within(policy.waitingMax + LAST_WORD_SECONDS, scheduler.waitTurn(reservation), beat);
+	const patience = Math.max(0, policy.waitingMax - waited) + LAST_WORD_SECONDS;
+	const turn = timer.within(patience, scheduler.waitTurn(reservation), beat);
 	try {
 		const first = await Promise.race([turn, gone]);
 		if (first === "client_gone") {
@@ -139,29 +195,16 @@ async function waitTurn(
 	}
 }
 
-function fallback(admitted: Admitted, request: AssignRequest, box: Mailbox): Result<Choice, Refused> {
-	const { model, isolate } = admitted;
-	const ranked = fallbackRank(model, request, beginningHash(admitted), isolate.replicas);
-	const replica = ranked.find(({ pool }) => isolate.replicas.mayFallBack(pool, request.retry));
-	if (!replica) {
-		// The scheduler may reserve a place all the same, later than it was waited for.
-		box.ended(unused(request.reservation), () => {});
-		const error = isobarError(
-			"no_healthy_replica",
-			`The scheduler of ${JSON.stringify(model.id)} does not answer and no replica can be chosen without it.`,
-			{ retryAfter: 1 },
-		);
-		return err({ error, explanation: null });
+/** The fallback's choice in place of a scheduler's that may reserve all the same, later than it was waited for: it hears that
+ *  nothing came of that, where it will not hear from the request itself. */
+function withoutIts(admitted: Admitted, request: AssignRequest, place: SchedulerPlace): Result<Choice, Refused> {
+	const { isolate, model } = admitted;
+	const chosen = fallback(admitted, request);
+	const name = schedulerName(model.id, place);
+	if (!chosen.ok || chosen.value.scheduler !== name) {
+		isolate.post.mailbox(name, Date.now() / 1_000).ended(unused(request.reservation), () => {});
 	}
-	return ok({
-		reservation: request.reservation,
-		replica,
-		decidedBy: "fallback",
-		promptTokens: Math.min(request.promptTokensMax, Math.ceil(request.promptBytes / 4)),
-		outputTokens: request.outputTokensMax,
-		waited: 0,
-		explanation: null,
-	});
+	return chosen;
 }
 
 /** Ends a reservation, if there is one, of which no use was made: it says nothing about the replica. */
@@ -177,6 +220,31 @@ export function unused(reservation: string): Ended {
 	};
 }
 
+function fallback(admitted: Admitted, request: AssignRequest): Result<Choice, Refused> {
+	const { model, isolate } = admitted;
+	const ranked = fallbackRank(model, request, beginningHash(admitted), isolate.replicas);
+	const replica = ranked.find(({ pool }) => isolate.replicas.mayFallBack(pool, request.retry));
+	if (!replica) {
+		const error = isobarError(
+			"no_healthy_replica",
+			`The scheduler of ${JSON.stringify(model.id)} does not answer and no replica can be chosen without it.`,
+			{ retryAfter: 1 },
+		);
+		return err({ error, explanation: null });
+	}
+	const group = model.replicas.find(({ name }) => name === replica.replica)?.pool.group ?? GLOBAL_GROUP;
+	return ok({
+		scheduler: schedulerName(model.id, { group, shard: admitted.schedulers.shard }),
+		reservation: request.reservation,
+		replica,
+		decidedBy: "fallback",
+		promptTokens: Math.min(request.promptTokensMax, Math.ceil(request.promptBytes / 4)),
+		outputTokens: request.outputTokensMax,
+		waited: 0,
+		explanation: null,
+	});
+}
+
 /** The first blocks as a number; of a prompt that fills none, its text. */
 function beginningHash({ prefix, request: { json, prompt } }: Admitted): number {
 	const { words } = prefix.chain;
@@ -184,8 +252,8 @@ function beginningHash({ prefix, request: { json, prompt } }: Admitted): number 
 	return block >= 0 ? words[2 * block]! : hash32(json.text.slice(prompt.start, prompt.end));
 }
 
-function assignRequest(admitted: Admitted, { number, retry, exclude }: Ask, { edge, waited }: Seeker): AssignRequest {
-	const { id, key, model, request, policy, catalogVersion, prefix } = admitted;
+function assignRequest(admitted: Admitted, { number, retry, exclude }: Question, referred: boolean): AssignRequest {
+	const { id, key, model, request, policy, catalogVersion, prefix, edge } = admitted;
 	return {
 		reservation: `${id}.${number}`,
 		catalogVersion,
@@ -200,10 +268,11 @@ function assignRequest(admitted: Admitted, { number, retry, exclude }: Ask, { ed
 		choiceTokensMax: admitted.choiceTokensMax,
 		needs: request.needs,
 		stream: request.stream,
-		policy: waited > 0 ? { ...policy, waitingMax: Math.max(0, policy.waitingMax - waited) } : policy,
+		policy,
 		exclude,
-		edge,
+		edge: edge.name,
 		retry,
+		...(referred && { referred }),
 		prefix: prefix.chain.words,
 		prefixUnit: prefix.chain.unit,
 		...(prefix.session !== undefined && { session: prefix.session }),

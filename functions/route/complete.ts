@@ -4,7 +4,6 @@ import { errorResponse, isobarError, type IsobarError } from "../../src/shared/h
 import type { Attempt } from "../../src/shared/ledger/messages.ts";
 import type { Endpoint, ReplicaName } from "../../src/shared/scheduler/messages.ts";
 import type { Seconds } from "../../src/shared/units.ts";
-import { schedulerName } from "../../src/shared/scheduler/name.ts";
 import { admit, withoutPrompt, type Admitted } from "./admit.ts";
 import { answerHeaders } from "./answer-headers.ts";
 import { Beat } from "./beat.ts";
@@ -68,14 +67,12 @@ class Dispatch {
 		this.#hops = hops;
 		this.#env = env;
 		this.#ctx = ctx;
-		const colo = (http.cf as { colo?: unknown } | undefined)?.colo;
 		const { isolate } = admitted;
 		// Keeps the reservation and the lease of a request that takes long, be it in the waiting room or at a pool.
 		const beat = new Beat(isolate.settings.renewSeconds, Date.now(), () =>
 			ctx.waitUntil(isolate.post.flush(carriers(env, isolate.id, isolate.settings))),
 		);
-		const edge = typeof colo === "string" ? colo : "local";
-		this.#seeker = { edge, env, client: http.signal, timer: this.#timer, beat, waited: 0 };
+		this.#seeker = { env, client: http.signal, timer: this.#timer, beat, waited: 0 };
 	}
 
 	async run(): Promise<Response> {
@@ -140,9 +137,9 @@ class Dispatch {
 	}
 
 	/** Gives back a reservation at a replica that cannot be called from here. */
-	#forgo({ reservation, replica }: Choice): void {
-		const { isolate, model } = this.#admitted;
-		isolate.post.mailbox(schedulerName(model.id), Date.now() / 1_000).ended(unused(reservation), noop);
+	#forgo({ scheduler, reservation, replica }: Choice): void {
+		const { isolate } = this.#admitted;
+		isolate.post.mailbox(scheduler, Date.now() / 1_000).ended(unused(reservation), noop);
 		this.#unknown.push(replica.replica);
 	}
 
@@ -150,7 +147,7 @@ class Dispatch {
 		choice: Choice,
 		replica: CatalogReplica,
 	): Promise<Response | { failure: Failure; attempt: LastAttempt }> {
-		const { isolate, model, key } = this.#admitted;
+		const { isolate, key } = this.#admitted;
 		const since = Date.now() / 1_000;
 		let headersAt: Seconds | null = null;
 		const attempt = (extra: Partial<LastAttempt>): LastAttempt => ({
@@ -176,7 +173,7 @@ class Dispatch {
 			outputTokens,
 		};
 		isolate.replicas.enter(replica.name);
-		isolate.post.mailbox(schedulerName(model.id), since).depart({ renewal, since, started: false });
+		isolate.post.mailbox(choice.scheduler, since).depart({ renewal, since, started: false });
 
 		const call = upstreamCall(this.#admitted, replica, this.#http.headers, this.#hops, this.#env);
 		const result = await callUpstream(call, isolate.settings, this.#http.signal, this.#seeker.beat, this.#timer);
@@ -253,11 +250,11 @@ class Dispatch {
 	}
 
 	#started(choice: Choice, ttft: Seconds, headersAt: Seconds): void {
-		const { isolate, model } = this.#admitted;
+		const { isolate } = this.#admitted;
 		// Headers that came with the first token tell nothing of the round trip.
 		const headers = headersAt < ttft * 0.8 ? headersAt : null;
 		isolate.post
-			.mailbox(schedulerName(model.id), Date.now() / 1_000)
+			.mailbox(choice.scheduler, Date.now() / 1_000)
 			.firstToken({ reservation: choice.reservation, ttft, headers });
 	}
 

@@ -1,5 +1,5 @@
 import type { Bill, Ended, FirstToken, Renewal, SchedulerMail } from "../../src/shared/scheduler/messages.ts";
-import type { NanoUsd, Seconds } from "../../src/shared/units.ts";
+import type { Seconds } from "../../src/shared/units.ts";
 
 /** A request in flight: what its renewal needs. */
 export interface Flight {
@@ -11,7 +11,7 @@ export interface Flight {
 interface Ending {
 	readonly message: Ended;
 	/** Told once: the attributed share, or null where the scheduler has none (priced by the token, or it does not know). */
-	readonly billed: (nano: NanoUsd | null) => void;
+	readonly billed: (share: Seconds | null) => void;
 	tries: number;
 }
 
@@ -55,7 +55,7 @@ export class Mailbox {
 		if (this.#first.length < FIRST_MAX) this.#first.push(message);
 	}
 
-	ended(message: Ended, billed: (nano: NanoUsd | null) => void): void {
+	ended(message: Ended, billed: (share: Seconds | null) => void): void {
 		this.#flights.delete(message.reservation);
 		this.#ended.push({ message, billed, tries: 0 });
 	}
@@ -85,8 +85,8 @@ export class Mailbox {
 			mail: { first, ended: ended.map((e) => e.message), renewals },
 			delivered: (bills) => {
 				if (ended.length === 0) return;
-				const nanoOf = new Map(bills.map((bill) => [bill.reservation, bill.nano]));
-				for (const ending of ended) ending.billed(nanoOf.get(ending.message.reservation) ?? null);
+				const shareOf = new Map(bills.map((bill) => [bill.reservation, bill.seconds]));
+				for (const ending of ended) ending.billed(shareOf.get(ending.message.reservation) ?? null);
 			},
 			lost: () => {
 				// First tokens are not sent again: renewals say that a request has started, and the rest is of no use when it is late.

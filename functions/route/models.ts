@@ -1,10 +1,10 @@
 import { isolateAuthenticator } from "../../src/adapters/authenticate.ts";
 import { isolateCatalog } from "../../src/adapters/catalog-cache.ts";
 import type { Key } from "../../src/shared/catalog/keys.ts";
+import { resolveModel } from "../../src/shared/catalog/resolve-model.ts";
 import type { CatalogModel, CatalogSnapshot } from "../../src/shared/catalog/snapshot.ts";
 import { errorResponse, type IsobarError } from "../../src/shared/http/errors.ts";
 import { ok, type Result } from "../../src/shared/result.ts";
-import { resolveModel } from "./admit.ts";
 
 /** `GET /v1/models`: what the key may name, in OpenAI's shape, with what the catalog says beside it. */
 export async function listModels(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {

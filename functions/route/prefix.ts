@@ -3,6 +3,7 @@ import type { CatalogModel } from "../../src/shared/catalog/snapshot.ts";
 import { stringAt } from "../../src/shared/http/json-values.ts";
 import { member } from "../../src/shared/http/json-members.ts";
 import { PREFIX_LIMITS, prefixChain, type PrefixChain } from "../../src/shared/kv/prefix-chain.ts";
+import { engineSalt, saltOf } from "../../src/shared/kv/prefix-salt.ts";
 import type { RoutedRequest } from "./read-request.ts";
 
 /** What a request brings along for prefix caches. */
@@ -29,16 +30,10 @@ export function requestPrefix(
 	return { chain, salt, session: sessionOf(request, headers) };
 }
 
-/** Neither a tenant's name nor a group's has a colon, so no two of them give the same salt. */
-function saltOf({ tenant, policy }: Key): string {
-	return policy.prefix_group === undefined ? `tenant:${tenant}` : `group:${policy.prefix_group}`;
-}
-
-/** Engines that take a salt of the client's own get both: it can part the tenant's cache, and never opens another's. */
+/** What the body is to say of it, the client's own included. */
 export function cacheSalt(salt: string, { json, members }: RoutedRequest): string {
 	const own = member(members, "cache_salt")?.value;
-	const text = own && stringAt(json, own);
-	return text ? `isobar:${salt}:${text}` : `isobar:${salt}`;
+	return engineSalt(salt, (own && stringAt(json, own)) || undefined);
 }
 
 /** The first that is there of `X-Session-Id`, `prompt_cache_key` and `user` (OpenAI's fields). */

@@ -10,13 +10,11 @@ export async function readMark(replica: CatalogReplica, env: object): Promise<En
 	const { metricsPath } = ENGINES[replica.pool.pool.engine];
 	if (metricsPath === null) return null;
 	try {
-		const response = await engineGet(replica, metricsPath, env);
-		const length = Number(response.headers.get("content-length") ?? 0);
-		if (response.status !== 200 || length > ENGINE_METRICS_BYTES_MAX) {
+		return await engineGet(replica, metricsPath, env, async (response) => {
+			if (response.status === 200) return readEngineMark(await textUpTo(response, ENGINE_METRICS_BYTES_MAX));
 			await response.body?.cancel();
 			return null;
-		}
-		return readEngineMark(await textUpTo(response, ENGINE_METRICS_BYTES_MAX));
+		});
 	} catch {
 		return null;
 	}

@@ -13,9 +13,10 @@ export async function probeReplica(replica: CatalogReplica, env: object): Promis
 	const { healthPath } = ENGINES[replica.pool.pool.engine];
 	if (healthPath === null) return false;
 	try {
-		const response = await engineGet(replica, healthPath, env);
-		await response.body?.cancel();
-		return response.status === 200;
+		return await engineGet(replica, healthPath, env, async (response) => {
+			await response.body?.cancel();
+			return response.status === 200;
+		});
 	} catch {
 		return false;
 	}

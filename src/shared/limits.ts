@@ -28,3 +28,16 @@ export const WAITING_SECONDS_MAX = 600;
 export const BODY_MEMBERS_MAX = 1_000;
 /** Ours: how deep a body may nest before it is refused. */
 export const JSON_DEPTH_MAX = 512;
+/** Ours: one `POST /v1/kv/events`, and one engine batch in it. vLLM writes one batch a scheduler step, about 200 KB at most. */
+export const KV_EVENTS_BYTES_MAX = 8 * 1024 * 1024;
+export const KV_BATCH_BYTES_MAX = 4 * 1024 * 1024;
+export const KV_BATCHES_MAX = 1_024;
+export const KV_BATCH_EVENTS_MAX = 65_536;
+/** Ours: token ids and hash words of one request, which cross to the scheduler object as 4 bytes each. */
+export const KV_EVENTS_WORDS_MAX = 4_000_000;
+/** Ours: of one event. */
+export const KV_EVENT_TOKENS_MAX = 262_144;
+export const KV_EVENT_BLOCKS_MAX = 65_536;
+/** Ours: token ids of one `POST /v1/kv/lookup`, and its body. */
+export const KV_LOOKUP_TOKENS_MAX = 1_048_576;
+export const KV_LOOKUP_BYTES_MAX = 12 * 1024 * 1024;

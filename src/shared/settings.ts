@@ -42,6 +42,9 @@ const schema = z.strictObject({
 	recallSeconds: seconds.default(1.5),
 	recordHours: seconds.default(24),
 
+	/** Blocks of 16 tokens that a scheduler remembers of engine events, over all replicas; about 70 bytes each, once used. */
+	kvEventBlocksMax: count.max(4_000_000).default(262_144),
+
 	attemptsMax: count.max(6).default(3),
 	/** Retries may be at most this share of a pool's traffic. */
 	retryShareMax: z.number().min(0).max(1).default(0.1),

@@ -1,9 +1,17 @@
 export const BLOCK_TOKENS = 16;
 
+export interface ChainRecord {
+	readonly tokens: number[];
+	/** vLLM's `cache_salt`. */
+	readonly salt: string | null;
+}
+
 /** The hashes of a growing token sequence, one for each full block of 16 tokens. A hash covers its block and all before it
  *  (two 32-bit lanes, 53 bits of them used), so equal hashes mean equal prefixes. */
 export class BlockChain {
 	readonly hashes: number[];
+	/** What the tokens were, for KV events; null: nobody wants to know. */
+	record: ChainRecord | null = null;
 	#a: number;
 	#b: number;
 	#filled: number;
@@ -16,6 +24,7 @@ export class BlockChain {
 	}
 
 	push(id: number): void {
+		this.record?.tokens.push(id);
 		this.#a = Math.imul(this.#a ^ id, 0x9e3779b1);
 		this.#a ^= this.#a >>> 15;
 		this.#b = Math.imul(this.#b ^ id, 0x5f356495);
@@ -32,6 +41,7 @@ export class BlockChain {
 		copy.#a = this.#a;
 		copy.#b = this.#b;
 		copy.#filled = this.#filled;
+		copy.record = this.record && { ...this.record, tokens: [...this.record.tokens] };
 		return copy;
 	}
 }

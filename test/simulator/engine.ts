@@ -1,6 +1,6 @@
 import { BLOCK_TOKENS, type BlockChain } from "./block-chain.ts";
 import type { Counters, Finish } from "./counters.ts";
-import { PrefixCache, type Lease } from "./prefix-cache.ts";
+import { PrefixCache, type CacheObserver, type Lease } from "./prefix-cache.ts";
 import type { EngineProfile } from "./profile.ts";
 
 /** What one sequence asks of the engine. The chain covers the prompt at first and grows with the answer. */
@@ -40,15 +40,18 @@ export class Engine {
 	readonly #running: Sequence[] = [];
 	#step: { readonly sequence: Sequence; readonly tokens: number }[] = [];
 	#endsAt: number | null = null;
+	/** Whether chains are to carry their tokens. */
+	readonly recordsTokens: boolean;
 	/** Multiplies every step. */
 	slow = 1;
 	/** A sleeping engine begins no step. */
 	paused = false;
 
-	constructor(profile: EngineProfile, counters: Counters) {
+	constructor(profile: EngineProfile, counters: Counters, observer: CacheObserver | null = null) {
+		this.recordsTokens = observer !== null;
 		this.#profile = profile;
 		this.#counters = counters;
-		this.#cache = new PrefixCache(Math.floor(profile.kvTokens / BLOCK_TOKENS));
+		this.#cache = new PrefixCache(Math.floor(profile.kvTokens / BLOCK_TOKENS), observer);
 	}
 
 	get running(): number {
@@ -171,7 +174,7 @@ export class Engine {
 	#schedule(sequence: Sequence, tokens: number): number {
 		this.#step.push({ sequence, tokens });
 		const full = Math.floor((sequence.computed + tokens) / BLOCK_TOKENS);
-		this.#cache.publish(sequence.lease!, sequence.chain.hashes, full);
+		this.#cache.publish(sequence.lease!, sequence.chain, full);
 		return tokens;
 	}
 

@@ -61,7 +61,7 @@ function compute(generation: Generation, choices: readonly Choice[], answer: Ans
 	let left = choices.length;
 	let cachedTokens = 0;
 	for (const [p, prompt] of request.prompts.entries()) {
-		const chain = chainOf(prompt, request.cacheSalt);
+		const chain = chainOf(prompt, request.cacheSalt, engine.recordsTokens);
 		for (let i = 0; i < request.n; i++) {
 			const choice = choices[p * request.n + i]!;
 			const input = {

@@ -80,7 +80,7 @@ function embed({ served, exchange }: Inference, request: EmbeddingRequest, answe
 	};
 	const sequences: Sequence[] = request.prompts.map((prompt) => {
 		const fixed = { promptTokens: prompt.tokens, outputTokens: 0, finish: "stop", outputId: () => 0 } as const;
-		return engine.submit({ ...fixed, chain: chainOf(prompt, null), onEnd }, now);
+		return engine.submit({ ...fixed, chain: chainOf(prompt, null, engine.recordsTokens), onEnd }, now);
 	});
 	exchange.onGone(() => {
 		pacer.catchUp();

@@ -33,6 +33,23 @@ export interface ReplicaOptions {
 	/** With no delays: events written at once; the rest follows in later turns of the event loop. Default: all. */
 	readonly eventsPerWrite?: number;
 	readonly behaviour?: BehaviourChange;
+	/** vLLM's --kv-events-config: publishes KV events over ZMQ. Needs delays, since without them there is no prefix cache. */
+	readonly kvEvents?: KvEventsOptions;
+}
+
+/** The engines' encodings of one message: vLLM's three (arrays, an array of maps, maps), and SGLang's. */
+export const KV_ENCODINGS = ["arrays", "array_of_maps", "maps", "sglang"] as const;
+
+export interface KvEventsOptions {
+	/** Default: `arrays`. */
+	readonly encoding?: (typeof KV_ENCODINGS)[number];
+	/** Default: a free port of 127.0.0.1. */
+	readonly endpoint?: string;
+	/** Of the replay ROUTER; null: none. Default: a free port. */
+	readonly replayEndpoint?: string | null;
+	/** Batches kept for replays. Default 10,000. */
+	readonly bufferSteps?: number;
+	readonly topic?: string;
 }
 
 /** Options with nothing left open. */

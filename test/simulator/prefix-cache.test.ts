@@ -1,12 +1,30 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { BlockChain } from "./block-chain.ts";
-import { PrefixCache, type Lease } from "./prefix-cache.ts";
+import { PrefixCache, type CacheObserver, type Lease } from "./prefix-cache.ts";
 
 function chain(...ids: readonly number[]): BlockChain {
 	const built = new BlockChain();
 	for (const id of ids) for (let i = 0; i < 16; i++) built.push(id);
 	return built;
+}
+
+/** What an observer believes to be cached. */
+class Told implements CacheObserver {
+	readonly hashes = new Set<number>();
+
+	stored({ hashes }: BlockChain, index: number): void {
+		expect(this.hashes).not.toContain(hashes[index]);
+		this.hashes.add(hashes[index]!);
+	}
+
+	removed(hash: number): void {
+		expect(this.hashes.delete(hash)).toBe(true);
+	}
+
+	cleared(): void {
+		this.hashes.clear();
+	}
 }
 
 describe("block chains", () => {
@@ -43,9 +61,10 @@ describe("block chains", () => {
 describe("the prefix cache", () => {
 	it("keeps the blocks of a sequence that left, and evicts the end of a prefix first", () => {
 		const cache = new PrefixCache(4);
-		const { hashes } = chain(1, 2, 3);
+		const blocks = chain(1, 2, 3);
+		const { hashes } = blocks;
 		const lease = cache.take(hashes, 0, 3)!;
-		cache.publish(lease, hashes, 3);
+		cache.publish(lease, blocks, 3);
 		cache.release(lease, hashes);
 		expect(cache.usage).toBe(0);
 		expect(cache.matching(hashes, 3)).toBe(3);
@@ -63,20 +82,22 @@ describe("the prefix cache", () => {
 		expect(cache.usage).toBe(1);
 	});
 
-	it("never holds more than it has, and is empty when all have left", () => {
+	it("never holds more than it has, tells all that comes and goes, and is empty when all have left", () => {
 		const capacity = 12;
 		const prompt = fc.array(fc.nat(2), { minLength: 1, maxLength: 6 });
 		const step = fc.record({ ids: prompt, grow: fc.nat(3), leave: fc.nat(3) });
 		fc.assert(
 			fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
-				const cache = new PrefixCache(capacity);
+				const told = new Told();
+				const cache = new PrefixCache(capacity, told);
 				const held: { lease: Lease; hashes: readonly number[] }[] = [];
 				for (const { ids, grow, leave } of steps) {
-					const { hashes } = chain(...ids);
+					const blocks = chain(...ids);
+					const { hashes } = blocks;
 					const matched = cache.matching(hashes, hashes.length);
 					const lease = cache.take(hashes, matched, hashes.length);
 					if (lease) {
-						cache.publish(lease, hashes, hashes.length);
+						cache.publish(lease, blocks, hashes.length);
 						expect(cache.matching(hashes, hashes.length)).toBe(hashes.length);
 						cache.grow(lease, grow);
 						held.push({ lease, hashes });
@@ -90,6 +111,9 @@ describe("the prefix cache", () => {
 					expect(cache.usage).toBe((own + shared) / capacity);
 					expect(cache.usage).toBeLessThanOrEqual(1);
 					expect(own + cache.cachedBlocks).toBeLessThanOrEqual(capacity);
+					if (grow === 0) cache.clear();
+					expect(told.hashes.size).toBe(cache.cachedBlocks);
+					for (const hash of told.hashes) expect(cache.matching([hash], 1)).toBe(1);
 				}
 				for (const { lease, hashes } of held) cache.release(lease, hashes);
 				expect(cache.usage).toBe(0);

@@ -1,3 +1,14 @@
+import type { BlockChain } from "./block-chain.ts";
+
+/** Is told what enters and leaves a cache, as vLLM's block pool tells its KV events. */
+export interface CacheObserver {
+	/** Block `index` of the chain is cached now. */
+	stored(chain: BlockChain, index: number): void;
+	removed(hash: number): void;
+	/** All that was cached is gone. */
+	cleared(): void;
+}
+
 /** The blocks that one sequence holds: `shared` leading ones that are cached under a hash, the rest its own. */
 export interface Lease {
 	shared: number;
@@ -8,14 +19,16 @@ export interface Lease {
  *  holds stays cached until its place is needed, least recently used first and the end of a prefix before its start. */
 export class PrefixCache {
 	readonly #capacity: number;
+	readonly #observer: CacheObserver | null;
 	/** Sequences that hold a cached block; zero while it is only kept. */
 	readonly #holders = new Map<number, number>();
 	/** Cached blocks that nobody holds, least recently used first. */
 	readonly #idle = new Set<number>();
 	#held = 0;
 
-	constructor(capacityBlocks: number) {
+	constructor(capacityBlocks: number, observer: CacheObserver | null = null) {
 		this.#capacity = capacityBlocks;
+		this.#observer = observer;
 	}
 
 	/** The share of blocks that sequences hold; blocks which are merely cached count as free, as in vLLM's gauge. */
@@ -56,11 +69,13 @@ export class PrefixCache {
 
 	/** Caches the first `full` blocks of the lease under their hashes. One that another sequence has cached meanwhile is
 	 *  shared with it. */
-	publish(lease: Lease, hashes: readonly number[], full: number): void {
+	publish(lease: Lease, chain: BlockChain, full: number): void {
 		for (; lease.shared < full; lease.shared++) {
+			const hash = chain.hashes[lease.shared]!;
 			lease.own--;
 			this.#held--;
-			this.#hold(hashes[lease.shared]!);
+			if (!this.#holders.has(hash)) this.#observer?.stored(chain, lease.shared);
+			this.#hold(hash);
 		}
 	}
 
@@ -80,8 +95,13 @@ export class PrefixCache {
 
 	/** Forgets what no sequence holds. */
 	clear(): void {
-		for (const hash of this.#idle) this.#holders.delete(hash);
+		const isAll = this.#idle.size === this.#holders.size;
+		for (const hash of this.#idle) {
+			this.#holders.delete(hash);
+			if (!isAll) this.#observer?.removed(hash);
+		}
 		this.#idle.clear();
+		if (isAll) this.#observer?.cleared();
 	}
 
 	#hold(hash: number): void {
@@ -97,6 +117,7 @@ export class PrefixCache {
 			if (this.#held + this.#idle.size <= this.#capacity) return;
 			this.#idle.delete(hash);
 			this.#holders.delete(hash);
+			this.#observer?.removed(hash);
 		}
 	}
 }

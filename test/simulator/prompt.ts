@@ -41,9 +41,11 @@ export function promptOf(segments: readonly Segment[], keyCharacters = KEY_CHARA
 	return { segments, tokens, key: combine(key, tokens) };
 }
 
-/** The block hashes of a prompt. Requests with different salts (vLLM's `cache_salt`) share no block. */
-export function chainOf(prompt: Prompt, salt: string | null): BlockChain {
+/** The block hashes of a prompt. Requests with different salts (vLLM's `cache_salt`) share no block. `recorded`: with its
+ *  tokens. */
+export function chainOf(prompt: Prompt, salt: string | null, recorded: boolean): BlockChain {
 	const chain = new BlockChain(salt === null ? 0 : hashText(salt));
+	if (recorded) chain.record = { tokens: [], salt };
 	for (const segment of prompt.segments) {
 		if (typeof segment === "number") {
 			chain.push(segment);

@@ -1,5 +1,6 @@
 import { AnswerText } from "./answer-text.ts";
 import { DEFAULT_BEHAVIOUR, type Behaviour, type BehaviourChange } from "./behaviour.ts";
+import type { KvPublisher } from "./kv-publisher.ts";
 import { FaultDraw } from "./faults.ts";
 import type { Settings } from "./options.ts";
 import { combine, hashText, logNormal, seeded, type Rng } from "./random.ts";
@@ -44,6 +45,7 @@ export class Replica {
 	readonly timers: Timers;
 	readonly faults: FaultDraw;
 	readonly recorder: Recorder;
+	readonly publisher: KvPublisher | null;
 	readonly #rng: Rng;
 	readonly #idBase: string;
 	#served: ServedModel;
@@ -60,7 +62,8 @@ export class Replica {
 	/** Told when `refuse` changes: the HTTP side opens and closes its port. */
 	onRefuse: (refuse: boolean) => void = () => {};
 
-	constructor(settings: Settings, seed: number) {
+	constructor(settings: Settings, seed: number, publisher: KvPublisher | null = null) {
+		this.publisher = publisher;
 		this.settings = settings;
 		this.#rng = seeded(hashText(settings.name, seed));
 		this.faults = new FaultDraw(seeded(hashText(settings.name, seed + 1)));
@@ -69,7 +72,7 @@ export class Replica {
 		this.recorder = new Recorder(settings.recordRequests);
 		const base = hashText(settings.name, seed + 2);
 		this.#idBase = [0, 1, 2].map((i) => combine(base, i).toString(16).padStart(8, "0")).join("");
-		this.#served = new ServedModel(settings);
+		this.#served = new ServedModel(settings, publisher?.begin() ?? null);
 		this.#warmth = new Warmth(settings.startCold);
 		this.behave(settings.behaviour);
 	}
@@ -206,7 +209,7 @@ export class Replica {
 
 	/** A new process: requests that the old one still has are finished by it. */
 	#restart(): void {
-		this.#served = new ServedModel(this.settings);
+		this.#served = new ServedModel(this.settings, this.publisher?.begin() ?? null);
 		this.#served.engine.slow = this.#behaviour.slow;
 	}
 

@@ -2,6 +2,7 @@ import type { BehaviourChange } from "./behaviour.ts";
 import { createControl } from "./control.ts";
 import { HttpServer, listening } from "./http-server.ts";
 import { settingsOf, type ReplicaOptions } from "./options.ts";
+import { KvPublisher } from "./kv-publisher.ts";
 import type { RecordedRequest } from "./recorder.ts";
 import { Replica, type ReplicaState } from "./replica.ts";
 
@@ -25,6 +26,8 @@ export interface SimulatedReplica {
 	lastRequests(): RecordedRequest[];
 	/** Counters, recorded requests, caches and behaviour as they were at the start. */
 	reset(): void;
+	/** Its publisher of KV events; null: it has none. */
+	readonly kvEvents: KvPublisher | null;
 }
 
 export interface Simulator {
@@ -42,10 +45,13 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
 	if (names.size < options.replicas.length) throw new Error("two replicas have the same name");
 	const host = options.host ?? "127.0.0.1";
 	const servers: HttpServer[] = [];
+	const publishers: KvPublisher[] = [];
 	try {
 		const replicas: SimulatedReplica[] = [];
 		for (const each of options.replicas) {
-			const replica = new Replica(settingsOf(each), options.seed ?? 1);
+			const publisher = each.kvEvents ? await KvPublisher.open(each.kvEvents) : null;
+			if (publisher) publishers.push(publisher);
+			const replica = new Replica(settingsOf(each), options.seed ?? 1, publisher);
 			const server = await HttpServer.listen(replica, host);
 			servers.push(server);
 			replicas.push(handle(replica, server));
@@ -55,7 +61,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
 		const close = async () => {
 			control.closeAllConnections();
 			control.close();
-			await closeAll(servers);
+			await closeAll([...servers, ...publishers]);
 		};
 		const byName = (name: string) => {
 			const found = replicas.find((candidate) => candidate.name === name);
@@ -64,7 +70,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
 		};
 		return { replicas, controlUrl: `http://${host}:${controlPort}`, replica: byName, close };
 	} catch (error) {
-		await closeAll(servers);
+		await closeAll([...servers, ...publishers]);
 		throw error;
 	}
 }
@@ -77,9 +83,10 @@ function handle(replica: Replica, server: HttpServer): SimulatedReplica {
 		state: () => replica.state,
 		lastRequests: () => replica.recorder.list(),
 		reset: () => replica.reset(),
+		kvEvents: replica.publisher,
 	};
 }
 
-async function closeAll(servers: readonly HttpServer[]): Promise<void> {
-	await Promise.all(servers.map((server) => server.close()));
+async function closeAll(open: readonly { close(): Promise<void> }[]): Promise<void> {
+	await Promise.all(open.map((each) => each.close()));
 }

@@ -1,7 +1,8 @@
 import { didYouMean } from "./nearest-names.ts";
 import type { Problem } from "./problems.ts";
 import { baseUrlOf, isOpenHttp, replicaUrlProblem } from "./replica-url.ts";
-import type { Model, Pool } from "./schema.ts";
+import { GLOBAL_GROUP } from "./region-groups.ts";
+import type { Model, Pool, RegionGroup } from "./schema.ts";
 
 /** What a catalog is checked against besides itself. */
 export interface CatalogContext {
@@ -125,18 +126,45 @@ function checkDeployment(pool: Pool, path: string, context: Context, found: Find
 		const message = `unknown GPU type ${JSON.stringify(pool.gpu.type)}: until its speed is learned, a guess is used`;
 		found.warnings.push({ path: `${path}.gpu.type`, message });
 	}
-	if (pool.secret === undefined) return;
-	if (OWN_SECRETS.has(pool.secret)) {
-		found.problems.push({
-			path: `${path}.secret`,
-			message: `${pool.secret} is the gateway's own and is not sent to pools`,
-		});
-	} else if (!context.hasSecret(pool.secret)) {
-		const message = `the secret ${pool.secret} is not set; set it with: wrangler secret put ${pool.secret}`;
-		found.missingSecrets.push({ path: `${path}.secret`, message });
-	} else if (!context.isSendable(pool.secret)) {
-		const message = `the secret ${pool.secret} holds what no header may: a line break or a character outside ASCII`;
-		found.problems.push({ path: `${path}.secret`, message });
+	for (const field of ["secret", "events_secret"] as const)
+		checkSecret(pool[field], `${path}.${field}`, context, found);
+	if (pool.events_secret !== undefined && pool.events_secret === pool.secret) {
+		const message = `${pool.secret} is sent to the pool as its credential; events need a key of their own`;
+		found.problems.push({ path: `${path}.events_secret`, message });
+	}
+}
+
+function checkSecret(name: string | undefined, path: string, context: Context, found: Findings): void {
+	if (name === undefined) return;
+	if (OWN_SECRETS.has(name)) {
+		found.problems.push({ path, message: `${name} is the gateway's own and is not sent to pools` });
+	} else if (!context.hasSecret(name)) {
+		const message = `the secret ${name} is not set; set it with: wrangler secret put ${name}`;
+		found.missingSecrets.push({ path, message });
+	} else if (!context.isSendable(name)) {
+		const message = `the secret ${name} holds what no header may: a line break or a character outside ASCII`;
+		found.problems.push({ path, message });
+	}
+}
+
+/** What would put a pool or an edge into two groups. */
+export function checkRegionGroups(groups: readonly RegionGroup[], found: Findings): void {
+	const ids = new Map([[GLOBAL_GROUP, "the group of all others"]]);
+	const claimed = new Map<string, string>();
+	for (const [index, group] of groups.entries()) {
+		const path = `region_groups[${index}]`;
+		claimId(ids, group.id, `${path}.id`, "region group", found);
+		for (const list of ["regions", "continents", "colos"] as const) {
+			for (const [at, name] of group[list].entries()) {
+				const before = claimed.get(`${list} ${name}`);
+				if (before)
+					found.problems.push({
+						path: `${path}.${list}[${at}]`,
+						message: `${JSON.stringify(name)} is in ${before} already`,
+					});
+				else claimed.set(`${list} ${name}`, path);
+			}
+		}
 	}
 }
 

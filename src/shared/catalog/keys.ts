@@ -55,6 +55,8 @@ export const keyInputSchema = z.strictObject({
 	ledger_unreachable: z
 		.union([z.literal("closed"), z.number().positive().max(USD_MAX)], 'expected "closed" or an amount in USD above 0')
 		.default("closed"),
+	/** May ask what replicas hold (`POST /v1/kv/lookup`). That shows whether anyone has sent a prompt that starts so. */
+	kv_lookup: z.boolean().default(false),
 	expires_at: z.iso.datetime().optional(),
 });
 export type KeyInput = z.infer<typeof keyInputSchema>;

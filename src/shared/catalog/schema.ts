@@ -5,6 +5,7 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9._:@/-]{0,127}$/;
 const name = z.string().regex(NAME, "1 to 128 letters, digits and . _ : @ / -, starting with a letter or digit");
 /** Ids stand in `pool/replica` names and in headers, so they hold no slash. */
 const id = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, "1 to 64 letters, digits and . _ -");
+const secretName = z.string().regex(/^[A-Z][A-Z0-9_]{0,63}$/, "the name of a Worker secret, such as VLLM_API_KEY");
 const usd = z.number().nonnegative().max(1_000_000);
 
 /** What a model can be asked for. A request needs some of these; a replica whose pool lacks one is not a candidate. */
@@ -49,6 +50,8 @@ export const modelSchema = z.strictObject({
 	kv_bytes_per_token: z.number().positive().optional(),
 	/** Injected as `max_tokens` when a request names none; the key's policy may name another. */
 	default_max_tokens: z.number().int().positive().optional(),
+	/** Scheduler objects among which the model's conversations are divided, where one is not enough. Default 1. */
+	scheduler_shards: z.number().int().positive().max(64).optional(),
 });
 export type Model = z.infer<typeof modelSchema>;
 
@@ -88,10 +91,9 @@ export const poolSchema = z.strictObject({
 		})
 		.optional(),
 	/** Name of the Worker secret that holds the credential; sent as `Authorization: Bearer`. Never the credential itself. */
-	secret: z
-		.string()
-		.regex(/^[A-Z][A-Z0-9_]{0,63}$/, "the name of a Worker secret, such as VLLM_API_KEY")
-		.optional(),
+	secret: secretName.optional(),
+	/** Name of the Worker secret that is the pool's own key for `POST /v1/kv/events`. Never the key itself. */
+	events_secret: secretName.optional(),
 	/** Whether the pool is told to share cached prefixes within one tenant only (body field `cache_salt`). Default: what its
 	 *  engine can. */
 	cache_salt: z.boolean().optional(),
@@ -99,10 +101,30 @@ export const poolSchema = z.strictObject({
 });
 export type Pool = z.infer<typeof poolSchema>;
 
+export const CONTINENTS = ["AF", "AN", "AS", "EU", "NA", "OC", "SA"] as const;
+
+/** Pools that are near one another, and the edges that are near them: they get schedulers of their own. */
+export const regionGroupSchema = z.strictObject({
+	id,
+	/** Of pools (`place.region`). */
+	regions: z.array(id).min(1).max(64),
+	/** Of edges: Cloudflare's continent codes, and airport codes of single places, which count before them. */
+	continents: z.array(z.enum(CONTINENTS)).default([]),
+	colos: z
+		.array(z.string().regex(/^[A-Z]{3}$/, "an airport code such as FRA"))
+		.max(512)
+		.default([]),
+	/** Where Cloudflare is asked to create its schedulers. Default: where the first request comes from. */
+	location_hint: z.enum(["wnam", "enam", "sam", "weur", "eeur", "apac", "oc", "afr", "me"]).optional(),
+});
+export type RegionGroup = z.infer<typeof regionGroupSchema>;
+
 /** The declarative catalog: the whole of what the gateway knows of models and pools. */
 export const catalogSchema = z.strictObject({
 	models: z.array(modelSchema).max(500),
 	pools: z.array(poolSchema).max(500),
+	/** Pools whose region is in none of them are in the group `global`, and so are edges. */
+	region_groups: z.array(regionGroupSchema).max(32).optional(),
 });
 export type Catalog = z.infer<typeof catalogSchema>;
 export type CatalogInput = z.input<typeof catalogSchema>;

@@ -25,6 +25,7 @@ export const ERRORS = {
 	media_type_unsupported: { status: 415, type: "invalid_request_error", retry: false },
 	method_not_allowed: { status: 405, type: "invalid_request_error", retry: false },
 	model_not_found: { status: 404, type: "not_found_error", retry: false },
+	replica_not_found: { status: 404, type: "not_found_error", retry: false },
 	not_found: { status: 404, type: "not_found_error", retry: false },
 	loop_detected: { status: 508, type: "invalid_request_error", retry: false },
 	// who the client is
@@ -33,6 +34,8 @@ export const ERRORS = {
 	key_revoked: { status: 401, type: "authentication_error", retry: false },
 	key_expired: { status: 401, type: "authentication_error", retry: false },
 	admin_token_invalid: { status: 401, type: "authentication_error", retry: false },
+	pool_key_invalid: { status: 401, type: "authentication_error", retry: false },
+	lookup_not_allowed: { status: 403, type: "permission_error", retry: false },
 	model_not_allowed: { status: 403, type: "permission_error", retry: false },
 	// what the client may spend
 	budget_exhausted: { status: 429, type: "budget_error", retry: false },
@@ -41,6 +44,7 @@ export const ERRORS = {
 	// what the fleet can do
 	overloaded: { status: 429, type: "rate_limit_error", retry: true },
 	no_healthy_replica: { status: 503, type: "upstream_error", retry: true },
+	tokenizer_unavailable: { status: 503, type: "upstream_error", retry: true },
 	upstream_failed: { status: 502, type: "upstream_error", retry: false },
 	upstream_timeout: { status: 504, type: "upstream_error", retry: false },
 	upstream_rate_limited: { status: 429, type: "upstream_error", retry: false },
@@ -53,6 +57,7 @@ export const ERRORS = {
 	secret_missing: { status: 422, type: "invalid_request_error", retry: false },
 	// our own parts
 	catalog_unavailable: { status: 503, type: "server_error", retry: true },
+	scheduler_unavailable: { status: 503, type: "server_error", retry: true },
 	ledger_unavailable: { status: 503, type: "server_error", retry: true },
 	internal: { status: 500, type: "server_error", retry: false },
 } as const satisfies Record<string, { status: number; type: ErrorType; retry: boolean }>;

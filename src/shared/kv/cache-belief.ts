@@ -62,7 +62,7 @@ export class CacheBelief {
 	}
 
 	observe({ confirmed, predicted, actual }: CacheObservation): Verdict {
-		if (!(confirmed >= 0 && predicted >= confirmed && actual >= 0)) return "held";
+		if (!(confirmed >= 0 && predicted >= confirmed && predicted < Infinity && actual >= 0)) return "held";
 		const short = actual + ENGINE_BLOCK < confirmed * (1 - TOLERANCE);
 		const gone = short && actual <= ENGINE_BLOCK;
 		const tells = confirmed > ENGINE_BLOCK;
@@ -104,7 +104,8 @@ export class CacheBelief {
 	#remember(predicted: Tokens, actual: Tokens): void {
 		const total = this.#predicted + predicted;
 		const keep = total > TRUST_MEMORY ? TRUST_MEMORY / total : 1;
-		this.#predicted = total * keep;
-		this.#actual = (this.#actual + actual) * keep;
+		// Rounding must not carry it over the bounds that a stored one is held to.
+		this.#predicted = Math.min(TRUST_MEMORY, total * keep);
+		this.#actual = Math.min(this.#predicted, (this.#actual + actual) * keep);
 	}
 }

@@ -3,6 +3,7 @@ import type { Seconds } from "../units.ts";
 interface Running {
 	readonly weight: number;
 	readonly enteredAt: number;
+	readonly beganAt: Seconds;
 }
 
 /** Divides a replica's busy time among its requests by token-time: at each instant every request in flight pays in
@@ -21,19 +22,24 @@ export class TokenTimeMeter {
 		if (this.#running.has(id)) return;
 		this.#advance(now);
 		const weight = Math.max(1, tokens);
-		this.#running.set(id, { weight, enteredAt: this.#virtual });
+		this.#running.set(id, { weight, enteredAt: this.#virtual, beganAt: now });
 		this.#weight += weight;
 	}
 
-	/** The request's share in seconds of GPU time; zero for an id that is not running. */
-	end(id: string, now: Seconds): Seconds {
+	/** The request's share in seconds of GPU time; zero for an id that is not running. `since`: when it really began, where the
+	 *  meter came later (its object was evicted since): the time that was not measured is divided as what was measured. */
+	end(id: string, now: Seconds, since?: Seconds): Seconds {
 		this.#advance(now);
 		const running = this.#running.get(id);
 		if (!running) return 0;
 		this.#running.delete(id);
+		const measured = now - running.beganAt;
+		const share = running.weight * (this.#virtual - running.enteredAt);
+		const missed = since === undefined ? 0 : Math.max(0, running.beganAt - since);
+		const rate = measured > 0 ? Math.min(1, share / measured) : running.weight / this.#weight;
 		// An empty replica starts from exactly zero again, so that rounding never accumulates.
 		this.#weight = this.#running.size === 0 ? 0 : this.#weight - running.weight;
-		return running.weight * (this.#virtual - running.enteredAt);
+		return share + missed * rate;
 	}
 
 	/** Seconds that at least one request was in flight. */

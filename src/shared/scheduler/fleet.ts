@@ -2,20 +2,23 @@ import { newHealth, type Health } from "../admission/health.ts";
 import { RetryBudget } from "../admission/retry-budget.ts";
 import type { CatalogReplica } from "../catalog/snapshot.ts";
 import { TokenTimeMeter } from "../money/token-time.ts";
-import { priorRates } from "../perf/prior.ts";
+import { kvTokensAreKnown, priorRates } from "../perf/prior.ts";
 import { createReplicaModel, type ReplicaModel } from "../perf/replica-model.ts";
 import type { LearnedReplica, LearnedState } from "./learned.ts";
 import type { ReplicaName } from "./messages.ts";
 import type { ReplicaCache } from "../kv/replica-caches.ts";
-import type { Seconds } from "../units.ts";
+import type { Seconds, Tokens } from "../units.ts";
 
 /** What the scheduler knows of one replica beyond the catalog. */
 export interface ReplicaState {
 	/** As the newest catalog has it. */
 	entry: CatalogReplica;
-	readonly model: ReplicaModel;
+	model: ReplicaModel;
+	/** Tokens that requests in flight may keep in its KV cache before others wait; infinite where that is not known. */
+	readonly roomTokens: Tokens;
 	health: Health;
-	/** Divides GPU time among requests; null for pools priced by the token. */
+	/** Divides GPU time among requests; null for pools priced by the token. Stays when a pool's price changes to one by the
+	 *  token: requests in flight still pay by time. */
 	meter: TokenTimeMeter | null;
 	retryBudget: RetryBudget;
 	/** What is known of its KV cache; undefined where it has no place in the index. */
@@ -60,12 +63,14 @@ export class Fleet {
 				return Object.assign(known, {
 					entry,
 					retryBudget,
-					meter: byTime ? (known.meter ?? new TokenTimeMeter()) : null,
+					meter: known.meter ?? (byTime ? new TokenTimeMeter() : null),
 				});
 			}
 			const model = modelOf(entry, learned?.replicas[entry.name]);
+			const { model: served, pool } = entry.pool;
+			const roomTokens = kvTokensAreKnown(served, pool) ? model.prior.kvTokens : Infinity;
 			const meter = byTime ? new TokenTimeMeter() : null;
-			return { entry, model, health: newHealth(now), meter, retryBudget, cache: undefined };
+			return { entry, model, roomTokens, health: newHealth(now), meter, retryBudget, cache: undefined };
 		});
 		this.#replicas = replicas;
 		this.#names = replicas.map((state) => state.entry.name);

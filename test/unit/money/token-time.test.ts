@@ -39,3 +39,18 @@ test("shares add up to the busy time, whatever comes", () => {
 		}),
 	);
 });
+
+test("a request that the meter heard of late pays for what it missed as for what it saw", () => {
+	const meter = new TokenTimeMeter();
+	// Alone all the while.
+	meter.begin("alone", 100, 15);
+	expect(meter.end("alone", 16, 0)).toBeCloseTo(16);
+	// Beside another of three times its weight.
+	meter.begin("small", 100, 30);
+	meter.begin("large", 300, 30);
+	expect(meter.end("small", 34, 20)).toBeCloseTo(1 + 10 / 4);
+	// Heard of in the moment in which it ends: divided as it stood then.
+	meter.begin("late", 100, 40);
+	expect(meter.end("late", 40, 32)).toBeCloseTo(8 / 4);
+	expect(meter.end("large", 40)).toBeCloseTo(3 + 6);
+});

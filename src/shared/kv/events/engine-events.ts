@@ -1,0 +1,196 @@
+import type { ReplicaName } from "../../scheduler/messages.ts";
+import type { Tokens } from "../../units.ts";
+import { EngineBlocks, type Holder } from "./engine-blocks.ts";
+import { TIERS, type EventBatch, type SequencedBatch, type Tier } from "./event.ts";
+import { judge, replayFrom, STREAM_START, type StreamPosition } from "./event-stream.ts";
+import type { EventReply, EventSource, HeldByRank, KvStats, RankStats } from "./messages.ts";
+import { TOKEN_BLOCK } from "./token-chain.ts";
+
+/** Publishers at once; the one not heard of for longest is forgotten. */
+const STREAMS_MAX = 8_192;
+
+interface Stream {
+	readonly replica: ReplicaName;
+	readonly rank: number;
+	topic: string | null;
+	position: StreamPosition;
+	holder: Holder;
+	batches: number;
+	duplicates: number;
+	gaps: number;
+	resets: number;
+	clears: number;
+	orphans: number;
+}
+
+export interface EngineEventsOptions {
+	/** Blocks of 16 tokens that are remembered over all replicas; about 65 bytes each. */
+	readonly blocksMax: number;
+	/** The cache of a replica is empty from now: it restarted, or was cleared. */
+	readonly onEmptied?: (replica: ReplicaName) => void;
+}
+
+/** What the engines of one model hold, as their own events tell it. Lives in memory alone: after it is lost the next batch
+ *  shows a gap from the start, and is replayed. No batch, in whatever order, can make it wrong for longer than until the next
+ *  reset; what is missing is asked for. */
+export class EngineEvents {
+	readonly #blocks: EngineBlocks;
+	readonly #blocksMax: number;
+	readonly #onEmptied: (replica: ReplicaName) => void;
+	/** By replica and rank, not heard of for longest first. */
+	readonly #streams = new Map<string, Stream>();
+
+	constructor({ blocksMax, onEmptied = () => {} }: EngineEventsOptions) {
+		this.#blocks = new EngineBlocks(blocksMax);
+		this.#blocksMax = blocksMax;
+		this.#onEmptied = onEmptied;
+	}
+
+	/** Batches of one publisher, in the order in which they were sent. At a gap the rest is left alone and asked for again. */
+	accept(source: EventSource, batches: readonly SequencedBatch[]): EventReply {
+		const stream = this.#stream(source);
+		const before = { ...stream };
+		let unknown = 0;
+		let gap = false;
+		for (const { seq, lost, batch } of batches) {
+			const verdict = judge(stream.position, seq, batch.ts, lost);
+			if (verdict === "duplicate") {
+				stream.duplicates++;
+				continue;
+			}
+			const isRestart = verdict === "restarted" || verdict === "restarted_gap";
+			if (isRestart || verdict === "start_over") this.#reset(stream);
+			if (isRestart) this.#onEmptied(stream.replica);
+			if (verdict === "gap" || verdict === "restarted_gap") {
+				stream.gaps++;
+				gap = true;
+				break;
+			}
+			this.#apply(stream, batch);
+			unknown += batch.unknown;
+			stream.position = { next: seq + 1, lastTs: batch.ts };
+		}
+		return {
+			next: stream.position.next,
+			replay_from: gap ? replayFrom(stream.position) : null,
+			applied: stream.batches - before.batches,
+			duplicates: stream.duplicates - before.duplicates,
+			resets: stream.resets - before.resets,
+			clears: stream.clears - before.clears,
+			unknown,
+		};
+	}
+
+	/** The replicas that send events. */
+	get replicas(): ReadonlySet<ReplicaName> {
+		return new Set([...this.#streams.values()].map(({ replica }) => replica));
+	}
+
+	/** Who holds how much of a prompt's start (`tokenChain`, which may differ by replica), the most first; those that hold
+	 *  nothing are left out. */
+	lookup(chainFor: (replica: ReplicaName) => Uint32Array): HeldByRank[] {
+		const rows: HeldByRank[] = [];
+		for (const { replica, rank, holder } of this.#streams.values()) {
+			const { tokens, tiers } = this.#blocks.match(holder, chainFor(replica));
+			if (tokens > 0) rows.push({ replica, dp_rank: rank, tokens, tiers: byTier(tiers) });
+		}
+		return rows.sort(mostFirst);
+	}
+
+	/** Forgets what a replica holds, and where its sequences stand: it restarted, or is gone. */
+	forget(replica: ReplicaName): void {
+		for (const [name, stream] of this.#streams) if (stream.replica === replica) this.#remove(name, stream);
+	}
+
+	/** Forgets every replica that `known` does not know. */
+	keep(known: (replica: ReplicaName) => boolean): void {
+		for (const [name, stream] of this.#streams) if (!known(stream.replica)) this.#remove(name, stream);
+	}
+
+	stats(): KvStats {
+		const ranks = [...this.#streams.values()].map((stream): RankStats => {
+			const { replica, rank, topic, position, holder, batches, duplicates, gaps, resets, clears } = stream;
+			return {
+				replica,
+				dp_rank: rank,
+				topic,
+				next: position.next,
+				last_ts: position.lastTs,
+				tokens: byTier(holder.blocks.map((blocks) => blocks * TOKEN_BLOCK)),
+				batches,
+				duplicates,
+				gaps,
+				resets,
+				clears,
+				orphans: stream.orphans + holder.orphans,
+			};
+		});
+		return {
+			ranks,
+			entries: this.#blocks.size,
+			entries_max: this.#blocksMax,
+			evicted: this.#blocks.evicted,
+		};
+	}
+
+	#stream({ replica, rank, topic }: EventSource): Stream {
+		const name = `${rank} ${replica}`;
+		let stream = this.#streams.get(name);
+		if (stream) this.#streams.delete(name);
+		else {
+			if (this.#streams.size >= STREAMS_MAX) {
+				const [oldest] = this.#streams;
+				if (oldest) this.#remove(...oldest);
+			}
+			const counts = { batches: 0, duplicates: 0, gaps: 0, resets: 0, clears: 0, orphans: 0 };
+			stream = { replica, rank, topic, position: STREAM_START, holder: this.#blocks.open(), ...counts };
+		}
+		stream.topic = topic ?? stream.topic;
+		this.#streams.set(name, stream);
+		return stream;
+	}
+
+	#apply(stream: Stream, { events }: EventBatch): void {
+		stream.batches++;
+		for (const event of events) {
+			if (event.kind === "stored") this.#blocks.store(stream.holder, event);
+			else if (event.kind === "removed") this.#blocks.remove(stream.holder, event);
+			else {
+				stream.clears++;
+				this.#empty(stream);
+				this.#onEmptied(stream.replica);
+			}
+		}
+	}
+
+	#reset(stream: Stream): void {
+		// A stream that nothing was read of has nothing to forget.
+		if (stream.position.lastTs !== null) stream.resets++;
+		stream.position = STREAM_START;
+		this.#empty(stream);
+	}
+
+	#empty(stream: Stream): void {
+		stream.orphans += stream.holder.orphans;
+		stream.holder.orphans = 0;
+		if (stream.holder.entries === 0) return;
+		this.#blocks.close(stream.holder);
+		stream.holder = this.#blocks.open();
+	}
+
+	#remove(name: string, stream: Stream): void {
+		this.#streams.delete(name);
+		this.#blocks.close(stream.holder);
+	}
+}
+
+/** Equal ones by name, so that an answer does not depend on who was heard of last. */
+function mostFirst(a: HeldByRank, b: HeldByRank): number {
+	if (a.tokens !== b.tokens) return b.tokens - a.tokens;
+	if (a.replica === b.replica) return a.dp_rank - b.dp_rank;
+	return a.replica < b.replica ? -1 : 1;
+}
+
+function byTier(values: readonly number[]): Partial<Record<Tier, Tokens>> {
+	return Object.fromEntries(TIERS.flatMap((tier, index) => (values[index]! > 0 ? [[tier, values[index]!]] : [])));
+}

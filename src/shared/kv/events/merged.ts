@@ -1,0 +1,30 @@
+import type { HeldRow, KvStats, RankStats } from "./messages.ts";
+
+/** What several schedulers of one model know of the same prompt: of each replica and rank the row that holds the most, the
+ *  most first. */
+export function mergedRows(rows: readonly HeldRow[]): HeldRow[] {
+	const best = new Map<string, HeldRow>();
+	for (const row of rows) {
+		const id = row.source === "events" ? `${row.replica} ${row.dp_rank}` : row.replica;
+		const known = best.get(id);
+		if (!known || row.tokens > known.tokens) best.set(id, row);
+	}
+	return [...best.values()].sort((a, b) => b.tokens - a.tokens);
+}
+
+/** Their statistics together: memory adds up, and of each engine the scheduler speaks that has read furthest. */
+export function mergedStats(stats: readonly KvStats[]): KvStats {
+	const ranks = new Map<string, RankStats>();
+	for (const rank of stats.flatMap((each) => each.ranks)) {
+		const id = `${rank.replica} ${rank.dp_rank}`;
+		const known = ranks.get(id);
+		if (!known || rank.next > known.next) ranks.set(id, rank);
+	}
+	const sum = (of: (each: KvStats) => number): number => stats.reduce((total, each) => total + of(each), 0);
+	return {
+		ranks: [...ranks.values()],
+		entries: sum((each) => each.entries),
+		entries_max: sum((each) => each.entries_max),
+		evicted: sum((each) => each.evicted),
+	};
+}

@@ -1,0 +1,12 @@
+import type { Key } from "../catalog/keys.ts";
+
+/** Who shares cached prefixes with requests of this key. Neither a tenant's name nor a group's has a colon, so no two of them
+ *  give the same salt. */
+export function saltOf({ tenant, policy }: Pick<Key, "tenant" | "policy">): string {
+	return policy.prefix_group === undefined ? `tenant:${tenant}` : `group:${policy.prefix_group}`;
+}
+
+/** What an engine is given as `cache_salt`. `own` is the client's: it can part the tenant's cache, and never opens another's. */
+export function engineSalt(salt: string, own: string | undefined): string {
+	return own === undefined ? `isobar:${salt}` : `isobar:${salt}:${own}`;
+}
