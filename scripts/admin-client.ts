@@ -7,6 +7,11 @@ export interface CreatedKey {
 	readonly key: string;
 }
 
+/** Requests of each model at its replicas and in its waiting room; null where no scheduler answers. */
+export interface FleetLoad {
+	readonly models: Readonly<Record<string, { readonly in_flight: number; readonly waiting: number } | null>>;
+}
+
 /** The operator's side of a running Isobar. What it refuses is thrown, with its own message. */
 export class AdminClient {
 	readonly #base: string;
@@ -23,6 +28,10 @@ export class AdminClient {
 
 	putCatalog(catalog: CatalogInput): Promise<{ readonly version: number }> {
 		return this.#call("PUT", "/catalog", catalog);
+	}
+
+	fleet(): Promise<FleetLoad> {
+		return this.#call("GET", "/fleet");
 	}
 
 	createKey(key: z.input<typeof keyInputSchema>): Promise<CreatedKey> {

@@ -140,7 +140,10 @@ function ended(child) {
 	// npm tells its shell to end, which does so without telling us.
 	const parent = process.ppid;
 	const watch = setInterval(() => {
-		if (process.env.npm_lifecycle_event && process.ppid !== parent) forward("SIGTERM");
+		if (!process.env.npm_lifecycle_event || process.ppid === parent) return;
+		// Once: a second one would tell the command to end at once.
+		clearInterval(watch);
+		forward("SIGTERM");
 	}, PARENT_CHECK_MS);
 	return new Promise((resolve, reject) => {
 		child.on("error", reject);

@@ -1,5 +1,6 @@
 import type { CatalogInput } from "../src/shared/catalog/schema.ts";
 import type { ReplicaOptions } from "../test/simulator/options.ts";
+import { PROFILES, type ProfileName } from "../test/simulator/profile.ts";
 
 const CHAT_MODEL = "llama-3.1-8b";
 const EMBEDDING_MODEL = "bge-m3";
@@ -54,6 +55,7 @@ export function demoCatalog(urls: ReadonlyMap<string, string>): CatalogInput {
 				model: CHAT_MODEL,
 				engine: "vllm",
 				gpu: { type: "H100" },
+				rates: ratesOf("H100"),
 				place: { provider: "simulated", region: "us-east", round_trip_ms: 2 },
 				price: { per: "gpu_hour", usd: 3.29 },
 				replicas: replicas("h100-reserved"),
@@ -63,6 +65,7 @@ export function demoCatalog(urls: ReadonlyMap<string, string>): CatalogInput {
 				model: CHAT_MODEL,
 				engine: "vllm",
 				gpu: { type: "L40S" },
+				rates: ratesOf("L40S"),
 				place: { provider: "simulated", region: "us-west", round_trip_ms: 20 },
 				price: { per: "gpu_second", usd: 0.00053 },
 				replicas: replicas("l40s-serverless"),
@@ -82,11 +85,21 @@ export function demoCatalog(urls: ReadonlyMap<string, string>): CatalogInput {
 				model: EMBEDDING_MODEL,
 				engine: "vllm",
 				gpu: { type: "L4" },
+				rates: ratesOf("L4"),
 				place: { provider: "simulated", region: "us-east", round_trip_ms: 2 },
 				price: { per: "gpu_second", usd: 0.00019 },
 				replicas: replicas("l4-embeddings"),
 			},
 		],
+	};
+}
+
+/** How fast the simulated engines are, which are several times slower than the roofline of their GPUs. */
+function ratesOf(profile: ProfileName) {
+	const { prefillTokensPerSecond, stepSeconds, secondsPerSequence } = PROFILES[profile];
+	return {
+		prefill_tokens_per_second: prefillTokensPerSecond,
+		seconds_per_output_token: stepSeconds + secondsPerSequence,
 	};
 }
 

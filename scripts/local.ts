@@ -18,6 +18,10 @@ export interface LocalOptions {
 	 *  of Cloudflare's machines are to one ledger. Default: none. */
 	readonly edges?: number;
 	readonly onLog?: LogLine;
+	/** Keeps the terminal's Ctrl-C from workerd, which would end it before this process can let requests end. Default: false. */
+	readonly detached?: boolean;
+	/** Called with the process number of each workerd that is started. */
+	readonly onSpawn?: (pid: number) => void;
 }
 
 export interface LocalIsobar {

@@ -12,9 +12,9 @@ Credentials of pools that you add are read from .dev.vars, a line NAME=value eac
 
 const MODEL = "llama-3.1-8b";
 
-/** A program that works as it stands where the package `openai` is found. */
-export function sdkExample(url: string, key: string): string {
-	return `import OpenAI from "openai";
+/** A program that works as it stands where `sdk`, the package or its URL, is found. */
+export function sdkExample(url: string, key: string, sdk = "openai"): string {
+	return `import OpenAI from "${sdk}";
 
 const client = new OpenAI({ baseURL: "${url}/v1", apiKey: "${key}" });
 const stream = await client.chat.completions.create({
@@ -39,16 +39,19 @@ interface Welcome {
 	readonly curl: string;
 	readonly code: string;
 	readonly example: string;
-	readonly isRunnable: boolean;
+	/** The program that runs the example. */
+	readonly node: string;
+	/** Of the simulated pools. */
+	readonly controlUrl: string;
 	readonly state: string;
+	readonly isDefaultState: boolean;
 	readonly credentials: string;
 	readonly seconds: number;
 }
 
 /** What the terminal shows once everything runs. */
 export function welcome(facts: Welcome): string {
-	const node = process.platform === "linux" ? "node_modules/.bin/node" : "node";
-	const run = facts.isRunnable ? `; run it with  ${node} ${facts.example}` : "";
+	const reset = facts.isDefaultState ? "npm start -- --reset" : `npm start -- --state ${facts.state} --reset`;
 	return `
 Isobar runs (after ${facts.seconds.toFixed(1)} s), in front of simulated pools.
 
@@ -59,11 +62,14 @@ With curl:
 
 ${facts.curl}
 
-With the OpenAI SDK (${facts.example}${run}):
+With the OpenAI SDK (run it with  ${facts.node} ${facts.example}):
 
 ${facts.code.trimEnd()}
 
-State is in ${facts.state}, the admin token in ${facts.credentials}. To begin anew: npm start -- --reset
+The pools of ${MODEL}: h100-reserved is always warm, token-api is far and paid by the token, l40s-serverless has scaled to
+zero and needs 8 s to start. Their control (slow them down, break them: README): ${facts.controlUrl}
+
+State is in ${facts.state}, the admin token in ${facts.credentials}. To begin anew: ${reset}
 Ctrl-C stops. One line a request follows.
 `;
 }

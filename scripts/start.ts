@@ -1,12 +1,14 @@
 import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join, relative, resolve, sep } from "node:path";
-import { parseArgs, parseEnv } from "node:util";
+import { parseArgs } from "node:util";
 import { startSimulator } from "../test/simulator/simulator.ts";
 import { AdminClient } from "./admin-client.ts";
 import { PROJECT } from "./bundle.ts";
 import { DEMO_REPLICAS, DEMO_SECRETS, demoCatalog, withDemo } from "./demo-fleet.ts";
 import { DemoState, type Credentials } from "./demo-state.ts";
+import { parseDevVars } from "./dev-vars.ts";
+import { drained } from "./drain.ts";
 import { isTaken } from "./free-port.ts";
 import { startIsobar } from "./local.ts";
 import { formatRequest, parseRequestLog } from "./request-line.ts";
@@ -15,8 +17,13 @@ import { curlExample, HELP, sdkExample, welcome } from "./start-texts.ts";
 const BUDGET_DAY_USD = 5;
 /** npm and the terminal may both pass on the same Ctrl-C. */
 const SAME_SIGNAL_MS = 1_000;
+/** What requests in flight get when the process is told to stop. */
+const DRAIN_SECONDS = 10;
+
+const DEFAULT_STATE = join(PROJECT, ".isobar");
 
 const began = performance.now();
+/** In the order in which they are called. */
 const closers: (() => Promise<void>)[] = [];
 let stoppingSince: number | null = null;
 
@@ -38,25 +45,37 @@ async function start(): Promise<void> {
 		await state.reset();
 		await lock(state);
 	}
-	closers.push(() => state.unlock());
+	closers.unshift(() => state.unlock());
 
 	console.log("Starting; the first time, the Worker is built as well.");
 	const credentials = await state.credentials();
 	const secrets = { ADMIN_TOKEN: credentials.admin_token, ...(await devVars()), ...DEMO_SECRETS };
 	const port = await choosePort(options.port, options.host);
 	const [isobar, simulator] = await Promise.all([
-		startIsobar({ port, host: options.host, persist: state.worker, secrets, onLog: printLog }),
+		startIsobar({
+			port,
+			host: options.host,
+			persist: state.worker,
+			secrets,
+			onLog: printLog,
+			detached: true,
+			onSpawn: (pid) => state.holdsWorker(pid),
+		}),
 		startSimulator({ replicas: DEMO_REPLICAS }),
 	]);
-	closers.push(isobar.stop, () => simulator.close());
+	closers.unshift(isobar.stop, () => simulator.close());
 
 	const admin = new AdminClient(isobar.url, secrets.ADMIN_TOKEN);
+	closers.unshift(() => drained(() => admin.fleet(), DRAIN_SECONDS, sayDraining));
 	const demo = demoCatalog(new Map(simulator.replicas.map(({ name, url }) => [name, url])));
 	await admin.putCatalog(withDemo(await admin.catalog(), demo));
 	const key = await demoKey(admin, state, credentials);
 
 	const code = sdkExample(isobar.url, key);
-	await writeFile(state.example, code, { mode: 0o600 });
+	const example = state.example.startsWith(PROJECT + sep)
+		? code
+		: sdkExample(isobar.url, key, import.meta.resolve("openai"));
+	await writeFile(state.example, example, { mode: 0o600 });
 	console.log(
 		welcome({
 			url: isobar.url,
@@ -65,9 +84,11 @@ async function start(): Promise<void> {
 			curl: curlExample(isobar.url, key),
 			code,
 			example: shown(state.example),
-			// The example finds the SDK only from inside the project.
-			isRunnable: process.cwd() === PROJECT && state.example.startsWith(PROJECT + sep),
+			node:
+				process.platform === "linux" && process.cwd() === PROJECT ? "node_modules/.bin/node" : shown(process.execPath),
+			controlUrl: simulator.controlUrl,
 			state: shown(state.directory),
+			isDefaultState: state.directory === DEFAULT_STATE,
 			credentials: shown(state.credentialsFile),
 			seconds: (performance.now() - began) / 1000,
 		}),
@@ -79,7 +100,7 @@ function readOptions() {
 		options: {
 			port: { type: "string", default: "8787" },
 			host: { type: "string", default: "127.0.0.1" },
-			state: { type: "string", default: join(PROJECT, ".isobar") },
+			state: { type: "string", default: DEFAULT_STATE },
 			reset: { type: "boolean", default: false },
 			help: { type: "boolean", default: false },
 		},
@@ -92,15 +113,14 @@ function readOptions() {
 async function lock(state: DemoState): Promise<void> {
 	const holder = await state.lock();
 	if (holder === null) return;
-	throw new Error(`Process ${holder} runs Isobar on ${state.directory} already; --state DIR chooses another place.`);
+	throw new Error(`Process ${holder} runs on ${state.directory} already; --state DIR chooses another place.`);
 }
 
 /** Secrets of the user's own pools, as wrangler reads them. */
 async function devVars(): Promise<Record<string, string>> {
 	const file = join(PROJECT, ".dev.vars");
 	if (!existsSync(file)) return {};
-	const entries = Object.entries(parseEnv(await readFile(file, "utf8")));
-	return Object.fromEntries(entries.map(([name, value]) => [name, value ?? ""]));
+	return parseDevVars(await readFile(file, "utf8"));
 }
 
 async function choosePort(wanted: number, host: string): Promise<number> {
@@ -128,10 +148,15 @@ function shown(path: string): string {
 }
 
 function printLog(line: string, level: string): void {
-	if (stoppingSince !== null) return;
 	const request = parseRequestLog(line);
 	if (request) console.log(formatRequest(request));
+	else if (stoppingSince !== null) return;
 	else if (level === "warn" || level === "error") console.error(line);
+}
+
+function sayDraining(requests: number): void {
+	const what = requests === 1 ? "A request is" : `${requests} requests are`;
+	console.log(`${what} in flight; stopping in ${DRAIN_SECONDS} s at the latest. Ctrl-C again stops at once.`);
 }
 
 async function stop(code = 0): Promise<void> {
@@ -140,6 +165,6 @@ async function stop(code = 0): Promise<void> {
 		return;
 	}
 	stoppingSince = performance.now();
-	await Promise.allSettled(closers.map((close) => close()));
+	for (const close of closers) await close().catch(() => {});
 	process.exit(code);
 }

@@ -20,6 +20,10 @@ export interface WorkerdOptions {
 	readonly persist?: string | undefined;
 	/** What the Workers print, and what goes wrong in the runtime. */
 	readonly onLog?: LogLine;
+	/** Keeps the terminal's Ctrl-C from workerd, which would end it before this process can let requests end. Default: false. */
+	readonly detached?: boolean;
+	/** Called with the process number of each workerd that is started: again after a crash. */
+	readonly onSpawn?: (pid: number) => void;
 }
 
 export interface Workerd {
@@ -35,12 +39,28 @@ export interface Workerd {
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-const spawned = new AsyncLocalStorage<{ child?: ChildProcess }>();
+interface Holder {
+	child?: ChildProcess;
+	readonly detached: boolean;
+	readonly onSpawn: (pid: number) => void;
+}
+
+const spawned = new AsyncLocalStorage<Holder>();
 // Miniflare does not say which process it started. Node does, in the context of the call that started it.
 subscribe("child_process", (message) => {
 	const holder = spawned.getStore();
 	if (!holder || typeof message !== "object" || message === null || !("process" in message)) return;
-	if (message.process instanceof ChildProcess) holder.child = message.process;
+	const { process: child } = message;
+	if (!(child instanceof ChildProcess)) return;
+	holder.child = child;
+	child.once("spawn", () => child.pid !== undefined && holder.onSpawn(child.pid));
+});
+// Nor does it let one choose how. An older Node has no such channel: workerd then ends at Ctrl-C, as it would by itself.
+subscribe("tracing:child_process.spawn:start", (message) => {
+	if (!spawned.getStore()?.detached || typeof message !== "object" || message === null) return;
+	if ("options" in message && typeof message.options === "object" && message.options !== null) {
+		Object.assign(message.options, { detached: true });
+	}
 });
 
 /** Runs Workers in workerd, each on a socket of its own. The sockets are workerd's: Miniflare's entry Worker, which would
@@ -50,7 +70,7 @@ export async function runWorkers(options: WorkerdOptions): Promise<Workerd> {
 	const scratch = options.persist === undefined ? await makeScratch() : null;
 	const state = scratch?.directory ?? resolve(options.persist ?? "");
 	await mkdir(state, { recursive: true });
-	const holder: { child?: ChildProcess } = {};
+	const holder: Holder = { detached: options.detached ?? false, onSpawn: options.onSpawn ?? (() => {}) };
 	const restoreSignals = keepSignalHandlers();
 	const miniflare = spawned.run(
 		holder,

@@ -29,9 +29,9 @@ export async function startPool(scratch: string, seed: number): Promise<Pool> {
 	const config: SimulatorOptions = { replicas, seed };
 	const file = join(scratch, "simulator.json");
 	await writeFile(file, JSON.stringify(config));
-	const child = spawn(process.execPath, [join(PROJECT, "test", "simulator", "main.ts"), "--config", file], {
-		stdio: ["ignore", "pipe", "inherit"],
-	});
+	// It ends when this process is gone, however that ended: what nobody stops would load the machine for ever.
+	const args = [join(PROJECT, "test", "simulator", "main.ts"), "--config", file, "--while-stdin"];
+	const child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"] });
 	const exited = once(child, "exit");
 	const [line] = await Promise.race([
 		once(child.stdout, "data"),

@@ -19,7 +19,12 @@ export function refusalError(refusal: LedgerRefusal): IsobarError {
 		}
 		case "rate_limited": {
 			const { limit, allowed, needed, retryAfter } = refusal;
-			const message = `The key's limit of ${allowed} ${limit.replaceAll("_", " ")} does not allow this request (${needed}) now.`;
+			const name = `${allowed} ${limit.replaceAll("_", " ")}`;
+			if (needed > allowed) {
+				const message = `The request may need ${needed}, and the key's limit of ${name} never allows as many: send less, or lower max_tokens.`;
+				return isobarError("rate_limited", message, { retry: false, details: { limit, allowed, needed } });
+			}
+			const message = `The key's limit of ${name} does not allow this request (${needed}) now.`;
 			return isobarError("rate_limited", message, { retryAfter, details: { limit, allowed, needed } });
 		}
 		case "concurrency_limited": {

@@ -5,10 +5,14 @@ import { usdFromNano } from "../../src/shared/money/nano.ts";
 import { thisIsolate } from "./isolate.ts";
 import { carriers, flushed, ledgerOf, withinDeadline } from "./objects.ts";
 
-const day = z.string().regex(/^\d{4}-\d{2}-\d{2}$/, "a UTC day such as 2026-11-23");
+const day = z.iso.date("a UTC day such as 2026-11-23");
 const querySchema = z
 	.strictObject({ from: day, to: day, key: z.string().max(128), model: z.string().max(128), pool: z.string().max(64) })
-	.partial();
+	.partial()
+	.refine(({ from, to }) => from === undefined || to === undefined || from <= to, {
+		path: ["from"],
+		message: "the first day, not after `to`",
+	});
 
 /** `GET /v1/usage`: the tenant's usage by day, key, model and pool, and what is left of this key's budgets. */
 export async function readUsage(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {

@@ -159,6 +159,20 @@ describe("GET /v1/usage", () => {
 		expect(await usage("", await gateway.createKey({ tenant: "nobody" }))).toEqual([]);
 	});
 
+	it.each(["from=2026-13-01", "from=2026-02-30", "from=2026-3-1", "from=2026-11-24&to=2026-11-23"])(
+		"refuses days that are none: %s",
+		async (query) => {
+			const response = await gateway.get(`/usage?${query}`);
+			expect(response.status).toBe(400);
+			expect(await errorOf(response)).toMatchObject({ code: "invalid_request", param: "from" });
+		},
+	);
+
+	it("takes one day, and a leap day, as days", async () => {
+		const usage = await gateway.get("/usage?from=2028-02-29&to=2028-02-29");
+		expect(await usage.json()).toMatchObject({ object: "list", data: [] });
+	});
+
 	it("says what it does not understand", async () => {
 		for (const [query, param] of [
 			["?from=yesterday", "from"],

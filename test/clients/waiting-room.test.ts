@@ -6,7 +6,18 @@ import { errorOf, MARK, startTestGateway } from "./helpers/test-gateway.ts";
 import { until } from "./helpers/until.ts";
 
 /** Models with one replica that takes one request at a time and answers when the test says so. */
-const GATED = ["order", "fairness", "priority", "deadline", "leaver", "full", "displaced", "retry"];
+const GATED = [
+	"order",
+	"fairness",
+	"weights",
+	"priority",
+	"deadline",
+	"leaver",
+	"full",
+	"displaced",
+	"retry",
+	"impatient",
+];
 const WAITING_ROOM_MAX = 12;
 
 const pool = await startScriptedPool();
@@ -22,9 +33,10 @@ const gateway = await startTestGateway({
 			poolOf("load", "load", urlsOf(urls, "load"), { max_concurrency: 3 }),
 		]),
 });
-const [blue, red] = await Promise.all([
+const [blue, red, heavy] = await Promise.all([
 	gateway.createKey({ tenant: "blue", policy: { priority: "interactive", waiting_seconds_max: 600 } }),
 	gateway.createKey({ tenant: "red", policy: { waiting_seconds_max: 600 } }),
+	gateway.createKey({ tenant: "heavy", policy: { waiting_seconds_max: 600, fair_weight: 2 } }),
 ]);
 
 /** A model whose only place is taken. */
@@ -93,6 +105,20 @@ describe.concurrent("the waiting room", () => {
 		expect(new Set(await statusOf(answers))).toEqual(new Set([200]));
 	});
 
+	it("gives a tenant turns by its key's weight", async () => {
+		const { gate } = await occupied("weights");
+		const answers = [];
+		for (const user of ["r1", "r2", "r3"]) answers.push(await queue("weights", user, red));
+		for (const user of ["h1", "h2", "h3", "h4"]) answers.push(await queue("weights", user, heavy));
+		const order = await drain(gate, 8);
+		// Of six in a row while both wait, four.
+		expect(
+			order.slice(0, 6).filter((user) => user.startsWith("h")),
+			order.join(),
+		).toHaveLength(4);
+		expect(new Set(await statusOf(answers))).toEqual(new Set([200]));
+	});
+
 	it("lets the higher class go first, and a request not above its key's", async () => {
 		const { gate } = await occupied("priority");
 		const answers = [
@@ -121,6 +147,17 @@ describe.concurrent("the waiting room", () => {
 		expect(record.decision).toMatchObject([{ replica: "deadline/a", rejected: "concurrency" }]);
 		gate.open();
 		await Promise.all(first);
+	});
+
+	it("takes nobody who does not want to wait", async () => {
+		const { gate, first } = await occupied("impatient");
+		const response = await gateway.chat("impatient", { isobar: { waiting_seconds_max: 0 } });
+		expect(response.status).toBe(429);
+		expect(await errorOf(response)).toMatchObject({ code: "overloaded", details: { tolerated_seconds: 0 } });
+		gate.open();
+		await Promise.all(first);
+		const key = await gateway.createKey({ policy: { waiting_seconds_max: 0 } });
+		expect((await gateway.chat("impatient", { max_tokens: 5 }, { key })).status).toBe(200);
 	});
 
 	it("keeps nobody longer than waiting_seconds_max", async () => {

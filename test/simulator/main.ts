@@ -6,10 +6,11 @@ import { startSimulator, type SimulatorOptions } from "./simulator.ts";
 
 const USAGE = `Usage: node test/simulator/main.ts --config FILE
        node test/simulator/main.ts --replica name=a,model=llama-3.1-8b,profile=H100,port=8001 [--replica ...]
-         [--seed N] [--host ADDRESS] [--control-port N]
+         [--seed N] [--host ADDRESS] [--control-port N] [--while-stdin]
 
 FILE is JSON: { "replicas": [{ "name", "model", "profile", "port", "speed", ... }], "seed", "host", "controlPort" }.
-Prints one line of JSON with the URLs and runs until it is stopped.
+Prints one line of JSON with the URLs and runs until it is stopped; with --while-stdin also until its standard input ends,
+which a process that starts this gets when it is killed, too.
 `;
 
 /** Options of a replica that can stand in --replica; a file can hold all. */
@@ -31,17 +32,19 @@ const FLAGS: Readonly<Record<string, (text: string) => unknown>> = {
 };
 
 try {
-	const options = readOptions();
+	const { whileStdin, ...options } = readOptions();
 	const simulator = await startSimulator(options);
 	const replicas = simulator.replicas.map(({ name, url }, i) => ({ name, url, model: options.replicas[i]?.model }));
 	process.stdout.write(`${JSON.stringify({ controlUrl: simulator.controlUrl, replicas })}\n`);
-	for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void simulator.close());
+	const close = (): void => void simulator.close();
+	for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, close);
+	if (whileStdin) process.stdin.once("close", close).resume();
 } catch (error) {
 	process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
 	process.exitCode = 1;
 }
 
-function readOptions(): SimulatorOptions {
+function readOptions(): SimulatorOptions & { readonly whileStdin: boolean } {
 	const { values } = parseArgs({
 		options: {
 			config: { type: "string" },
@@ -49,6 +52,7 @@ function readOptions(): SimulatorOptions {
 			seed: { type: "string" },
 			host: { type: "string" },
 			"control-port": { type: "string" },
+			"while-stdin": { type: "boolean", default: false },
 		},
 	});
 	const file = values.config ? readConfig(values.config) : { replicas: [] };
@@ -57,6 +61,7 @@ function readOptions(): SimulatorOptions {
 	return {
 		...file,
 		replicas,
+		whileStdin: values["while-stdin"],
 		...(values.seed && { seed: Number(values.seed) }),
 		...(values.host && { host: values.host }),
 		...(values["control-port"] && { controlPort: Number(values["control-port"]) }),

@@ -139,7 +139,7 @@ function checkSecret(name: string | undefined, path: string, context: Context, f
 	if (OWN_SECRETS.has(name)) {
 		found.problems.push({ path, message: `${name} is the gateway's own and is not sent to pools` });
 	} else if (!context.hasSecret(name)) {
-		const message = `the secret ${name} is not set; set it with: wrangler secret put ${name}`;
+		const message = `the secret ${name} is not set; set it with: wrangler secret put ${name} (for npm start: a line ${name}=… in .dev.vars, and start again)`;
 		found.missingSecrets.push({ path, message });
 	} else if (!context.isSendable(name)) {
 		const message = `the secret ${name} holds what no header may: a line break or a character outside ASCII`;

@@ -11,7 +11,7 @@ export const overridesSchema = z
 		ttft_goal_seconds: z.number().positive().max(3_600),
 		late_second_usd: z.number().nonnegative().max(10_000),
 		priority: z.enum(PRIORITIES),
-		waiting_seconds_max: z.number().positive().max(WAITING_SECONDS_MAX),
+		waiting_seconds_max: z.number().nonnegative().max(WAITING_SECONDS_MAX),
 		regions: z.array(z.string().min(1).max(64)).min(1).max(64),
 		price_ceiling_usd: z.number().nonnegative(),
 	})
@@ -38,6 +38,7 @@ export function policyFor(key: Policy, overrides: Overrides, waitingDefault: Sec
 		ttftGoal: overrides.ttft_goal_seconds ?? key.ttft_goal_seconds,
 		lateSecond: overrides.late_second_usd ?? keyLate ?? valueOfSecond * factor,
 		priority: PRIORITIES[rank]!,
+		fairWeight: key.fair_weight,
 		waitingMax: waiting,
 		regions: intersection(key.regions, overrides.regions),
 		priceCeiling: smaller(key.price_ceiling_usd, overrides.price_ceiling_usd),

@@ -112,7 +112,8 @@ export function findModel(
 	}
 	const names = [...snapshot.models].flatMap(([each, { id }]) => (allowed(id) ? [each] : []));
 	// The name is the client's and may be of any length.
-	const message = `Unknown model ${JSON.stringify(name.slice(0, 128))}${didYouMean(name, names)}`;
+	const hint = didYouMean(name, names) || "; GET /v1/models lists those that the key may name";
+	const message = `Unknown model ${JSON.stringify(name.slice(0, 128))}${hint}`;
 	return err(
 		isobarError("model_not_found", message, { param: "model", details: { nearest: nearestNames(name, names) } }),
 	);

@@ -57,6 +57,9 @@ export function validateCatalog(document: unknown, context: CatalogContext): Res
 	if (found.missingSecrets.length > 0) {
 		return err(problemsError("secret_missing", "The catalog names secrets that are not set", found.missingSecrets));
 	}
+	if (parsed.data.models.length === 0) {
+		found.warnings.push({ path: "models", message: "there is no model: every prompt is answered with catalog_empty" });
+	}
 	return ok({ catalog: parsed.data, warnings: found.warnings });
 }
 

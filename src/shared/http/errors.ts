@@ -70,6 +70,8 @@ export interface IsobarError {
 	readonly message: string;
 	readonly param?: string;
 	readonly retryAfter?: Seconds;
+	/** This one is not worth another try, although its code may be. */
+	readonly retry?: false;
 	/** Facts a program may want: the limit, what was left, the nearest names. */
 	readonly details?: Readonly<Record<string, unknown>>;
 }
@@ -101,7 +103,7 @@ export function errorBody(error: IsobarError, requestId?: string): string {
 export function errorResponse(error: IsobarError, requestId?: string): Response {
 	const headers = new Headers({
 		"content-type": "application/json",
-		"x-should-retry": String(ERRORS[error.code].retry),
+		"x-should-retry": String(error.retry ?? ERRORS[error.code].retry),
 	});
 	if (requestId) headers.set("x-isobar-request-id", requestId);
 	if (error.retryAfter !== undefined) headers.set("retry-after", String(Math.max(1, Math.ceil(error.retryAfter))));

@@ -89,6 +89,19 @@ describe("1,000 requests at once from 8 processes through four isolates", () => 
 		await settledUsage(gateway.isobar.url, key);
 	});
 
+	it("are refused for good when they can never fit, and no SDK is told to try again", async () => {
+		const key = await gateway.createKey({ limits: { tokens_per_minute: 100 } });
+		const response = await gateway.post("/chat/completions", orders(key, 1, () => ({ max_tokens: 600 }))[0]!.body, {
+			key,
+		});
+		expect(response.status).toBe(429);
+		expect(response.headers.get("retry-after")).toBeNull();
+		expect(response.headers.get("x-should-retry")).toBe("false");
+		const { error } = (await response.json()) as { error: { code: string; message: string; details: unknown } };
+		expect(error).toMatchObject({ code: "rate_limited", details: { limit: "tokens_per_minute", allowed: 100 } });
+		expect(error.message).toMatch(/may need 6\d\d, and the key's limit of 100 tokens per minute never allows as many/);
+	});
+
 	it("are never more at once than the key allows, whatever their clients do, and no place is lost", async () => {
 		const concurrency = 24;
 		const key = await gateway.createKey({ limits: { concurrency } });
@@ -113,5 +126,31 @@ describe("1,000 requests at once from 8 processes through four isolates", () => 
 		expect(sorted(all, "concurrency_limited").refused).toEqual([]);
 		expect(gateway.simulator.replica("p/a").state().inFlightMax).toBe(concurrency);
 		await until("the pool to be idle", () => gateway.simulator.replica("p/a").state().inFlight === 0);
+	});
+});
+
+describe("a client that sends its next request as soon as it has read the last answer", () => {
+	it.each([
+		["places", { limits: { concurrency: 1 } }, 1],
+		["places, with as many clients as places", { limits: { concurrency: 4 } }, 4],
+		// Ten tokens are reserved for each, and one is paid.
+		["money", { budget: { total_usd: 0.0195 } }, 1],
+	])("is refused nothing for want of %s", async (_, options, clientsAtOnce) => {
+		const key = await gateway.createKey(options);
+		const statuses: number[] = [];
+		await Promise.all(
+			Array.from({ length: clientsAtOnce }, async () => {
+				for (let i = 0; i < 10; i++) {
+					const answer = await gateway.post(
+						"/chat/completions",
+						{ model: MODEL, messages: [{ role: "user", content: "x" }], max_tokens: TOKENS, sim: { output_tokens: 1 } },
+						{ key },
+					);
+					await answer.arrayBuffer();
+					statuses.push(answer.status);
+				}
+			}),
+		);
+		expect(statuses).toEqual(Array(10 * clientsAtOnce).fill(200));
 	});
 });

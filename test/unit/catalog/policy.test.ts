@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { policySchema } from "../../../src/shared/catalog/keys.ts";
-import { policyFor } from "../../../src/shared/catalog/policy.ts";
+import { overridesSchema, policyFor } from "../../../src/shared/catalog/policy.ts";
 
 const key = (change = {}) => policySchema.parse(change);
 
@@ -10,6 +10,7 @@ test("defaults: v $0.001 a second, goal 2 s, ten times v when late", () => {
 		ttftGoal: 2,
 		lateSecond: 0.01,
 		priority: "standard",
+		fairWeight: 1,
 		waitingMax: 30,
 		regions: null,
 		priceCeiling: null,
@@ -26,6 +27,12 @@ test("a request may change its value of time and goals; lateness keeps the key's
 	});
 });
 
+test("the weight among tenants is the key's, and no request's to choose", () => {
+	expect(policyFor(key({ fair_weight: 4 }), {}, 30).fairWeight).toBe(4);
+	expect(overridesSchema.safeParse({ fair_weight: 4 }).success).toBe(false);
+	for (const fair_weight of [0, -1, 101, NaN, "2"]) expect(policySchema.safeParse({ fair_weight }).success).toBe(false);
+});
+
 test("hard limits are only narrowed", () => {
 	const policy = key({ regions: ["eu", "us"], price_ceiling_usd: 0.1, waiting_seconds_max: 5, priority: "standard" });
 	expect(
@@ -38,4 +45,5 @@ test("hard limits are only narrowed", () => {
 	expect(
 		policyFor(policy, { regions: ["ap"], price_ceiling_usd: 0.01, waiting_seconds_max: 1, priority: "batch" }, 30),
 	).toMatchObject({ regions: [], priceCeiling: 0.01, waitingMax: 1, priority: "batch" });
+	expect(policyFor(policy, overridesSchema.parse({ waiting_seconds_max: 0 }), 30)).toMatchObject({ waitingMax: 0 });
 });

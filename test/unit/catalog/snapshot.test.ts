@@ -130,7 +130,10 @@ describe("finding a model by name", () => {
 			error: { code: "model_not_found", param: "model", details: { nearest: ["llama-3.1-8b"] } },
 		});
 		expect(findModel(snapshot, "lama-3.1-8b", (id) => id === "embed")).toMatchObject({
-			error: { details: { nearest: [] } },
+			error: {
+				message: 'Unknown model "lama-3.1-8b"; GET /v1/models lists those that the key may name',
+				details: { nearest: [] },
+			},
 		});
 	});
 

@@ -38,6 +38,15 @@ test("a good catalog passes without a warning, with its defaults filled in", () 
 	if (result.ok) expect(result.value.catalog.pools[1]?.max_concurrency).toBe(64);
 });
 
+test("a catalog without models passes with a warning", () => {
+	expect(validateCatalog({ models: [], pools: [] }, CONTEXT)).toMatchObject({
+		ok: true,
+		value: {
+			warnings: [{ path: "models", message: "there is no model: every prompt is answered with catalog_empty" }],
+		},
+	});
+});
+
 describe("shape", () => {
 	test.each([
 		["pools.0.replicas.1.url", 3, "pools[0].replicas[1].url", "expected string, received number"],
@@ -119,7 +128,9 @@ describe("secrets", () => {
 		expect(error.code).toBe("secret_missing");
 		expect(error.details?.problems).toHaveLength(2);
 		expect(error.param).toBe("pools[2].secret");
-		expect(error.message).toContain("VENDOR_KEY is not set");
+		expect(error.message).toContain(
+			"VENDOR_KEY is not set; set it with: wrangler secret put VENDOR_KEY (for npm start: a line VENDOR_KEY=… in .dev.vars, and start again)",
+		);
 	});
 
 	test("a secret that no header can carry", () => {
