@@ -3,6 +3,7 @@ import { isobarError, type IsobarError } from "../../src/shared/http/errors.ts";
 import { isRank, RANK_MAX } from "../../src/shared/kv/events/decode-batch.ts";
 import { decodePost } from "../../src/shared/kv/events/decode-post.ts";
 import type { EventFault, SequencedBatch } from "../../src/shared/kv/events/event.ts";
+import { mergedReply } from "../../src/shared/kv/events/merged.ts";
 import type { EventReply } from "../../src/shared/kv/events/messages.ts";
 import { KV_EVENTS_BYTES_MAX } from "../../src/shared/limits.ts";
 import { err, ok, type Result } from "../../src/shared/result.ts";
@@ -55,9 +56,8 @@ export async function takeEvents(
 			pool.group,
 		));
 	if (replies && !replies.ok) return replies;
-	// One that has started anew has more to ask for than the others, which take duplicates.
 	const known = [...(replies?.value ?? [])].filter((each): each is EventReply => each !== null);
-	const reply = known.find(({ replay_from }) => replay_from !== null) ?? known[0];
+	const reply = mergedReply(known);
 	if (!reply) {
 		return err(isobarError("replica_not_found", `The catalog no longer has the replica ${name}`));
 	}

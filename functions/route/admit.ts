@@ -110,7 +110,36 @@ function defaultMaxTokens(key: Key, model: CatalogModel, promptBytes: number): T
 	return Math.max(1, Math.min(wanted, Math.max(room, Math.ceil(wanted / 16))));
 }
 
+/** How long a refused request waits for what has ended in this isolate to be booked. */
+const BOOKING_SECONDS = 0.5;
+
+/** Holds `need` for the request. What has ended in this isolate counts until the ledger has booked it, and that may be all
+ *  that stands in the way of a client which sends its next request at once: such a refusal is asked again. */
 async function reserve(
+	isolate: Isolate,
+	key: Key,
+	need: Amount,
+	env: Env,
+	waitUntil: WaitUntil,
+): Promise<Result<Hold, IsobarError>> {
+	const { post, settings, id } = isolate;
+	const until = now() + BOOKING_SECONDS;
+	for (;;) {
+		const { booked } = post;
+		const held = await reserveOnce(isolate, key, need, env, waitUntil);
+		if (held.ok || !ROOM_COMES_BACK.has(held.error.code) || now() >= until) return held;
+		const booking = post.settleNow(key.tenant, carriers(env, id, settings), until - now());
+		// It takes others' settlements along, which must arrive though the client hangs up.
+		waitUntil(booking.then(noop, noop));
+		if (!(await booking) && post.booked === booked) return held;
+	}
+}
+
+const ROOM_COMES_BACK: ReadonlySet<string> = new Set(["budget_exhausted", "rate_limited", "concurrency_limited"]);
+
+function noop(): void {}
+
+async function reserveOnce(
 	isolate: Isolate,
 	key: Key,
 	need: Amount,

@@ -38,6 +38,9 @@ const LINGER_SECONDS_MAX = 25;
 const SETTLEMENTS_PER_MAIL_MAX = Math.floor(RPC_BYTES_MAX / 2 / 65_536);
 const SETTLEMENTS_QUEUED_MAX = 20_000;
 
+/** How often it is looked whether another request's flush has settled what one waits for. */
+const SETTLE_POLL_SECONDS = 0.01;
+
 /** Before its time is over it leaves at the first moment when nothing waits, so that nobody has relied on it in vain. */
 const HAND_OVER_SECONDS = 5;
 
@@ -49,6 +52,7 @@ export class Post {
 	readonly #newId: () => string;
 	readonly #mailboxes = new Map<string, Mailbox>();
 	readonly #tenants = new Map<string, TenantPost>();
+	#booked = 0;
 	/** Until then a request is there that sends for all. */
 	#attendedUntil: Seconds = 0;
 
@@ -85,6 +89,25 @@ export class Post {
 	/** Whether this isolate still has to tell the ledger of this request. */
 	isPending(tenant: string, requestId: string): boolean {
 		return this.#tenants.get(tenant)?.underWay.has(requestId) ?? false;
+	}
+
+	/** How often a ledger has booked what ended in this isolate. */
+	get booked(): number {
+		return this.#booked;
+	}
+
+	/** Sends at once what has ended, and waits until the ledger has booked all that had ended by now, or for so long. False when
+	 *  nothing had. */
+	async settleNow(tenant: string, carriers: Carriers, seconds: Seconds): Promise<boolean> {
+		const post = this.#tenants.get(tenant);
+		if (!post || post.underWay.size === 0) return false;
+		const ended = [...post.underWay];
+		const until = carriers.now() + seconds;
+		for (;;) {
+			await this.flush(carriers);
+			if (carriers.now() >= until || !ended.some((id) => post.underWay.has(id))) return true;
+			await carriers.sleep(SETTLE_POLL_SECONDS);
+		}
 	}
 
 	/** Stays until this request's settlement is acknowledged, unless another request of the isolate stays and sends already;
@@ -140,6 +163,7 @@ export class Post {
 			const settlements = settling.map((s) => s.settlement);
 			const reply = await carriers.toLedger(name, { settlements, returns, renewals: held });
 			post.recalled = reply.recalled;
+			if (settling.length > 0) this.#booked++;
 			post.wallet.renewed(held, now);
 			for (const s of settling) {
 				post.wallet.settled(s.key, s.hold);

@@ -210,9 +210,10 @@ export class Wallet {
 				const need = purse.waiting[0]!.need;
 				// A lease that was used up at once was too small, and who waits now needs places too.
 				purse.want = Math.min(this.#wantMax, Math.max(purse.want * 2, purse.waiting.length));
+				const present = new Set(purse.waiting);
 				const reply = await this.#askOnce(key, purse, limits, need, ask);
 				if (reply.ok) serve(purse, this.#open(purse, reply.value, clock()));
-				else refuse(purse, need, reply.error);
+				else refuse(purse, present, need, reply.error);
 			}
 		} catch (error) {
 			for (const waiting of purse.waiting.splice(0)) waiting.reject(error);
@@ -293,11 +294,12 @@ function serve(purse: Purse, now: Seconds): void {
 	}
 }
 
-/** Whoever waited while the ledger decided and needs as much does not fit either. */
-function refuse(purse: Purse, need: Amount, refusal: LedgerRefusal): void {
+/** Whoever waited when the ledger was asked and needs as much does not fit either. Who came while it decided asks anew: room may
+ *  have come back since. */
+function refuse(purse: Purse, present: ReadonlySet<Waiting>, need: Amount, refusal: LedgerRefusal): void {
 	const stay: Waiting[] = [];
 	for (const waiting of purse.waiting.splice(0)) {
-		if (covers(waiting.need, need)) waiting.resolve(err(refusal));
+		if (present.has(waiting) && covers(waiting.need, need)) waiting.resolve(err(refusal));
 		else stay.push(waiting);
 	}
 	purse.waiting.push(...stay);

@@ -42,7 +42,7 @@ const schema = z.strictObject({
 	recallSeconds: seconds.default(1.5),
 	recordHours: seconds.default(24),
 
-	/** Blocks of 16 tokens that a scheduler remembers of engine events, over all replicas; about 70 bytes each, once used. */
+	/** Blocks of 16 tokens that a scheduler remembers of engine events, over all replicas; 60 bytes each, once used. */
 	kvEventBlocksMax: count.max(4_000_000).default(262_144),
 
 	attemptsMax: count.max(6).default(3),

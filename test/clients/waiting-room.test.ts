@@ -6,7 +6,18 @@ import { errorOf, MARK, startTestGateway } from "./helpers/test-gateway.ts";
 import { until } from "./helpers/until.ts";
 
 /** Models with one replica that takes one request at a time and answers when the test says so. */
-const GATED = ["order", "fairness", "priority", "deadline", "leaver", "full", "displaced", "retry", "impatient"];
+const GATED = [
+	"order",
+	"fairness",
+	"weights",
+	"priority",
+	"deadline",
+	"leaver",
+	"full",
+	"displaced",
+	"retry",
+	"impatient",
+];
 const WAITING_ROOM_MAX = 12;
 
 const pool = await startScriptedPool();
@@ -22,9 +33,10 @@ const gateway = await startTestGateway({
 			poolOf("load", "load", urlsOf(urls, "load"), { max_concurrency: 3 }),
 		]),
 });
-const [blue, red] = await Promise.all([
+const [blue, red, heavy] = await Promise.all([
 	gateway.createKey({ tenant: "blue", policy: { priority: "interactive", waiting_seconds_max: 600 } }),
 	gateway.createKey({ tenant: "red", policy: { waiting_seconds_max: 600 } }),
+	gateway.createKey({ tenant: "heavy", policy: { waiting_seconds_max: 600, fair_weight: 2 } }),
 ]);
 
 /** A model whose only place is taken. */
@@ -90,6 +102,20 @@ describe.concurrent("the waiting room", () => {
 			expect(Math.abs(turns - 2 * reds), order.join()).toBeLessThanOrEqual(1);
 		}
 		expect(order.filter((user) => user.startsWith("b"))).toEqual(["b1", "b2", "b3", "b4", "b5"]);
+		expect(new Set(await statusOf(answers))).toEqual(new Set([200]));
+	});
+
+	it("gives a tenant turns by its key's weight", async () => {
+		const { gate } = await occupied("weights");
+		const answers = [];
+		for (const user of ["r1", "r2", "r3"]) answers.push(await queue("weights", user, red));
+		for (const user of ["h1", "h2", "h3", "h4"]) answers.push(await queue("weights", user, heavy));
+		const order = await drain(gate, 8);
+		// Of six in a row while both wait, four.
+		expect(
+			order.slice(0, 6).filter((user) => user.startsWith("h")),
+			order.join(),
+		).toHaveLength(4);
 		expect(new Set(await statusOf(answers))).toEqual(new Set([200]));
 	});
 

@@ -1,52 +1,6 @@
-import { Heap, heapSlot } from "./heap.ts";
+import { Heap } from "./heap.ts";
 import { link, LinkedList } from "./linked-list.ts";
-
-/** What a queue needs to know of an item. `cost` is in any unit that is the same for all, such as tokens. */
-export interface Chargeable {
-	readonly tenant: string;
-	readonly cost: number;
-}
-
-/** One tenant in one queue. */
-class Flow<T> {
-	readonly tenant: string;
-	readonly weight: number;
-	readonly waiting = new LinkedList<Place<T>>();
-	readonly slot = heapSlot<Flow<T>>(this);
-	/** The heap that it is in while it waits. */
-	heap: Heap<Flow<T>> | undefined;
-	/** Virtual start of its first item; while none waits, the virtual finish of its last. */
-	start = 0;
-	turns = 0;
-
-	constructor(tenant: string, weight: number) {
-		this.tenant = tenant;
-		this.weight = weight;
-	}
-}
-
-/** An item's place in a queue. */
-class Place<T> {
-	readonly item: T;
-	readonly flow: Flow<T>;
-	/** Counts arrivals in the queue, and in the flow. */
-	readonly order: number;
-	readonly turn: number;
-	readonly inFlow = link<Place<T>>(this);
-	readonly inQueue = link<Place<T>>(this);
-
-	constructor(item: T, flow: Flow<T>, order: number) {
-		this.item = item;
-		this.flow = flow;
-		this.order = order;
-		this.turn = flow.turns++;
-	}
-}
-export type { Place };
-
-function fairer<T>(a: Flow<T>, b: Flow<T>): boolean {
-	return a.start < b.start || (a.start === b.start && a.waiting.first!.order < b.waiting.first!.order);
-}
+import { fairer, Flow, Group, Line, Place, type Chargeable } from "./waiting-line.ts";
 
 function sooner<T>(a: Flow<T>, b: Flow<T>): boolean {
 	return a.start < b.start;
@@ -57,30 +11,28 @@ function turnsUntil(mine: number, weights: number, size: number): number {
 	return Math.min(size, Math.max(mine, Math.ceil(mine * weights)));
 }
 
+function weightOf({ weight }: Chargeable): number {
+	return weight > 0 && weight < Infinity ? weight : 1;
+}
+
 /** Weighted fair queue over tenants, first in first out inside a tenant: start-time fair queueing (Goyal, Vin and Cheng,
  *  SIGCOMM 1996). A tenant's next item starts at `max(virtual time, its last finish)` and finishes `cost / weight` later; the
  *  least start goes first and becomes the virtual time. For any span in which two tenants wait throughout, their costs taken,
  *  each over its weight, differ by at most the sum of their largest `cost / weight`.
  *
  *  A tag is charged when an item is taken, so an item that leaves costs its tenant nothing. Unlike a packet, an item may be one
- *  that cannot be placed now; see `take`. A tenant so passed over keeps its place, but not the time: it is owed nothing for it,
- *  as if it had been idle. Each operation is O(log tenants), `take` for each look. */
+ *  that cannot be placed now. It keeps its place, hides nobody behind it, and is owed nothing for the time, as if its tenant
+ *  had been idle: items are grouped by who may take them, and a group none of whose candidates is free is not looked at. Each
+ *  operation is O(groups + log items), `take` for each look. */
 export class FairQueue<T extends Chargeable> {
-	readonly #weightOf: (tenant: string) => number;
 	readonly #flows = new Map<string, Flow<T>>();
+	readonly #groups = new Map<bigint, Group<T>>();
 	readonly #arrivals = new LinkedList<Place<T>>();
 	/** Tenants with nothing waiting whose last finish is still ahead of the virtual time. */
 	#idle = new Heap<Flow<T>>(sooner);
-	/** Waiting tenants: those still to be looked at in this round, and those for the next. */
-	#round = new Heap<Flow<T>>(fairer);
-	#later = new Heap<Flow<T>>(fairer);
 	#virtualTime = 0;
 	#weights = 0;
 	#orders = 0;
-
-	constructor(weightOf: (tenant: string) => number) {
-		this.#weightOf = weightOf;
-	}
 
 	get size(): number {
 		return this.#arrivals.size;
@@ -88,7 +40,7 @@ export class FairQueue<T extends Chargeable> {
 
 	/** The item whose turn is next, placeable or not. */
 	get first(): T | undefined {
-		return this.#fairest()?.first?.waiting.first?.item;
+		return this.#fairest(this.#groups.values(), true)?.first?.waiting.first?.item;
 	}
 
 	get newest(): T | undefined {
@@ -99,102 +51,177 @@ export class FairQueue<T extends Chargeable> {
 		return this.#flows.get(tenant)?.waiting.last?.item;
 	}
 
+	/** How many items wait that some of these candidates may take. */
+	sizeFor(candidates: bigint): number {
+		let size = 0;
+		for (const group of this.#groups.values()) if ((group.candidates & candidates) !== 0n) size += group.size;
+		return size;
+	}
+
+	/** Whether an item waits that has exactly these candidates. */
+	waits(candidates: bigint): boolean {
+		return this.#groups.has(candidates);
+	}
+
 	add(item: T): Place<T> {
-		const flow = this.#flow(item.tenant);
+		let flow = this.#flows.get(item.tenant);
+		if (!flow) this.#flows.set(item.tenant, (flow = new Flow<T>(item.tenant)));
 		const place = new Place(item, flow, this.#orders++);
 		this.#arrivals.append(place.inQueue);
 		flow.waiting.append(place.inFlow);
 		if (flow.waiting.size === 1) {
 			this.#idle.remove(flow.slot);
 			flow.start = Math.max(flow.start, this.#virtualTime);
+			flow.weight = weightOf(item);
 			this.#weights += flow.weight;
-			this.#await(flow);
 		}
+		this.#line(place);
 		return place;
 	}
 
 	/** Takes an item out uncharged. The place must be one of this queue that was neither removed nor taken. */
 	remove(place: Place<T>): void {
-		const { flow } = place;
 		this.#forget(place);
-		if (flow.waiting.size > 0) flow.heap?.moved(flow.slot);
-		else this.#rest(flow);
+		if (place.flow.waiting.size === 0) this.#rest(place.flow);
 	}
 
-	/** Takes the fairest item that is admissible, and charges its tenant. Only the first item of a tenant is looked at, and of
-	 *  these at most `lookMax` (at least 2). Half of the looks go to the fairest; the other half go round, so that however many
-	 *  items cannot be placed, every tenant is looked at again within `2 * tenants / lookMax` calls. */
-	take(admissible: (item: T) => boolean, lookMax: number): T | undefined {
+	/** Takes the fairest item that one of the `free` may take and that is `admissible`, and charges its tenant. An item that is
+	 *  not, though a candidate is free, is not so for its own reasons; from then on it is looked at by itself and not more than
+	 *  `lookMax` (at least 2) of such items in a call. Half of these looks go to the fairest; the other half go round, so that
+	 *  each of n is looked at again within `2 * n / lookMax` calls. All other items are looked at until one is taken. */
+	take(free: bigint, admissible: (item: T) => boolean, lookMax: number): T | undefined {
+		const groups = [...this.#groups.values()].filter(({ candidates }) => (candidates & free) !== 0n);
 		const looks = Math.max(2, lookMax);
-		const looked: Flow<T>[] = [];
+		const looked: Line<T>[] = [];
+		let left = looks;
 		let taken: Place<T> | undefined;
 		try {
-			while (!taken && looked.length < looks) {
-				const heap = looked.length < looks >> 1 || this.#round.size === 0 ? this.#fairest() : this.#round;
-				const flow = heap?.pop();
-				if (!flow) break;
-				looked.push(flow);
-				const place = flow.waiting.first!;
+			while (!taken) {
+				const goRound = left > 0 && left <= looks - (looks >> 1);
+				const heap = (goRound ? this.#soonest(groups) : undefined) ?? this.#fairest(groups, left > 0);
+				const line = heap?.first;
+				if (!line) break;
+				const place = line.waiting.first!;
+				const isSingle = line.flow.single.has(line);
+				if (isSingle) {
+					heap.pop();
+					looked.push(line);
+					left--;
+				}
 				if (admissible(place.item)) taken = place;
+				else if (!isSingle) looked.push(this.#single(place));
 			}
 		} finally {
-			for (const flow of looked) if (flow !== taken?.flow) this.#await(flow);
+			// Always into the next round: a round that only shrinks comes to its end.
+			for (const line of looked) if (line !== taken?.line) line.enter(line.group.later);
 		}
 		if (taken) this.#charge(taken);
-		if (this.#round.size === 0) [this.#round, this.#later] = [this.#later, this.#round];
+		for (const group of groups) {
+			if (group.round.size === 0) [group.round, group.later] = [group.later, group.round];
+		}
 		return taken?.item;
 	}
 
-	/** How many turns until this item's, itself counted: an estimate as if all items cost the same and nobody came or left. */
-	position(place: Place<T>): number {
-		const { waiting, weight } = place.flow;
-		const mine = Math.min(waiting.size, place.turn - waiting.first!.turn + 1);
-		return turnsUntil(mine, this.#weights / weight, this.size);
-	}
-
-	/** The same for an item that the tenant would add now. */
-	nextPosition(tenant: string): number {
-		const flow = this.#flows.get(tenant);
-		const weight = flow?.weight ?? this.#weight(tenant);
-		const mine = (flow?.waiting.size ?? 0) + 1;
-		const weights = this.#weights + (mine === 1 ? weight : 0);
-		return turnsUntil(mine, weights / weight, this.size + 1);
-	}
-
-	#weight(tenant: string): number {
-		const weight = this.#weightOf(tenant);
-		return weight > 0 && weight < Infinity ? weight : 1;
-	}
-
-	#flow(tenant: string): Flow<T> {
-		let flow = this.#flows.get(tenant);
-		if (!flow) {
-			flow = new Flow<T>(tenant, this.#weight(tenant));
-			this.#flows.set(tenant, flow);
+	/** The candidates of the items have changed. Nobody loses his place, and nobody is looked at by himself any more. */
+	regroup(): void {
+		this.#groups.clear();
+		for (const flow of this.#flows.values()) {
+			flow.common.clear();
+			flow.single.clear();
 		}
-		return flow;
+		for (const place of this.#arrivals) {
+			place.inLine = link(place);
+			this.#line(place);
+		}
 	}
 
-	#fairest(): Heap<Flow<T>> | undefined {
-		const a = this.#round.first;
-		const b = this.#later.first;
-		if (!a) return b && this.#later;
-		return b && fairer(b, a) ? this.#later : this.#round;
+	/** The candidates for which items wait, each set once. */
+	sets(): Iterable<bigint> {
+		return this.#groups.keys();
 	}
 
-	/** Always into the next round: a round that only shrinks comes to its end. */
-	#await(flow: Flow<T>): void {
-		flow.heap = this.#later;
-		this.#later.push(flow.slot);
+	/** How many turns until this item's, itself counted, where it competes for some candidates: an estimate as if all items cost
+	 *  the same and nobody came or left. */
+	position({ flow, turn }: Place<T>, candidates: bigint): number {
+		const { waiting, weight } = flow;
+		const mine = Math.min(waiting.size, turn - waiting.first!.turn + 1);
+		return turnsUntil(mine, this.#weights / weight, this.sizeFor(candidates));
+	}
+
+	/** The same for an item that would be added now. */
+	nextPosition(item: Chargeable): number {
+		const flow = this.#flows.get(item.tenant);
+		const mine = (flow?.waiting.size ?? 0) + 1;
+		const weight = mine === 1 ? weightOf(item) : flow!.weight;
+		const weights = this.#weights + (mine === 1 ? weight : 0);
+		return turnsUntil(mine, weights / weight, this.sizeFor(item.candidates) + 1);
+	}
+
+	#fairest(groups: Iterable<Group<T>>, withSingle: boolean): Heap<Line<T>> | undefined {
+		let best: Heap<Line<T>> | undefined;
+		for (const { common, round, later } of groups) {
+			best = better(best, common);
+			if (withSingle) best = better(better(best, round), later);
+		}
+		return best;
+	}
+
+	/** The fairest of the single items that have not been looked at in this round. */
+	#soonest(groups: Iterable<Group<T>>): Heap<Line<T>> | undefined {
+		let best: Heap<Line<T>> | undefined;
+		for (const { round } of groups) best = better(best, round);
+		return best;
+	}
+
+	/** Puts an item at the end of its tenant's line for its candidates. */
+	#line(place: Place<T>): void {
+		const { flow, item } = place;
+		const { candidates } = item;
+		let group = this.#groups.get(candidates);
+		if (!group) this.#groups.set(candidates, (group = new Group<T>(candidates)));
+		group.size++;
+		let line = flow.common.get(candidates);
+		if (!line) flow.common.set(candidates, (line = new Line(flow, group, group.common)));
+		this.#append(line, place);
+		if (line.waiting.size === 1) line.enter(group.common);
+	}
+
+	/** Takes an item, the first of its line, into one of its own, which is in no heap yet. */
+	#single(place: Place<T>): Line<T> {
+		const { group } = place.line!;
+		this.#leave(place);
+		group.size++;
+		this.#groups.set(group.candidates, group);
+		const line = new Line(place.flow, group, group.later);
+		place.flow.single.add(line);
+		this.#append(line, place);
+		return line;
+	}
+
+	#append(line: Line<T>, place: Place<T>): void {
+		place.line = line;
+		line.waiting.append(place.inLine);
+	}
+
+	#leave(place: Place<T>): void {
+		const line = place.line!;
+		const { flow, group, heap, slot } = line;
+		line.waiting.remove(place.inLine);
+		if (line.waiting.size > 0) heap.moved(slot);
+		else {
+			heap.remove(slot);
+			if (!flow.single.delete(line)) flow.common.delete(group.candidates);
+		}
+		if (--group.size === 0) this.#groups.delete(group.candidates);
 	}
 
 	#charge(place: Place<T>): void {
 		const { flow, item } = place;
 		this.#virtualTime = Math.max(this.#virtualTime, flow.start);
-		flow.start = this.#virtualTime + item.cost / flow.weight;
+		const start = this.#virtualTime + item.cost / weightOf(item);
 		this.#forget(place);
-		if (flow.waiting.size > 0) this.#await(flow);
-		else this.#rest(flow);
+		flow.restart(start);
+		if (flow.waiting.size === 0) this.#rest(flow);
 		while (this.#idle.first && this.#idle.first.start <= this.#virtualTime) {
 			this.#flows.delete(this.#idle.pop()!.tenant);
 		}
@@ -203,12 +230,11 @@ export class FairQueue<T extends Chargeable> {
 	#forget(place: Place<T>): void {
 		place.flow.waiting.remove(place.inFlow);
 		this.#arrivals.remove(place.inQueue);
+		this.#leave(place);
 	}
 
 	/** Nothing of this tenant waits any more. The end of a busy period is the end of all tags, as in the paper. */
 	#rest(flow: Flow<T>): void {
-		flow.heap?.remove(flow.slot);
-		flow.heap = undefined;
 		if (this.size > 0) {
 			this.#weights -= flow.weight;
 			if (flow.start > this.#virtualTime) this.#idle.push(flow.slot);
@@ -220,4 +246,9 @@ export class FairQueue<T extends Chargeable> {
 		this.#virtualTime = 0;
 		this.#weights = 0;
 	}
+}
+
+function better<T>(a: Heap<Line<T>> | undefined, b: Heap<Line<T>>): Heap<Line<T>> | undefined {
+	if (!b.first) return a;
+	return a?.first && !fairer(b.first, a.first) ? a : b;
 }

@@ -28,6 +28,10 @@ export class LinkedList<T> {
 		return this.#size;
 	}
 
+	*[Symbol.iterator](): Iterator<T> {
+		for (let member = this.#first; member; member = member.next) yield member.value;
+	}
+
 	append(member: Link<T>): void {
 		member.previous = this.#last;
 		if (this.#last) this.#last.next = member;

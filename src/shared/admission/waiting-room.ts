@@ -4,10 +4,10 @@ import { err, ok } from "../result.ts";
 import type { Result } from "../result.ts";
 import type { Seconds, Tokens } from "../units.ts";
 import { FairQueue } from "./fair-queue.ts";
-import type { Place } from "./fair-queue.ts";
 import { Heap, heapSlot } from "./heap.ts";
 import { MinimumShares, SHARES } from "./minimum-share.ts";
 import type { Shares } from "./minimum-share.ts";
+import type { Place } from "./waiting-line.ts";
 
 export interface WaitingEntry<T> {
 	readonly id: string;
@@ -15,6 +15,10 @@ export interface WaitingEntry<T> {
 	readonly priority: Priority;
 	/** Tokens that the request is expected to take, prompt and answer. */
 	readonly cost: Tokens;
+	/** Its tenant's weight in the class: `FairQueue`. */
+	readonly weight: number;
+	/** Who may take it, a bit each: those are waited for, whether they could now or not. */
+	readonly candidates: bigint;
 	readonly deadline: Seconds;
 	readonly enqueuedAt: Seconds;
 	readonly payload: T;
@@ -30,15 +34,14 @@ export interface Offered<T> {
 export interface WaitingRoomOptions {
 	readonly max: number;
 	readonly tenantMax: number;
-	/** Default 1 for all. Read when a tenant begins to wait. */
-	readonly weightOf?: (tenant: string) => number;
 	readonly shares?: Shares;
 }
 
 class Waiting<T> {
-	readonly entry: WaitingEntry<T>;
+	entry: WaitingEntry<T>;
 	readonly tenant: string;
 	readonly cost: Tokens;
+	readonly weight: number;
 	readonly slot = heapSlot<Waiting<T>>(this);
 	place: Place<Waiting<T>> | undefined;
 
@@ -46,6 +49,11 @@ class Waiting<T> {
 		this.entry = entry;
 		this.tenant = entry.tenant;
 		this.cost = Math.max(1, entry.cost);
+		this.weight = entry.weight;
+	}
+
+	get candidates(): bigint {
+		return this.entry.candidates;
 	}
 }
 
@@ -73,20 +81,15 @@ export class WaitingRoom<T> {
 	readonly #tenants = new Map<string, number>();
 	readonly #deadlines = new Heap<Waiting<T>>(sooner);
 
-	constructor({ max, tenantMax, weightOf = () => 1, shares = SHARES }: WaitingRoomOptions) {
+	constructor({ max, tenantMax, shares = SHARES }: WaitingRoomOptions) {
 		this.#max = max;
 		this.#tenantMax = tenantMax;
 		this.#shares = new MinimumShares(shares);
-		this.#queues = new Map(PRIORITIES.map((priority) => [priority, new FairQueue<Waiting<T>>(weightOf)]));
+		this.#queues = new Map(PRIORITIES.map((priority) => [priority, new FairQueue<Waiting<T>>()]));
 	}
 
 	get size(): number {
 		return this.#waiting.size;
-	}
-
-	/** The soonest deadline of all; when to call `expire` at the latest. */
-	nextDeadline(): Seconds | undefined {
-		return this.#deadlines.first?.entry.deadline;
 	}
 
 	get(id: string): WaitingEntry<T> | undefined {
@@ -118,31 +121,44 @@ export class WaitingRoom<T> {
 		return ok({ position: this.#position(waiting), displaced: displaced?.entry });
 	}
 
-	/** Takes the entry whose turn it is among those that `admissible` says can be placed now. At most `lookMax` entries of
-	 *  each class are tried, the first of a tenant only; successive calls go round, so that what cannot be placed does not
-	 *  hide what can. An entry past its deadline is never taken, but stands in its tenant's way: call `expire` first.
+	/** Takes the entry whose turn it is among those that one of the `free` candidates may take and that `admissible` says can
+	 *  be placed now. What cannot be placed hides nothing that can; `lookMax` bounds the looks at those, in each class, that
+	 *  were found not to be admissible before (`FairQueue`). An entry past its deadline is never taken: call `expire` first.
 	 *  `admissible` must not touch the room. */
-	next(now: Seconds, admissible: (entry: WaitingEntry<T>) => boolean, lookMax: number): WaitingEntry<T> | undefined {
+	next(
+		now: Seconds,
+		free: bigint,
+		admissible: (entry: WaitingEntry<T>) => boolean,
+		lookMax: number,
+	): WaitingEntry<T> | undefined {
 		const placeable = (waiting: Waiting<T>) => waiting.entry.deadline > now && admissible(waiting.entry);
 		const due = PRIORITIES.filter((priority) => this.#isDue(priority));
 		for (const priority of due) {
-			const taken = this.#take(priority, placeable, lookMax, this.#aboveWaits(priority));
+			const taken = this.#take(priority, free, placeable, lookMax, this.#aboveWaits(priority));
 			if (taken) return taken;
 		}
 		for (const priority of PRIORITIES) {
 			if (due.includes(priority)) continue;
 			// Going first because those above cannot be placed now is not at their cost, so it is not paid for.
-			const taken = this.#take(priority, placeable, lookMax, false);
+			const taken = this.#take(priority, free, placeable, lookMax, false);
 			if (taken) return taken;
 		}
 		return undefined;
 	}
 
-	/** False when it does not wait (any more). */
-	leave(id: string): boolean {
+	/** Undefined when it does not wait (any more). */
+	leave(id: string): WaitingEntry<T> | undefined {
 		const waiting = this.#waiting.get(id);
 		if (waiting) this.#remove(waiting);
-		return waiting !== undefined;
+		return waiting?.entry;
+	}
+
+	/** Who may take what has changed. Everybody keeps his place. */
+	regroup(candidatesOf: (entry: WaitingEntry<T>) => bigint): void {
+		for (const waiting of this.#waiting.values()) {
+			waiting.entry = { ...waiting.entry, candidates: candidatesOf(waiting.entry) };
+		}
+		for (const queue of this.#queues.values()) queue.regroup();
 	}
 
 	/** Takes out all entries whose deadline has come, the most overdue first. */
@@ -155,16 +171,36 @@ export class WaitingRoom<T> {
 		return expired;
 	}
 
-	/** Turns until this entry's own, itself counted, in O(1). An estimate: it takes all entries as equally large and assumes
-	 *  that nobody comes or leaves. Never more than `size`. */
-	position(id: string): number | undefined {
-		const waiting = this.#waiting.get(id);
-		return waiting && this.#position(waiting);
+	/** The position that a request would be given: to shed one that could not wait so long before it displaces another. Turns
+	 *  until its own, itself counted, among those that wait for the same (`left`). An estimate: it takes all entries as equally
+	 *  large and assumes that nobody comes or leaves. */
+	nextPosition(next: Pick<WaitingEntry<T>, "tenant" | "priority" | "cost" | "weight" | "candidates">): number {
+		const candidates = this.left(next.candidates);
+		const within = this.#queue(next.priority).nextPosition({ ...next, candidates });
+		return this.#overall(next.priority, candidates, within, 1);
 	}
 
-	/** The position that a request would be given: to shed one that could not wait so long before it displaces another. */
-	nextPosition(tenant: string, priority: Priority): number {
-		return this.#overall(priority, this.#queue(priority).nextPosition(tenant), this.size + 1);
+	/** What is left of these candidates without those of entries that can use some of them only, however few; all of them where
+	 *  nothing is. For estimates: who can go elsewhere need not count on what others cannot do without. */
+	left(candidates: bigint): bigint {
+		let left = candidates;
+		for (const queue of this.#queues.values()) {
+			for (const set of queue.sets()) if (set !== candidates && (set & candidates) === set) left &= ~set;
+		}
+		return left === 0n ? candidates : left;
+	}
+
+	/** Whether somebody waits who has exactly these candidates. */
+	waits(candidates: bigint): boolean {
+		for (const queue of this.#queues.values()) if (queue.waits(candidates)) return true;
+		return false;
+	}
+
+	/** How many wait for one of these candidates. */
+	sizeFor(candidates: bigint): number {
+		let size = 0;
+		for (const queue of this.#queues.values()) size += queue.sizeFor(candidates);
+		return size;
 	}
 
 	#queue(priority: Priority): FairQueue<Waiting<T>> {
@@ -203,11 +239,12 @@ export class WaitingRoom<T> {
 
 	#take(
 		priority: Priority,
+		free: bigint,
 		placeable: (waiting: Waiting<T>) => boolean,
 		lookMax: number,
 		ahead: boolean,
 	): WaitingEntry<T> | undefined {
-		const taken = this.#queue(priority).take(placeable, lookMax);
+		const taken = this.#queue(priority).take(free, placeable, lookMax);
 		if (!taken) return undefined;
 		this.#shares.served(priority, taken.cost, ahead, (name) =>
 			name === priority ? taken.cost : (this.#queue(name).first?.cost ?? 0),
@@ -224,17 +261,20 @@ export class WaitingRoom<T> {
 		return false;
 	}
 
-	#position({ entry: { priority }, place }: Waiting<T>): number {
-		return this.#overall(priority, this.#queue(priority).position(place!), this.size);
+	#position({ entry: { priority }, candidates: all, place }: Waiting<T>): number {
+		const candidates = this.left(all);
+		return this.#overall(priority, candidates, this.#queue(priority).position(place!, candidates), 0);
 	}
 
-	/** The position among all `size`, of one at `within` in its class. */
-	#overall(priority: Priority, within: number, size: number): number {
+	/** The position in all classes, with `more` that do not wait yet, of one at `within` in its own. */
+	#overall(priority: Priority, candidates: bigint, within: number, more: number): number {
 		const rank = PRIORITIES.indexOf(priority);
 		let above = 0;
 		let below = 0;
+		let size = more;
 		for (const [at, name] of PRIORITIES.entries()) {
-			const waiting = this.#queue(name).size;
+			const waiting = this.#queue(name).sizeFor(candidates);
+			size += waiting;
 			if (at < rank) above += waiting;
 			else if (at > rank && waiting > 0) below += this.#shares.of(name);
 		}

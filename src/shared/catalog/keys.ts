@@ -15,6 +15,9 @@ export const policySchema = z.strictObject({
 	/** v_slo: what a second over the goal costs, in USD. Default: ten times v. */
 	late_second_usd: z.number().nonnegative().max(10_000).optional(),
 	priority: z.enum(PRIORITIES).default("standard"),
+	/** Of the tenant in the waiting room: with 2 it is served twice as many tokens as a tenant with 1 while both wait. The
+	 *  key's alone, no request's. */
+	fair_weight: z.number().min(0.01).max(100).default(1),
 	/** How long a request may stand in the waiting room; 0: not at all. Default: the deployment's. */
 	waiting_seconds_max: z.number().nonnegative().max(600).optional(),
 	/** Pools elsewhere are no candidates. Absent: anywhere. */

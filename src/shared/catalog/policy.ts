@@ -37,6 +37,7 @@ export function policyFor(key: Policy, overrides: Overrides, waitingDefault: Sec
 		ttftGoal: overrides.ttft_goal_seconds ?? key.ttft_goal_seconds,
 		lateSecond: overrides.late_second_usd ?? keyLate ?? valueOfSecond * factor,
 		priority: PRIORITIES[rank]!,
+		fairWeight: key.fair_weight,
 		waitingMax: waiting,
 		regions: intersection(key.regions, overrides.regions),
 		priceCeiling: smaller(key.price_ceiling_usd, overrides.price_ceiling_usd),

@@ -1,13 +1,15 @@
 import { admits } from "../admission/health.ts";
-import { expectedWait, newServiceRate, observeTurns, turnsPerSecond } from "../admission/expected-wait.ts";
+import { expectedWait } from "../admission/expected-wait.ts";
 import { Recent } from "../admission/recent.ts";
 import { ENDED_MAX, ENDED_SECONDS, ReservationBook, type Load, type Reservation } from "../admission/reservations.ts";
-import { WaitingRoom } from "../admission/waiting-room.ts";
+import { ServiceRates } from "../admission/service-rates.ts";
+import { WaitingRoom, type WaitingEntry } from "../admission/waiting-room.ts";
 import type { CatalogModel } from "../catalog/snapshot.ts";
 import { isobarError, type IsobarError } from "../http/errors.ts";
 import { rates, snapshotReplicaModel } from "../perf/replica-model.ts";
 import type { Settings } from "../settings.ts";
 import type { Seconds } from "../units.ts";
+import { candidatesOf, freeReplicas, placesOf } from "./candidates.ts";
 import { decide, roomSeconds, type Decision } from "./decide.ts";
 import { Fleet, type ReplicaState } from "./fleet.ts";
 import { billOf, judge, learn, type Flight } from "./flights.ts";
@@ -40,7 +42,7 @@ const FULL = {
 	tenant_full: "Every replica is busy and too many of this tenant's requests wait already.",
 };
 const NO_DECISION = { replicas: [], rejected: [], values: [] };
-/** Heads of the waiting room that are tried when a place is free. */
+/** Requests in the waiting room that are tried when a place is free which they could not have before. */
 const LOOK_MAX = 8;
 /** Mean seconds of a request before any has ended. */
 const REQUEST_SECONDS_PRIOR = 5;
@@ -61,7 +63,7 @@ export class SchedulerCore {
 	/** Of what ended: whoever did not get the answer asks again. */
 	readonly #bills = new Recent<Bill>(ENDED_SECONDS, ENDED_MAX);
 	#model: CatalogModel | undefined;
-	#serviceRate = newServiceRate(0);
+	readonly #serviceRates = new ServiceRates();
 	#requestSeconds: Seconds = REQUEST_SECONDS_PRIOR;
 
 	constructor(options: SchedulerOptions) {
@@ -97,6 +99,7 @@ export class SchedulerCore {
 		const own = model?.replicas.filter(({ pool }) => group === undefined || pool.group === group) ?? [];
 		this.fleet.configure(own, this.#options.settings.retryShareMax, this.#options.learned, now);
 		this.prefixes.configure(this.fleet, this.#options.learned);
+		this.#regroup(now);
 		if (group !== undefined) this.#abroad.configure(model, group, now);
 	}
 
@@ -153,17 +156,14 @@ export class SchedulerCore {
 				}),
 			);
 
-		const circumstances = this.#circumstances(request, now);
-		const decision = decide(this.fleet, request, circumstances, now);
+		const { circumstances, decision } = this.#decide(request, now);
 		const group = request.referred ? undefined : this.#abroad.better(request, circumstances, decision.score, now);
+		// Who waits has just been given what there was for him: what is free now is of no use to anybody there.
+		if (group !== undefined || decision.ranked.length > 0) this.#left(this.#room.leave(request.reservation), now);
 		if (group !== undefined) return { kind: "elsewhere", group };
-		// Who comes while others wait stands behind them.
-		if (decision.ranked.length > 0 && this.#room.size === 0)
-			return this.#place(request, decision, circumstances, 0, now);
-		if (decision.ranked.length === 0) {
-			const refusal = refusalOf(decision, request, model, circumstances);
-			if (refusal) return { kind: "refused", error: refusal, explanation: decision.explanation };
-		}
+		if (decision.ranked.length > 0) return this.#place(request, decision, circumstances, 0, now);
+		const refusal = refusalOf(decision, request, model, circumstances);
+		if (refusal) return { kind: "refused", error: refusal, explanation: decision.explanation };
 		return this.#queue(request, decision, circumstances, now);
 	}
 
@@ -192,7 +192,7 @@ export class SchedulerCore {
 
 	/** The request no longer wants its place in the waiting room, or what it was given there. */
 	leave(reservation: string, now: Seconds): void {
-		this.#room.leave(reservation);
+		this.#left(this.#room.leave(reservation), now);
 		const flight = this.#flights.get(reservation);
 		if (flight) {
 			this.#forget(reservation, flight.replica, now);
@@ -217,14 +217,15 @@ export class SchedulerCore {
 				`No replica became free in ${waited.toFixed(1)} s.`,
 				this.#options.rng(),
 			);
+			this.#left(entry, now);
 			this.#options.onTurn(entry.id, refused(error));
 		}
 		this.#giveTurns(now);
 	}
 
-	/** When the next wait is over; undefined when nobody waits. */
-	nextDeadline(): Seconds | undefined {
-		return this.#room.nextDeadline();
+	#decide(request: AssignRequest, now: Seconds): { circumstances: Placing; decision: Decision } {
+		const circumstances = this.#circumstances(request, now);
+		return { circumstances, decision: decide(this.fleet, request, circumstances, now) };
 	}
 
 	#circumstances(request: AssignRequest, now: Seconds): Placing {
@@ -292,74 +293,93 @@ export class SchedulerCore {
 
 	#queue(request: AssignRequest, decision: Decision, circumstances: Placing, now: Seconds): AssignReply {
 		const { reservation: id, tenant, policy } = request;
-		const cost = circumstances.promptTokens + circumstances.outputTokens;
-		const deadline = now + policy.waitingMax;
+		const candidates = candidatesOf(decision.explanation);
+		const entry = {
+			id,
+			tenant,
+			priority: policy.priority,
+			weight: policy.fairWeight ?? 1,
+			cost: circumstances.promptTokens + circumstances.outputTokens,
+			candidates,
+			deadline: now + policy.waitingMax,
+			enqueuedAt: now,
+			payload: request,
+		};
 		const shed = (wait: Seconds, why: string): AssignReply => ({
 			kind: "refused",
 			error: overloaded(wait, policy.waitingMax, why, this.#options.rng()),
 			explanation: decision.explanation,
 		});
 		// Asked before anything changes in the room: what is shed must not have displaced another.
-		const expected = this.#expectedWait(this.#room.nextPosition(tenant, policy.priority), now);
+		const expected = this.#expectedWait(this.#room.nextPosition(entry), candidates, now);
 		if (expected > policy.waitingMax && !this.#room.get(id)) {
 			return shed(expected, `Every replica is busy, and the wait would be about ${expected.toFixed(0)} s.`);
 		}
-		const entry = { id, tenant, priority: policy.priority, cost, deadline, enqueuedAt: now, payload: request };
 		const offered = this.#room.offer(entry);
 		if (!offered.ok) return shed(expected, FULL[offered.error]);
 		const { displaced, position } = offered.value;
-		if (displaced) this.#options.onTurn(displaced.id, this.#displace(displaced.payload, now));
-		const wait = this.#expectedWait(position, now);
-		this.#serviceRate = observeTurns(this.#serviceRate, 0, true, now);
-		this.#giveTurns(now, id);
-		return this.#flights.get(id)?.reply ?? { kind: "queued", position, expectedWait: wait };
+		this.#serviceRates.observe(candidates, true, now);
+		if (displaced) {
+			this.#left(displaced, now);
+			this.#options.onTurn(displaced.id, this.#displace(displaced, now));
+		}
+		return { kind: "queued", position, expectedWait: this.#expectedWait(position, candidates, now) };
 	}
 
-	#displace({ policy }: AssignRequest, now: Seconds): AssignReply {
-		const wait = this.#expectedWait(this.#room.size, now);
+	#displace({ payload: { policy }, candidates }: WaitingEntry<AssignRequest>, now: Seconds): AssignReply {
+		const wait = this.#expectedWait(this.#room.sizeFor(this.#room.left(candidates)), candidates, now);
 		const why = "The waiting room is full and a more urgent request came.";
 		return refused(overloaded(wait, policy.waitingMax, why, this.#options.rng()));
 	}
 
-	/** Gives free places to those whose turn it is. `own` is answered by the caller. */
-	#giveTurns(now: Seconds, own?: string): void {
-		if (this.#room.size === 0) {
-			// Whoever waited has left: what comes out of an empty room tells nothing of capacity.
-			if (this.#serviceRate.waiting) this.#serviceRate = observeTurns(this.#serviceRate, 0, false, now);
-			return;
-		}
-		let turns = 0;
-		for (;;) {
+	/** Gives free places to those whose turn it is, until nobody who waits has a use for what is left. */
+	#giveTurns(now: Seconds): void {
+		const load = ({ entry }: ReplicaState): Load => this.load(entry.name, now);
+		while (this.#room.size > 0) {
 			let placed: { circumstances: Placing; decision: Decision } | undefined;
 			const entry = this.#room.next(
 				now,
+				freeReplicas(this.fleet, load, now),
 				({ payload }) => {
-					const circumstances = this.#circumstances(payload, now);
-					const decision = decide(this.fleet, payload, circumstances, now);
-					placed = { circumstances, decision };
-					return decision.ranked.length > 0;
+					placed = this.#decide(payload, now);
+					return placed.decision.ranked.length > 0;
 				},
 				LOOK_MAX,
 			);
 			if (!entry || !placed) break;
-			turns++;
+			this.#serviceRates.turn(entry.candidates, now);
+			this.#left(entry, now);
 			const reply = this.#place(entry.payload, placed.decision, placed.circumstances, now - entry.enqueuedAt, now);
-			if (entry.id !== own) this.#options.onTurn(entry.id, reply);
+			this.#options.onTurn(entry.id, reply);
 		}
-		this.#serviceRate = observeTurns(this.#serviceRate, turns, this.#room.size > 0, now);
 	}
 
-	#expectedWait(position: number, now: Seconds): Seconds {
-		let places = 0;
-		for (const { entry } of this.fleet.replicas) places += entry.maxConcurrency;
-		return expectedWait(position, turnsPerSecond(this.#serviceRate, places / this.#requestSeconds, now));
+	/** Who waits may be able to use other replicas now, and they are numbered anew. */
+	#regroup(now: Seconds): void {
+		this.#serviceRates.clear();
+		if (this.#room.size === 0) return;
+		this.#room.regroup(({ payload }) => {
+			const candidates = candidatesOf(this.#decide(payload, now).decision.explanation);
+			this.#serviceRates.observe(candidates, true, now);
+			return candidates;
+		});
+	}
+
+	/** Somebody has left the waiting room. */
+	#left(entry: WaitingEntry<AssignRequest> | undefined, now: Seconds): void {
+		if (entry) this.#serviceRates.observe(entry.candidates, this.#room.waits(entry.candidates), now);
+	}
+
+	#expectedWait(position: number, candidates: bigint, now: Seconds): Seconds {
+		const prior = placesOf(this.fleet, this.#room.left(candidates)) / this.#requestSeconds;
+		return expectedWait(position, this.#serviceRates.perSecond(candidates, prior, now));
 	}
 
 	#renew(renewal: Renewal, now: Seconds): void {
 		const replica = this.fleet.get(renewal.replica);
 		if (!replica) return;
 		const { reservation } = renewal;
-		this.#room.leave(reservation);
+		this.#left(this.#room.leave(reservation), now);
 		const flight = this.#flights.get(reservation);
 		if (flight && flight.replica !== replica) {
 			// The fallback had sent it elsewhere than was decided here too late.
@@ -400,7 +420,7 @@ export class SchedulerCore {
 		now: Seconds,
 	): Bill | undefined {
 		const { reservation } = ended;
-		this.#room.leave(reservation);
+		this.#left(this.#room.leave(reservation), now);
 		const replica = this.fleet.get(name);
 		if (flight && flight.replica !== replica) flight.replica.meter?.end(reservation, now);
 		if (flight) this.#moved(flight, ended.outcome === "ok" ? replica : undefined);

@@ -61,6 +61,8 @@ export interface AssignPolicy {
 	readonly ttftGoal: Seconds;
 	readonly lateSecond: Usd;
 	readonly priority: Priority;
+	/** The tenant's weight among those that wait in its class. Absent: 1. */
+	readonly fairWeight?: number;
 	readonly waitingMax: Seconds;
 	readonly regions: readonly string[] | null;
 	readonly priceCeiling: Usd | null;

@@ -128,3 +128,29 @@ describe("1,000 requests at once from 8 processes through four isolates", () => 
 		await until("the pool to be idle", () => gateway.simulator.replica("p/a").state().inFlight === 0);
 	});
 });
+
+describe("a client that sends its next request as soon as it has read the last answer", () => {
+	it.each([
+		["places", { limits: { concurrency: 1 } }, 1],
+		["places, with as many clients as places", { limits: { concurrency: 4 } }, 4],
+		// Ten tokens are reserved for each, and one is paid.
+		["money", { budget: { total_usd: 0.0195 } }, 1],
+	])("is refused nothing for want of %s", async (_, options, clientsAtOnce) => {
+		const key = await gateway.createKey(options);
+		const statuses: number[] = [];
+		await Promise.all(
+			Array.from({ length: clientsAtOnce }, async () => {
+				for (let i = 0; i < 10; i++) {
+					const answer = await gateway.post(
+						"/chat/completions",
+						{ model: MODEL, messages: [{ role: "user", content: "x" }], max_tokens: TOKENS, sim: { output_tokens: 1 } },
+						{ key },
+					);
+					await answer.arrayBuffer();
+					statuses.push(answer.status);
+				}
+			}),
+		);
+		expect(statuses).toEqual(Array(10 * clientsAtOnce).fill(200));
+	});
+});

@@ -9,17 +9,15 @@ type Entry = WaitingEntry<number>;
 export class NaiveWaitingRoom {
 	readonly max: number;
 	readonly tenantMax: number;
-	readonly weightOf: (tenant: string) => number;
 	entries: Entry[] = [];
 	/** Start of a tenant that waits, finish of one that does not; by class and tenant. */
 	readonly tags = new Map<string, number>();
 	readonly virtual = new Map<Priority, number>();
 	readonly credit = new Map<Priority, number>();
 
-	constructor(max: number, tenantMax: number, weightOf: (tenant: string) => number) {
+	constructor(max: number, tenantMax: number) {
 		this.max = max;
 		this.tenantMax = tenantMax;
-		this.weightOf = weightOf;
 	}
 
 	of(priority: Priority, tenant?: string): Entry[] {
@@ -55,6 +53,10 @@ export class NaiveWaitingRoom {
 		return { displaced };
 	}
 
+	replace(entry: Entry, by: Entry): void {
+		this.entries = this.entries.map((e) => (e === entry ? by : e));
+	}
+
 	drop(entry: Entry): void {
 		this.entries = this.entries.filter((e) => e !== entry);
 		if (this.of(entry.priority).length > 0) return;
@@ -63,21 +65,20 @@ export class NaiveWaitingRoom {
 		this.credit.set(entry.priority, Math.min(0, this.credit.get(entry.priority) ?? 0));
 	}
 
-	/** The first entry of each tenant of a class, the fairest first. */
-	heads(priority: Priority): Entry[] {
+	/** The entries of a class, the fairest first. */
+	fair(priority: Priority): Entry[] {
 		const tag = (e: Entry) => this.tags.get(`${priority} ${e.tenant}`)!;
-		const heads = this.of(priority).filter((e) => this.of(priority, e.tenant)[0] === e);
-		return heads.sort((a, b) => tag(a) - tag(b) || this.entries.indexOf(a) - this.entries.indexOf(b));
+		return this.of(priority).sort((a, b) => tag(a) - tag(b) || this.entries.indexOf(a) - this.entries.indexOf(b));
 	}
 
 	next(admissible: (entry: Entry) => boolean): Entry | undefined {
 		const isDue = (p: Priority) => {
-			const [head] = this.heads(p);
+			const [head] = this.fair(p);
 			return head !== undefined && (SHARES[p] ?? 0) > 0 && (this.credit.get(p) ?? 0) >= head.cost;
 		};
 		const due = PRIORITIES.filter(isDue);
 		for (const priority of [...due, ...PRIORITIES.filter((p) => !due.includes(p))]) {
-			const entry = this.heads(priority).find(admissible);
+			const entry = this.fair(priority).find(admissible);
 			if (!entry) continue;
 			const above = PRIORITIES.slice(0, PRIORITIES.indexOf(priority)).some((p) => this.of(p).length > 0);
 			this.charge(entry, due.includes(priority) && above);
@@ -87,18 +88,18 @@ export class NaiveWaitingRoom {
 	}
 
 	charge(entry: Entry, ahead: boolean): void {
-		const { priority, tenant, cost } = entry;
+		const { priority, tenant, cost, weight } = entry;
 		const key = `${priority} ${tenant}`;
 		for (const p of PRIORITIES) {
 			const credit = this.credit.get(p) ?? 0;
 			const earned = (SHARES[p] ?? 0) * cost;
 			// A class's own first item counts with the cost of the one taken; the others' as they stand.
-			const first = p === priority ? cost : (this.heads(p)[0]?.cost ?? 0);
+			const first = p === priority ? cost : (this.fair(p)[0]?.cost ?? 0);
 			const most = first > 0 ? Math.max(credit, 2 * first, 2 * earned) : 0;
 			if (earned > 0) this.credit.set(p, Math.min(most, credit + earned) - (p === priority && ahead ? cost : 0));
 		}
 		this.virtual.set(priority, Math.max(this.virtual.get(priority) ?? 0, this.tags.get(key)!));
-		this.tags.set(key, this.virtual.get(priority)! + cost / this.weightOf(tenant));
+		this.tags.set(key, this.virtual.get(priority)! + cost / weight);
 		this.drop(entry);
 	}
 }

@@ -19,6 +19,8 @@ function entry(over: Partial<WaitingEntry<null>> = {}): WaitingEntry<null> {
 		tenant: "t",
 		priority: "standard",
 		cost: 100,
+		weight: 1,
+		candidates: 1n,
 		deadline: 1e9,
 		enqueuedAt: 0,
 		payload: null,
@@ -111,7 +113,7 @@ describe("bounds", () => {
 		}
 		expect(r.size).toBe(0);
 		r.offer(entry({ cost: 0, deadline: Infinity }));
-		expect(r.next(0, all, 8)).toBeDefined();
+		expect(r.next(0, 1n, all, 8)).toBeDefined();
 	});
 });
 
@@ -123,14 +125,14 @@ describe("order", () => {
 		const b1 = entry({ tenant: "b" });
 		const urgent = entry({ priority: "interactive" });
 		for (const e of [batch, a1, a2, b1, urgent]) r.offer(e);
-		expect([1, 2, 3, 4, 5].map(() => r.next(0, all, 8))).toEqual([urgent, a1, b1, a2, batch]);
+		expect([1, 2, 3, 4, 5].map(() => r.next(0, 1n, all, 8))).toEqual([urgent, a1, b1, a2, batch]);
 	});
 
 	test("an entry past its deadline is not taken, even before anybody called expire", () => {
 		const r = room();
 		const late = entry({ deadline: 10 });
 		r.offer(late);
-		expect(r.next(10, all, 8)).toBeUndefined();
+		expect(r.next(10, 1n, all, 8)).toBeUndefined();
 		expect(r.expire(9.9)).toEqual([]);
 		expect(r.expire(10)).toEqual([late]);
 	});
@@ -140,15 +142,15 @@ describe("order", () => {
 		fill(r, 50, { tenant: "stuck", priority: "interactive" });
 		const free = entry({ tenant: "free", priority: "batch" });
 		r.offer(free);
-		expect(r.next(0, ({ tenant }) => tenant === "free", 4)).toBe(free);
+		expect(r.next(0, 1n, ({ tenant }) => tenant === "free", 4)).toBe(free);
 	});
 
 	test("going ahead of what cannot be placed is not held against a class", () => {
 		const r = room();
 		fill(r, 400, { tenant: "stuck", priority: "interactive", cost: 10 });
 		fill(r, 200, { tenant: "batch", priority: "batch", cost: 10 });
-		for (let n = 0; n < 100; n++) expect(r.next(0, ({ tenant }) => tenant === "batch", 4)).toBeDefined();
-		const served = Array.from({ length: 41 }, () => r.next(0, all, 4)!.priority);
+		for (let n = 0; n < 100; n++) expect(r.next(0, 1n, ({ tenant }) => tenant === "batch", 4)).toBeDefined();
+		const served = Array.from({ length: 41 }, () => r.next(0, 1n, all, 4)!.priority);
 		expect(served.filter((priority) => priority === "batch").length).toBeGreaterThanOrEqual(2);
 	});
 });
@@ -165,7 +167,7 @@ describe("under lasting load from above", () => {
 				const add = (priority: Priority) => r.offer(entry({ priority, cost: at(costs, n++) }));
 				for (const priority of ["interactive", "standard", "batch"] as const) for (let i = 0; i < 3; i++) add(priority);
 				for (let i = 0; i < 1_000; i++) {
-					const { priority, cost } = r.next(0, all, 8)!;
+					const { priority, cost } = r.next(0, 1n, all, 8)!;
 					served[priority] += cost;
 					add(priority);
 				}
@@ -198,7 +200,7 @@ describe("under lasting load from above", () => {
 					for (let i = 0; i < 10; i++) flood();
 					r.offer(victim);
 					let served = 0;
-					for (let taken = r.next(0, all, 8)!; taken !== victim; taken = r.next(0, all, 8)!) {
+					for (let taken = r.next(0, 1n, all, 8)!; taken !== victim; taken = r.next(0, 1n, all, 8)!) {
 						served += taken.cost;
 						flood();
 						// 1 / 0.05 of its cost, and some items more for standard's own turns.
@@ -232,9 +234,19 @@ test("a room of a thousand keeps no trace of thirty thousand that passed", () =>
 		const now = n / 100;
 		expired += r.expire(now).length;
 		if (!r.offer(entry({ tenant: `t${n % 5_000}`, deadline: now + 5, cost: 1 + (n % 97) })).ok) refused += 1;
-		if (n % 3 === 0 && r.next(now, all, 16)) taken += 1;
+		if (n % 3 === 0 && r.next(now, 1n, all, 16)) taken += 1;
 	}
 	expect(taken + expired + refused + r.size).toBe(30_000);
 	expect(r.expire(Infinity).length + taken + expired + refused).toBe(30_000);
-	expect(r.nextDeadline()).toBeUndefined();
+});
+
+test("a position counts those who wait for the same, and not those who can use less of it", () => {
+	const r = room();
+	fill(r, 40, { candidates: 0b001n, tenant: "narrow" });
+	fill(r, 2, { candidates: 0b011n, tenant: "other" });
+	const position = (candidates: bigint): number => r.nextPosition(entry({ candidates }));
+	expect([0b100n, 0b011n, 0b001n, 0b101n].map((candidates) => position(candidates))).toEqual([1, 3, 3, 1]);
+	expect([0b011n, 0b001n, 0b111n].map((candidates) => r.left(candidates))).toEqual([0b010n, 0b001n, 0b100n]);
+	fill(r, 1, { candidates: 0b010n });
+	expect(r.left(0b011n)).toBe(0b011n);
 });

@@ -10,6 +10,7 @@ test("defaults: v $0.001 a second, goal 2 s, ten times v when late", () => {
 		ttftGoal: 2,
 		lateSecond: 0.01,
 		priority: "standard",
+		fairWeight: 1,
 		waitingMax: 30,
 		regions: null,
 		priceCeiling: null,
@@ -24,6 +25,12 @@ test("a request may change its value of time and goals; lateness keeps the key's
 		lateSecond: 0.5,
 		ttftGoal: 1,
 	});
+});
+
+test("the weight among tenants is the key's, and no request's to choose", () => {
+	expect(policyFor(key({ fair_weight: 4 }), {}, 30).fairWeight).toBe(4);
+	expect(overridesSchema.safeParse({ fair_weight: 4 }).success).toBe(false);
+	for (const fair_weight of [0, -1, 101, NaN, "2"]) expect(policySchema.safeParse({ fair_weight }).success).toBe(false);
 });
 
 test("hard limits are only narrowed", () => {

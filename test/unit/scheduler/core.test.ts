@@ -192,6 +192,28 @@ describe("overload", () => {
 		expect(turns.map(([id, reply]) => [id, outcomeOf(reply)])).toEqual([[waiting.reservation, "overloaded"]]);
 	});
 
+	test("tenants share what is free by their keys' weights", () => {
+		const { core, turns } = rig(small);
+		const running = [request(), request()];
+		for (const asked of running) core.assign(asked, T0);
+		const names = new Map<string, string>();
+		for (let i = 0; i < 12; i++) {
+			for (const [tenant, fairWeight] of [
+				["gold", 3],
+				["plain", 1],
+			] as const) {
+				const asked = request({ tenant }, { fairWeight, waitingMax: 600 });
+				names.set(asked.reservation, tenant);
+				expect(outcomeOf(core.assign(asked, T0))).toBe("queued");
+			}
+		}
+		core.mail(mail({ ended: running.map((r) => ended(r.reservation)) }), T0 + 1);
+		for (let i = 0; i < 10; i++) core.mail(mail({ ended: [ended(turns[i]![0])] }), T0 + 2);
+		const served = turns.map(([id]) => names.get(id));
+		expect(served).toHaveLength(12);
+		expect(served.filter((tenant) => tenant === "gold")).toHaveLength(9);
+	});
+
 	test("a client that leaves frees its place", () => {
 		const { core } = rig(small);
 		for (let i = 0; i < 2; i++) core.assign(request(), T0);

@@ -26,7 +26,7 @@ const PART_SPACE = 0x80000000;
 /** From engine hashes to token blocks. An engine hash stays opaque: it only leads from a parent to its children, and to the
  *  state of our own chain after its tokens. Bounded: past `blocksMax` entries those go that nothing was built upon for
  *  longest (of a sample, dead ones first), which costs only accuracy. An entry is one of our blocks, or an engine block in which none of
- *  ours ends; about 65 bytes with its part of `HeldBlocks`. */
+ *  ours ends; 60 bytes with its part of `HeldBlocks`. */
 export class EngineBlocks {
 	readonly #blocksMax: number;
 	readonly #held: HeldBlocks;

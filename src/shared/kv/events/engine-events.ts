@@ -24,7 +24,7 @@ interface Stream {
 }
 
 export interface EngineEventsOptions {
-	/** Blocks of 16 tokens that are remembered over all replicas; about 65 bytes each. */
+	/** Blocks of 16 tokens that are remembered over all replicas; 60 bytes each. */
 	readonly blocksMax: number;
 	/** The cache of a replica is empty from now: it restarted, or was cleared. */
 	readonly onEmptied?: (replica: ReplicaName) => void;
