@@ -57,11 +57,11 @@ export class BodyFields {
 		return this.#typed(name, "true or false", (span) => booleanAt(this.#json, span));
 	}
 
-	/** A whole number from 1. */
-	count(name: string, max: number): number | undefined {
-		return this.#typed(name, `a whole number from 1 to ${max}`, (span) => {
+	/** A whole number. */
+	count(name: string, max: number, min = 1): number | undefined {
+		return this.#typed(name, `a whole number from ${min} to ${max}`, (span) => {
 			const value = numberAt(this.#json, span);
-			return value !== undefined && Number.isInteger(value) && value >= 1 && value <= max ? value : undefined;
+			return value !== undefined && Number.isInteger(value) && value >= min && value <= max ? value : undefined;
 		});
 	}
 

@@ -32,6 +32,16 @@ export function failureOfStatus(status: number, retryAfter: Seconds | null): Fai
 	return null;
 }
 
+/** Of a name that does not resolve, and of some other failures to connect, the runtime gives only a number for its own log. */
+const RUNTIME_REFERENCE = /^internal error; reference = /;
+
+/** What went wrong on the way to a pool, for the middle of a sentence. */
+export function plainMessage(error: unknown): string {
+	const message = error instanceof Error ? error.message : String(error);
+	if (RUNTIME_REFERENCE.test(message)) return "the pool cannot be reached, or the name of its host does not resolve";
+	return message.replace(/\.+$/, "");
+}
+
 /** The error for a client whose request failed at every replica that was tried. */
 export function errorOfFailure(failure: Failure, attempts: number): IsobarError {
 	const details = { attempts, upstream_status: failure.status, reason: failure.detail };

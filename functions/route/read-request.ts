@@ -87,7 +87,9 @@ export function readRequest(endpoint: Endpoint, bytes: Uint8Array): Result<Route
 	const stream = endpoint !== "embeddings" && (fields.boolean("stream") ?? false);
 	// Where both stand the pool decides which one holds.
 	const newName = endpoint === "chat" ? fields.count("max_completion_tokens", TOKENS_MAX) : undefined;
-	const maxTokens = Math.max(newName ?? 0, fields.count("max_tokens", TOKENS_MAX) ?? 0) || null;
+	// With `echo` and none a completion scores its prompt.
+	const oldName = fields.count("max_tokens", TOKENS_MAX, endpoint === "completions" ? 0 : 1);
+	const maxTokens = newName === undefined && oldName === undefined ? null : Math.max(newName ?? 0, oldName ?? 0);
 	const n = fields.count("n", CHOICES_MAX) ?? 1;
 	const bestOf = endpoint === "embeddings" ? 1 : (fields.count("best_of", CHOICES_MAX) ?? 1);
 	const overrides = overridesOf(fields);

@@ -2,6 +2,7 @@ import { errorBody, isobarError, type IsobarError } from "../../src/shared/http/
 import { usageOfTail, type ReportedUsage } from "../../src/shared/http/usage.ts";
 import type { Settings } from "../../src/shared/settings.ts";
 import type { Seconds } from "../../src/shared/units.ts";
+import { plainMessage } from "./failure.ts";
 import type { LongAnswer, OpenStream } from "./upstream.ts";
 
 /** How an answer that was passed on as it came has ended. */
@@ -61,12 +62,11 @@ export function relayStream(
 				chunk = await reader.read();
 			} catch (error) {
 				if (open.client.aborted) return end("client_gone", null);
-				const detail = error instanceof Error ? error.message : String(error);
 				return cut(
 					controller,
 					watchdog.expired
 						? `The pool sent nothing more in time (${watchdog.expired}).`
-						: `The pool's stream broke: ${detail}.`,
+						: `The pool's stream broke: ${plainMessage(error)}.`,
 				);
 			}
 			if (chunk.done) {

@@ -3,7 +3,7 @@ import { usageOfBody, type ReportedUsage } from "../../src/shared/http/usage.ts"
 import { ANSWER_HOLD_BYTES_MAX, ANSWER_PREAMBLE_BYTES_MAX, REFUSAL_BYTES_MAX } from "../../src/shared/limits.ts";
 import type { Settings } from "../../src/shared/settings.ts";
 import type { Seconds } from "../../src/shared/units.ts";
-import { failureOfStatus, retryAfterSeconds, type Failure } from "./failure.ts";
+import { failureOfStatus, plainMessage, retryAfterSeconds, type Failure } from "./failure.ts";
 import type { Beat } from "./beat.ts";
 import type { RequestTimer } from "./request-timer.ts";
 import { Watchdog } from "./watchdog.ts";
@@ -249,7 +249,7 @@ function failureOfException(error: unknown, { watchdog, headersSeen }: Context):
 	if (watchdog.expired !== null) {
 		return { kind: "timeout", status: null, retryAfter: null, detail: `no ${PHASE_NAMES[watchdog.expired]} in time` };
 	}
-	const detail = error instanceof Error ? error.message : String(error);
+	const detail = plainMessage(error);
 	return headersSeen
 		? { kind: "cut", status: null, retryAfter: null, detail: `the answer broke off: ${detail}` }
 		: { kind: "connect", status: null, retryAfter: null, detail: `connection failed: ${detail}` };

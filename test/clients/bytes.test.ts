@@ -44,6 +44,16 @@ async function passed(body: string | Uint8Array<ArrayBuffer>, replica = "same", 
 }
 
 describe("what the pool gets", () => {
+	it("is a completion that asks for no token, to score its prompt, as it came and for its prompt's price", async () => {
+		const body = { model: "m", prompt: "scored", echo: true, max_tokens: 0, logprobs: 1 };
+		pool.on("same", plain(chatAnswer(usage(3, 0))));
+		const response = await gateway.post("/completions", body);
+		pool.on("same", plain(ANSWER));
+		expect(response.status).toBe(200);
+		expect(JSON.parse(pool.requests("same").at(-1)!.body.toString())).toMatchObject(body);
+		expect(await gateway.record(response)).toMatchObject({ outcome: "ok", prompt_tokens: 3, completion_tokens: 0 });
+	});
+
 	it.each([
 		[
 			"odd spaces and line ends",

@@ -89,6 +89,7 @@ const gateway = await startTestGateway({
 			),
 			poolOf("alone-busy", "alone-busy", [pool.url("alone-busy")]),
 			poolOf("all-bad-third", "all-bad", [pool.url("all-bad-third"), pool.url("all-bad-fourth")], { price: DEAR }),
+			poolOf("nowhere", "nowhere", ["http://no-such-host.invalid"]),
 			poolOf("loop", "loop", [proxy.url]),
 			...pair("half-loop", (which) => [which === "first" ? proxy.url : pool.url("half-loop-second")]),
 		]),
@@ -124,6 +125,16 @@ async function startProxy() {
 	handle.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 	return handle;
 }
+
+describe("a pool whose host has no address", () => {
+	it("is said to be that, without the runtime's own words", async () => {
+		const error = await errorOf(await gateway.chat("nowhere"));
+		expect(error.code).toBe("upstream_failed");
+		expect(error.message).toBe(
+			"The pool failed: connection failed: the pool cannot be reached, or the name of its host does not resolve (one attempt).",
+		);
+	});
+});
 
 const GOOD = plain(chatAnswer(usage(10, 5)));
 const GOOD_STREAM = stream([chunk("hello", "stop"), "data: [DONE]\n\n"]);

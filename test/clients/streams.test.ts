@@ -66,6 +66,7 @@ describe.concurrent("a stream that the pool does not finish ends in an error eve
 		const answer = await streamed("cut");
 		expect(answer.events).toHaveLength(4);
 		await expectCut(answer, "upstream_cut");
+		expect(answer.last).toMatch(/The pool's stream broke: [^"]*[^."]\."/);
 	});
 
 	it("when it is cut within an event, of which nothing is passed on", async () => {

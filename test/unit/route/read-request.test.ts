@@ -32,6 +32,13 @@ describe("what is read", () => {
 		expect(value({ model: "m", messages, max_tokens: null, stream: null }).maxTokens).toBe(null);
 	});
 
+	test("a completion may ask for no token at all, a chat not", () => {
+		const body = { model: "m", prompt: "scored", echo: true, max_tokens: 0, logprobs: 1 };
+		expect(value(body, "completions").maxTokens).toBe(0);
+		const refused = { error: { message: "max_tokens must be a whole number from 1 to 10000000." } };
+		expect(read({ model: "m", messages, max_tokens: 0 })).toMatchObject(refused);
+	});
+
 	test("what the request needs of a pool", () => {
 		const content = [
 			{ type: "text", text: "what is it?" },
