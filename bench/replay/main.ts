@@ -1,0 +1,28 @@
+import { resolve } from "node:path";
+import { PROJECT, runBench } from "../lib/bench.ts";
+import type { BenchOptions } from "../lib/options.ts";
+import type { Findings } from "../lib/result.ts";
+import { FULL, playAll, QUICK } from "./plan.ts";
+import { COLUMNS, rowsOf, targetsOf } from "./rows.ts";
+import { Workers } from "./workers.ts";
+
+await runBench({
+	name: "replay",
+	title: "Routing on real traces",
+	columns: COLUMNS,
+	uses: ["plot", "data"],
+	compared: [],
+	notModelled: [],
+	run,
+});
+
+async function run({ quick, seed, data, plot }: BenchOptions, say: (text: string) => void): Promise<Findings> {
+	const workers = new Workers(data === null ? resolve(PROJECT, "../shared/data") : resolve(data));
+	try {
+		const found = await playAll(workers, quick ? QUICK : FULL, seed, say);
+		void plot;
+		return { rows: rowsOf(found), targets: targetsOf(found), notes: [] };
+	} finally {
+		await workers.stop();
+	}
+}
