@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { PREFIX_LIMITS } from "./kv/prefix-chain.ts";
 
 const seconds = z.number().positive();
 const count = z.number().int().positive();
@@ -24,6 +25,11 @@ const schema = z.strictObject({
 	waitingRoomTenantMax: count.default(250),
 	/** How long a request may stand in the waiting room when its policy names no deadline. */
 	waitingSecondsMax: seconds.default(30),
+
+	/** Memory for the index of prefixes in a scheduler; it shares its isolate's 128 MB with others. */
+	prefixIndexMegabytes: z.number().positive().max(1_024).default(32),
+	/** Bytes of a prompt in one block: a multiple of 4. What the schedulers have indexed is lost when it changes. */
+	prefixBlockBytes: count.min(64).max(65_536).multipleOf(4).default(PREFIX_LIMITS.blockBytes),
 
 	ledgerDeadlineSeconds: seconds.default(3),
 	leaseSeconds: seconds.default(45),

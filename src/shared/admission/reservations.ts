@@ -10,6 +10,10 @@ export interface Reservation {
 	readonly tenant: string;
 	readonly key: string;
 	readonly promptTokens: Tokens;
+	/** Of these, what is to be computed; the rest is expected in the replica's prefix cache. */
+	readonly uncachedTokens: Tokens;
+	/** Names the cached beginning of the prompt: requests of one name keep it in memory once. Null: nothing is cached. */
+	readonly prefix: number | null;
 	/** Expected, not the most that it may be. */
 	readonly outputTokens: Tokens;
 	readonly reservedAt: Seconds;
@@ -17,7 +21,10 @@ export interface Reservation {
 	readonly expectedStart: Seconds;
 }
 
-export interface NewReservation extends Omit<Reservation, "reservedAt"> {
+export interface NewReservation extends Omit<Reservation, "reservedAt" | "uncachedTokens" | "prefix"> {
+	/** Default: all of the prompt. */
+	readonly uncachedTokens?: Tokens;
+	readonly prefix?: number | null;
 	readonly now: Seconds;
 	/** It ends by itself when it is not renewed for so long. */
 	readonly seconds: Seconds;
@@ -26,12 +33,16 @@ export interface NewReservation extends Omit<Reservation, "reservedAt"> {
 /** What a replica is working on. */
 export interface Load {
 	readonly inFlight: number;
-	/** Prompt tokens of the requests whose first token has not come. */
+	/** Prompt tokens that are to be computed, of the requests whose first token has not come. */
 	readonly pendingTokens: Tokens;
 	/** Requests whose first token has come. */
 	readonly decoding: number;
 	/** Prompt and expected output tokens of all. */
 	readonly heldTokens: Tokens;
+	/** The same with cached beginnings that several have in common counted once: what the KV cache cannot give up. */
+	readonly residentTokens: Tokens;
+	/** Expected output tokens of all. */
+	readonly outputTokens: Tokens;
 }
 
 class Booking {
@@ -52,9 +63,13 @@ class ReplicaLoad implements Load {
 	pendingTokens = 0;
 	decoding = 0;
 	heldTokens = 0;
+	residentTokens = 0;
+	outputTokens = 0;
+	/** How many requests have a cached beginning in common, by its name, and its tokens: those of the first. */
+	readonly prefixes = new Map<number, { users: number; readonly tokens: Tokens }>();
 }
 
-const IDLE: Load = { inFlight: 0, pendingTokens: 0, decoding: 0, heldTokens: 0 };
+const IDLE: Load = { inFlight: 0, pendingTokens: 0, decoding: 0, heldTokens: 0, residentTokens: 0, outputTokens: 0 };
 /** A message that was overtaken by the end of its reservation is late by less than this. */
 const ENDED_SECONDS = 120;
 const ENDED_MAX = 10_000;
@@ -79,7 +94,8 @@ export class ReservationBook {
 	reserve({ now, seconds, ...reservation }: NewReservation): "reserved" | "held" | "ended" {
 		if (this.#bookings.has(reservation.id)) return "held";
 		if (this.#ended.has(reservation.id)) return "ended";
-		this.#add({ ...reservation, reservedAt: now }, now + seconds);
+		const { uncachedTokens = reservation.promptTokens, prefix = null } = reservation;
+		this.#add({ ...reservation, uncachedTokens, prefix, reservedAt: now }, now + seconds);
 		return "reserved";
 	}
 
@@ -112,8 +128,8 @@ export class ReservationBook {
 		}
 		if (known) this.#remove(known);
 		const reservedAt = now - age;
-		const rebuilt = { id, replica, tenant, key, promptTokens, outputTokens, reservedAt, expectedStart };
-		const booking = this.#add(rebuilt, now + seconds);
+		const what = { id, replica, tenant, key, promptTokens, outputTokens, reservedAt, expectedStart };
+		const booking = this.#add({ ...what, uncachedTokens: promptTokens, prefix: null }, now + seconds);
 		if (started) this.#start(booking);
 		return "rebuilt";
 	}
@@ -150,8 +166,10 @@ export class ReservationBook {
 		let load = this.#replicas.get(reservation.replica);
 		if (!load) this.#replicas.set(reservation.replica, (load = new ReplicaLoad()));
 		load.inFlight += 1;
-		load.pendingTokens += reservation.promptTokens;
+		load.pendingTokens += reservation.uncachedTokens;
 		load.heldTokens += reservation.promptTokens + reservation.outputTokens;
+		load.residentTokens += reservation.uncachedTokens + reservation.outputTokens + addPrefix(load, reservation);
+		load.outputTokens += reservation.outputTokens;
 		load.unstarted.push(booking.start);
 		this.#expiries.push(booking.expiry);
 		this.#bookings.set(reservation.id, booking);
@@ -162,7 +180,7 @@ export class ReservationBook {
 		if (start.index < 0) return;
 		const load = this.#replicas.get(reservation.replica)!;
 		load.unstarted.remove(start);
-		load.pendingTokens = load.unstarted.size > 0 ? load.pendingTokens - reservation.promptTokens : 0;
+		load.pendingTokens = load.unstarted.size > 0 ? load.pendingTokens - reservation.uncachedTokens : 0;
 		load.decoding += 1;
 	}
 
@@ -175,6 +193,28 @@ export class ReservationBook {
 		load.decoding -= 1;
 		load.inFlight -= 1;
 		load.heldTokens -= reservation.promptTokens + reservation.outputTokens;
+		load.residentTokens -= reservation.uncachedTokens + reservation.outputTokens + removePrefix(load, reservation);
+		load.outputTokens -= reservation.outputTokens;
 		if (load.inFlight === 0) this.#replicas.delete(reservation.replica);
 	}
+}
+
+/** Tokens that become resident with the reservation's cached beginning. */
+function addPrefix({ prefixes }: ReplicaLoad, { prefix, promptTokens, uncachedTokens }: Reservation): Tokens {
+	const tokens = promptTokens - uncachedTokens;
+	if (prefix === null) return tokens;
+	const known = prefixes.get(prefix);
+	if (known) known.users += 1;
+	else prefixes.set(prefix, { users: 1, tokens });
+	return known ? 0 : tokens;
+}
+
+/** Tokens that are no longer held by anybody. */
+function removePrefix({ prefixes }: ReplicaLoad, { prefix, promptTokens, uncachedTokens }: Reservation): Tokens {
+	if (prefix === null) return promptTokens - uncachedTokens;
+	const known = prefixes.get(prefix)!;
+	known.users -= 1;
+	if (known.users > 0) return 0;
+	prefixes.delete(prefix);
+	return known.tokens;
 }

@@ -104,7 +104,7 @@ export function isSpace(byte: number | undefined): boolean {
 /** The offset after the string that opens at `open`, or -1. Where nothing ends the string soon the native search makes the
  *  rest of it nearly free. The backslashes before a quote are counted once, for that quote alone, so that runs of them
  *  cost no more than their length. */
-function stringEnd({ bytes, text }: JsonText, open: number, end: number): number {
+export function stringEnd({ bytes, text }: JsonText, open: number, end: number): number {
 	let at = open + 1;
 	for (;;) {
 		for (const near = Math.min(at + NEAR, end); at < near; at++) {

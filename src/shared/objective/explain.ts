@@ -1,12 +1,12 @@
 import {
-	EXPLANATION_WIDTH,
+	explanationWidth,
 	REJECTIONS,
 	type Explanation,
 	type Rejection,
 	type ReplicaName,
 	type Terms,
 } from "../scheduler/messages.ts";
-import type { Seconds, Usd } from "../units.ts";
+import type { Seconds, Tokens, Usd } from "../units.ts";
 import { scoreOf } from "./objective.ts";
 
 /** One line of an explained decision. */
@@ -18,6 +18,8 @@ export type Explained =
 			readonly terms: Terms;
 			readonly expected_ttft_seconds: Seconds;
 			readonly expected_seconds: Seconds;
+			/** Of the prompt, what was expected in the replica's prefix cache; absent in records of older versions. */
+			readonly expected_cached_tokens?: Tokens;
 	  }
 	| { readonly replica: ReplicaName; readonly rejected: Rejection; readonly why: string };
 
@@ -25,19 +27,25 @@ export type Explained =
 export function explain(explanation: Explanation): Explained[] {
 	const candidates: Extract<Explained, { score: Usd }>[] = [];
 	const rejected: Explained[] = [];
+	const width = explanationWidth(explanation);
 	explanation.replicas.forEach((replica, i) => {
-		const at = i * EXPLANATION_WIDTH;
-		const [money = 0, congestion = 0, time = 0, late = 0, harm = 0, ttft = 0, seconds = 0] = explanation.values.slice(
-			at,
-			at + EXPLANATION_WIDTH,
-		);
+		const at = i * width;
+		const [money = 0, congestion = 0, time = 0, late = 0, harm = 0, ttft = 0, seconds = 0, cached] =
+			explanation.values.slice(at, at + width);
 		const rule = REJECTIONS[explanation.rejected[i]! - 1];
 		if (rule !== undefined) {
 			rejected.push({ replica, rejected: rule, why: reason(rule, money, congestion) });
 			return;
 		}
 		const terms = { money, congestion, time, late, harm };
-		candidates.push({ replica, score: scoreOf(terms), terms, expected_ttft_seconds: ttft, expected_seconds: seconds });
+		candidates.push({
+			replica,
+			score: scoreOf(terms),
+			terms,
+			expected_ttft_seconds: ttft,
+			expected_seconds: seconds,
+			...(cached !== undefined && { expected_cached_tokens: cached }),
+		});
 	});
 	return [...candidates.sort((a, b) => a.score - b.score), ...rejected];
 }

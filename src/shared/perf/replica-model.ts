@@ -10,6 +10,8 @@ export interface ReplicaModel {
 	readonly tpot: AffineFit;
 	/** Answers that were faster than the hardware can be: a sign that the catalog names the wrong GPU or model. */
 	belowFloor: number;
+	/** The last answer of `rates`, until something is observed. */
+	recent: { readonly at: Seconds; readonly rates: LearnedRates } | null;
 }
 
 export interface LearnedRates extends Rates {
@@ -46,6 +48,7 @@ export interface ReplicaSnapshot {
  *  is tried again. */
 export const HALF_LIFE_SECONDS = 900;
 
+const RECENT_SECONDS: Seconds = 1;
 const TTFT_NOISE = 0.4;
 const TPOT_NOISE = 0.2;
 /** Fewer tokens than this do not make a mean. */
@@ -77,6 +80,7 @@ export function createReplicaModel(prior: Prior, stored?: ReplicaSnapshot): Repl
 		ttft: new AffineFit(ttft, stored?.ttft),
 		tpot: new AffineFit(tpot, stored?.tpot),
 		belowFloor: Math.max(0, Math.trunc(stored?.belowFloor ?? 0)) || 0,
+		recent: null,
 	};
 }
 
@@ -90,6 +94,7 @@ export function observeTtft(model: ReplicaModel, seen: TtftObservation, now: Sec
 	const least = seen.uncachedTokens * (model.prior.floor?.prefillSecondsPerToken ?? 0);
 	if (!model.ttft.observe(seen.pendingTokens + seen.uncachedTokens, Math.max(seconds, least), now)) return false;
 	if (seconds < least) model.belowFloor++;
+	model.recent = null;
 	return true;
 }
 
@@ -101,11 +106,21 @@ export function observeTpot(model: ReplicaModel, seen: TpotObservation, now: Sec
 	const least = model.prior.floor?.stepSeconds ?? 0;
 	if (!model.tpot.observe(Math.max(0, seen.running - 1), Math.max(tpot, least), now)) return false;
 	if (tpot < least) model.belowFloor++;
+	model.recent = null;
 	return true;
 }
 
-/** The rates as they are believed `now`: the prior, moved by what was observed and not yet forgotten. */
+/** The rates as they are believed `now`: the prior, moved by what was observed and not yet forgotten. An answer is good for
+ *  a second: a thousandth of the half-life. */
 export function rates(model: ReplicaModel, now: Seconds): LearnedRates {
+	const { recent } = model;
+	if (recent && now >= recent.at && now - recent.at < RECENT_SECONDS) return recent.rates;
+	const known = ratesAt(model, now);
+	model.recent = { at: now, rates: known };
+	return known;
+}
+
+function ratesAt(model: ReplicaModel, now: Seconds): LearnedRates {
 	const ttft = model.ttft.read(now);
 	const tpot = model.tpot.read(now);
 	return {
@@ -129,6 +144,19 @@ export function expectedTtft(
 /** E[TPOT] when `running` sequences run together, the request included. */
 export function expectedTpot(known: Pick<Rates, "stepSeconds" | "stepSecondsPerSequence">, running: number): Seconds {
 	return known.stepSeconds + known.stepSecondsPerSequence * amount(running - 1);
+}
+
+/** E[seconds] until a KV cache of `capacity` tokens has room for `need` more beside the `resident` ones of the requests in
+ *  flight, which end one after the other, evenly over the `decodeSeconds` that they take. An engine lets a prefill wait so
+ *  long, or throws a running request out, which costs about the same. */
+export function expectedRoom(
+	{ resident, need }: { readonly resident: Tokens; readonly need: Tokens },
+	capacity: Tokens,
+	decodeSeconds: Seconds,
+): Seconds {
+	const over = amount(resident) + amount(need) - capacity;
+	if (!(over > 0 && resident > 0)) return 0;
+	return decodeSeconds * Math.min(1, over / resident);
 }
 
 /** What `createReplicaModel` goes on from; plain JSON. */

@@ -1,22 +1,23 @@
 import { expectedWait, newServiceRate, observeTurns, turnsPerSecond } from "../admission/expected-wait.ts";
 import { ReservationBook, type Load, type Reservation } from "../admission/reservations.ts";
 import { WaitingRoom } from "../admission/waiting-room.ts";
-import type { CatalogModel } from "../catalog/snapshot.ts";
+import type { CatalogModel, CatalogPool } from "../catalog/snapshot.ts";
 import { isobarError, type IsobarError } from "../http/errors.ts";
-import { snapshotReplicaModel } from "../perf/replica-model.ts";
+import { rates, snapshotReplicaModel } from "../perf/replica-model.ts";
 import type { Settings } from "../settings.ts";
 import type { Seconds } from "../units.ts";
-import { decide, type Circumstances, type Decision } from "./decide.ts";
+import { decide, roomSeconds, type Circumstances, type Decision } from "./decide.ts";
 import { Fleet, type ReplicaState } from "./fleet.ts";
 import { billOf, judge, learn, type Flight } from "./flights.ts";
 import { createEstimators, type Estimators } from "./estimators.ts";
 import type { LearnedReplica, LearnedState } from "./learned.ts";
 import type { AssignReply, AssignRequest, Bill, Ended, Renewal, ReplicaName, SchedulerMail } from "./messages.ts";
+import { Prefixes, type PrefixLook } from "./prefixes.ts";
 import { overloaded, refusalOf } from "./refusals.ts";
 
 export type SchedulerSettings = Pick<
 	Settings,
-	"reservationSeconds" | "waitingRoomMax" | "waitingRoomTenantMax" | "retryShareMax"
+	"reservationSeconds" | "waitingRoomMax" | "waitingRoomTenantMax" | "retryShareMax" | "prefixIndexMegabytes"
 >;
 
 export interface SchedulerOptions {
@@ -27,6 +28,10 @@ export interface SchedulerOptions {
 	readonly learned?: LearnedState;
 	/** A request that stood in the waiting room has its answer. */
 	readonly onTurn: (reservation: string, reply: AssignReply) => void;
+}
+
+interface Placing extends Circumstances {
+	readonly look: PrefixLook;
 }
 
 const FULL = {
@@ -44,6 +49,8 @@ const REQUEST_SECONDS_PRIOR = 5;
 export class SchedulerCore {
 	readonly fleet = new Fleet();
 	readonly estimators: Estimators;
+	/** Which replica holds which prefixes. */
+	readonly prefixes: Prefixes;
 	readonly #options: SchedulerOptions;
 	readonly #book = new ReservationBook();
 	readonly #room: WaitingRoom<AssignRequest>;
@@ -55,6 +62,7 @@ export class SchedulerCore {
 	constructor(options: SchedulerOptions) {
 		this.#options = options;
 		this.estimators = createEstimators(options.learned);
+		this.prefixes = new Prefixes(options.settings.prefixIndexMegabytes * 2 ** 20);
 		const { waitingRoomMax: max, waitingRoomTenantMax: tenantMax } = options.settings;
 		this.#room = new WaitingRoom({ max, tenantMax: Math.min(max, tenantMax) });
 	}
@@ -75,14 +83,19 @@ export class SchedulerCore {
 	configure(model: CatalogModel | undefined, now: Seconds): void {
 		this.#model = model;
 		this.fleet.configure(model?.replicas ?? [], this.#options.settings.retryShareMax, this.#options.learned, now);
+		this.prefixes.configure(this.fleet, this.#options.learned);
 	}
 
 	/** Everything learned so far, for `SchedulerOptions.learned`. */
 	learned(): LearnedState {
 		const { roundTrips, outputLengths, bytesPerToken } = this.estimators;
 		const replicas: Record<ReplicaName, LearnedReplica> = {};
-		for (const { entry, model } of this.fleet.replicas) {
-			replicas[entry.name] = { baseUrl: entry.baseUrl, model: snapshotReplicaModel(model) };
+		for (const { entry, model, cache } of this.fleet.replicas) {
+			replicas[entry.name] = {
+				baseUrl: entry.baseUrl,
+				model: snapshotReplicaModel(model),
+				...(cache && { cache: cache.belief.snapshot() }),
+			};
 		}
 		return {
 			replicas,
@@ -138,7 +151,10 @@ export class SchedulerCore {
 	leave(reservation: string, now: Seconds): void {
 		this.#room.leave(reservation);
 		const flight = this.#flights.get(reservation);
-		if (flight) this.#forget(reservation, flight.replica, now);
+		if (flight) {
+			this.#forget(reservation, flight.replica, now);
+			if (flight.prefix) this.prefixes.dropped(flight.prefix);
+		}
 		this.tick(now);
 	}
 
@@ -168,24 +184,38 @@ export class SchedulerCore {
 		return this.#room.nextDeadline();
 	}
 
-	#circumstances(request: AssignRequest, now: Seconds): Circumstances {
+	#circumstances(request: AssignRequest, now: Seconds): Placing {
 		const { roundTrips, outputLengths, bytesPerToken } = this.estimators;
 		const model = this.#model?.id ?? request.model;
-		const estimate = Math.ceil(request.promptBytes / bytesPerToken.ratio(model));
+		const ratio = bytesPerToken.ratio(model);
+		const estimate = Math.ceil(request.promptBytes / ratio);
+		const promptTokens = Math.max(1, Math.min(estimate, request.promptTokensMax));
+		const look = this.prefixes.look(request, ratio);
+		// The replicas of a pool stand together.
+		let pool: CatalogPool | undefined;
+		let roundTrip = 0;
 		return {
-			promptTokens: Math.max(1, Math.min(estimate, request.promptTokensMax)),
+			look,
+			session: look.session,
+			promptTokens,
 			outputTokens:
 				request.outputTokensMax === 0 ? 0 : outputLengths.predict(model, request.key, request.outputTokensMax),
 			load: (replica) => this.#book.load(replica.entry.name, now),
-			roundTrip: ({ entry: { pool } }) =>
-				roundTrips.expected(request.edge, pool.id, pool.pool.place.round_trip_ms / 1_000, now),
+			roundTrip: ({ entry }) => {
+				if (entry.pool !== pool) {
+					pool = entry.pool;
+					roundTrip = roundTrips.expected(request.edge, pool.id, pool.pool.place.round_trip_ms / 1_000, now);
+				}
+				return roundTrip;
+			},
+			cached: (replica) => this.prefixes.cached(replica, look, promptTokens),
 		};
 	}
 
 	#place(
 		request: AssignRequest,
 		decision: Decision,
-		circumstances: Circumstances,
+		circumstances: Placing,
 		waited: Seconds,
 		now: Seconds,
 	): AssignReply {
@@ -196,6 +226,9 @@ export class SchedulerCore {
 		const before = this.#book.load(chosen.replica, now);
 		const { pendingTokens } = before;
 		const running = before.inFlight + 1;
+		const cachedTokens = chosen.expectedCachedTokens ?? 0;
+		const uncachedTokens = promptTokens - cachedTokens;
+		const room = roomSeconds(rates(replica.model, now), before, uncachedTokens + outputTokens);
 		// A streamed answer says when it has begun; if that word is lost, it is taken as begun some time later.
 		const expectedStart = request.stream ? now + 10 + 4 * chosen.expectedTtft : now + chosen.expectedTtft;
 		const reserved = this.#book.reserve({
@@ -204,6 +237,8 @@ export class SchedulerCore {
 			tenant,
 			key,
 			promptTokens,
+			uncachedTokens,
+			prefix: this.prefixes.sharedBeginning(replica, request, circumstances.look),
 			outputTokens,
 			expectedStart,
 			now,
@@ -227,13 +262,16 @@ export class SchedulerCore {
 			pendingTokens,
 			running,
 			roundTrip,
+			cachedTokens,
+			roomSeconds: room,
+			prefix: this.prefixes.sent(replica, request, circumstances.look),
 			headers: null,
 			reply,
 		});
 		return reply;
 	}
 
-	#queue(request: AssignRequest, decision: Decision, circumstances: Circumstances, now: Seconds): AssignReply {
+	#queue(request: AssignRequest, decision: Decision, circumstances: Placing, now: Seconds): AssignReply {
 		const { reservation: id, tenant, policy } = request;
 		const cost = circumstances.promptTokens + circumstances.outputTokens;
 		const deadline = now + policy.waitingMax;
@@ -273,7 +311,7 @@ export class SchedulerCore {
 		}
 		let turns = 0;
 		for (;;) {
-			let placed: { circumstances: Circumstances; decision: Decision } | undefined;
+			let placed: { circumstances: Placing; decision: Decision } | undefined;
 			const entry = this.#room.next(
 				now,
 				({ payload }) => {
@@ -308,6 +346,7 @@ export class SchedulerCore {
 			// The fallback had sent it elsewhere than was decided here too late.
 			flight.replica.meter?.end(reservation, now);
 			this.#flights.delete(reservation);
+			this.#moved(flight, replica);
 		}
 		const outcome = this.#book.renew(renewal, now, this.#options.settings.reservationSeconds);
 		if (outcome === "rebuilt") replica.meter?.begin(reservation, renewal.promptTokens + renewal.outputTokens, now);
@@ -323,6 +362,9 @@ export class SchedulerCore {
 		if (!replica) return undefined;
 		if (flight) {
 			judge(replica, flight.assignedAt, ended, now, this.#options.rng());
+			const { prefix, request, promptTokens } = flight;
+			const ratio = this.estimators.bytesPerToken.ratio(replica.entry.pool.model.id);
+			if (prefix) this.prefixes.ended(prefix, ended, promptTokens, request, ratio);
 			learn(flight, ended, this.#book.load(replica.entry.name, now).inFlight + 1, this.estimators, now);
 			this.#requestSeconds += 0.02 * (now - flight.assignedAt - this.#requestSeconds);
 		}
@@ -343,11 +385,19 @@ export class SchedulerCore {
 		this.#room.leave(reservation);
 		const replica = this.fleet.get(name);
 		if (flight && flight.replica !== replica) flight.replica.meter?.end(reservation, now);
+		if (flight) this.#moved(flight, ended.outcome === "ok" ? replica : undefined);
 		if (!replica) return undefined;
 		judge(replica, now - ended.seconds, ended, now, this.#options.rng());
 		// Without a booking there its share of GPU time was not measured.
 		const nano = booked?.replica === name ? billOf(replica, reservation, now) : undefined;
 		return nano === undefined ? undefined : { reservation, nano };
+	}
+
+	/** The fallback had sent it elsewhere, where it is computed unless that is unknown. */
+	#moved({ prefix, replica }: Flight, to: ReplicaState | undefined): void {
+		if (!prefix) return;
+		if (to !== replica) this.prefixes.dropped(prefix);
+		if (to) this.prefixes.computed(to, prefix.chain);
 	}
 
 	/** Ends a reservation of which nothing more is known than that it is over. */

@@ -3,18 +3,29 @@ import type { Load } from "../admission/reservations.ts";
 import { capabilityBits } from "../catalog/snapshot.ts";
 import { congestionUsd, marginalUsd } from "../money/pricing.ts";
 import { objectiveTerms, scoreOf } from "../objective/objective.ts";
-import { expectedTpot, expectedTtft, rates } from "../perf/replica-model.ts";
+import { expectedRoom, expectedTpot, expectedTtft, rates, type LearnedRates } from "../perf/replica-model.ts";
 import type { Seconds, Tokens, Usd } from "../units.ts";
 import { contextNeed } from "./context-need.ts";
 import type { Fleet, ReplicaState } from "./fleet.ts";
-import { REJECTIONS, type AssignRequest, type Explanation, type RankedReplica, type Rejection } from "./messages.ts";
+import {
+	REJECTIONS,
+	type AssignRequest,
+	type Explanation,
+	type RankedReplica,
+	type Rejection,
+	type ReplicaName,
+} from "./messages.ts";
 
 /** What the decision needs to know besides the fleet. */
 export interface Circumstances {
 	readonly promptTokens: Tokens;
 	readonly outputTokens: Tokens;
+	/** Where the conversation was last; undefined where that is not known, or the prefix tells more. */
+	readonly session: ReplicaName | undefined;
 	load(replica: ReplicaState): Load;
 	roundTrip(replica: ReplicaState): Seconds;
+	/** Prompt tokens that the replica is expected to have in its prefix cache; fewer than all. */
+	cached(replica: ReplicaState): Tokens;
 }
 
 export interface Decision {
@@ -31,11 +42,14 @@ export interface Decision {
  *  counts exactly. */
 const CONTEXT_DOUBT = 0.85;
 const RANKED_MAX = 3;
+/** A replica that had the conversation before wins over one that is better by less than this. */
+const SESSION_SHARE = 0.02;
 
 /** Scores every replica that passes the hard rules by the one objective. Pure: nothing is reserved. */
 export function decide(fleet: Fleet, request: AssignRequest, circumstances: Circumstances, now: Seconds): Decision {
+	const { promptTokens, outputTokens } = circumstances;
 	const needs = capabilityBits(request.needs);
-	const context = contextNeed(request, circumstances.promptTokens);
+	const context = contextNeed(request, promptTokens);
 	const rejected: number[] = [];
 	const values: number[] = [];
 	const rejections = new Map<Rejection, number>();
@@ -44,7 +58,7 @@ export function decide(fleet: Fleet, request: AssignRequest, circumstances: Circ
 
 	const reject = (rule: Rejection, need = 0, has = 0): void => {
 		rejected.push(1 + REJECTIONS.indexOf(rule));
-		values.push(need, has, 0, 0, 0, 0, 0);
+		values.push(need, has, 0, 0, 0, 0, 0, 0);
 		rejections.set(rule, (rejections.get(rule) ?? 0) + 1);
 	};
 
@@ -85,12 +99,15 @@ export function decide(fleet: Fleet, request: AssignRequest, circumstances: Circ
 		}
 
 		const learned = rates(replica.model, now);
+		const cached = circumstances.cached(replica);
+		const uncached = promptTokens - cached;
 		const ttft =
 			circumstances.roundTrip(replica) +
-			expectedTtft(learned, { pending: load.pendingTokens, uncached: circumstances.promptTokens });
-		const outputSeconds = circumstances.outputTokens * expectedTpot(learned, load.inFlight + 1);
+			roomSeconds(learned, load, uncached + outputTokens) +
+			expectedTtft(learned, { pending: load.pendingTokens, uncached });
+		const outputSeconds = outputTokens * expectedTpot(learned, load.inFlight + 1);
 		const seconds = ttft + outputSeconds;
-		const tokens = { prompt: circumstances.promptTokens, cached: 0, output: circumstances.outputTokens };
+		const tokens = { prompt: promptTokens, cached, output: outputTokens };
 		const occupancy = { inFlight: load.inFlight, limit: entry.maxConcurrency };
 		const marginal = marginalUsd(pool.pricing, tokens, seconds, occupancy);
 		if (request.policy.priceCeiling !== null && marginal > request.policy.priceCeiling) {
@@ -104,19 +121,22 @@ export function decide(fleet: Fleet, request: AssignRequest, circumstances: Circ
 				ttft,
 				ttftSigma: learned.ttftSigma,
 				outputSeconds,
-				uncachedTokens: circumstances.promptTokens,
+				uncachedTokens: uncached,
 				prefillTokensPerSecond: learned.prefillTokensPerSecond,
 			},
 			request.policy,
 		);
 		rejected.push(0);
-		values.push(terms.money, terms.congestion, terms.time, terms.late, terms.harm, ttft, seconds);
-		keepBest(best, scoreOf(terms), {
+		values.push(terms.money, terms.congestion, terms.time, terms.late, terms.harm, ttft, seconds, cached);
+		const score = scoreOf(terms) * (entry.name === circumstances.session ? 1 - SESSION_SHARE : 1);
+		if (best.length === RANKED_MAX && score >= best[RANKED_MAX - 1]!.score) continue;
+		keepBest(best, score, {
 			replica: entry.name,
 			pool: pool.id,
 			expectedTtft: ttft,
 			expectedSeconds: seconds,
 			expectedUsd: marginal,
+			expectedCachedTokens: cached,
 		});
 	}
 	return {
@@ -131,9 +151,17 @@ function keepBest(best: { score: Usd; ranked: RankedReplica }[], score: Usd, ran
 	// Equal scores keep the catalog's order.
 	let at = best.length;
 	while (at > 0 && best[at - 1]!.score > score) at--;
-	if (at >= RANKED_MAX) return;
 	best.splice(at, 0, { score, ranked });
 	if (best.length > RANKED_MAX) best.pop();
+}
+
+/** E[seconds] that a request which needs `tokens` more of the KV cache waits until those in flight have made room. */
+export function roomSeconds(learned: LearnedRates, load: Load, tokens: Tokens): Seconds {
+	const { residentTokens: resident, inFlight } = load;
+	// Most replicas have room, and need no further arithmetic.
+	if (resident + tokens <= learned.kvTokens || inFlight === 0) return 0;
+	const decodeSeconds = (load.outputTokens / inFlight) * expectedTpot(learned, inFlight);
+	return expectedRoom({ resident, need: tokens }, learned.kvTokens, decodeSeconds);
 }
 
 function secondsAside({ health }: ReplicaState, now: Seconds): Seconds {

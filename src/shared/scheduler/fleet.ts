@@ -6,6 +6,7 @@ import { priorRates } from "../perf/prior.ts";
 import { createReplicaModel, type ReplicaModel } from "../perf/replica-model.ts";
 import type { LearnedReplica, LearnedState } from "./learned.ts";
 import type { ReplicaName } from "./messages.ts";
+import type { ReplicaCache } from "../kv/replica-caches.ts";
 import type { Seconds } from "../units.ts";
 
 /** What the scheduler knows of one replica beyond the catalog. */
@@ -17,6 +18,8 @@ export interface ReplicaState {
 	/** Divides GPU time among requests; null for pools priced by the token. */
 	meter: TokenTimeMeter | null;
 	retryBudget: RetryBudget;
+	/** What is known of its KV cache; undefined where it has no place in the index. */
+	cache: ReplicaCache | undefined;
 }
 
 /** All replicas of one base model, in catalog order. */
@@ -61,7 +64,8 @@ export class Fleet {
 				});
 			}
 			const model = modelOf(entry, learned?.replicas[entry.name]);
-			return { entry, model, health: newHealth(now), meter: byTime ? new TokenTimeMeter() : null, retryBudget };
+			const meter = byTime ? new TokenTimeMeter() : null;
+			return { entry, model, health: newHealth(now), meter, retryBudget, cache: undefined };
 		});
 		this.#replicas = replicas;
 		this.#names = replicas.map((state) => state.entry.name);

@@ -5,6 +5,7 @@ import type { NanoUsd, Seconds, Tokens } from "../units.ts";
 import type { Estimators } from "./estimators.ts";
 import type { ReplicaState } from "./fleet.ts";
 import type { AssignRequest, Ended } from "./messages.ts";
+import type { PrefixFlight } from "./prefixes.ts";
 
 /** What the scheduler remembers of an assignment until it ends, to learn from how it went. */
 export interface Flight {
@@ -18,6 +19,12 @@ export interface Flight {
 	/** Requests in flight there, this one included. */
 	readonly running: number;
 	readonly roundTrip: Seconds;
+	/** Prompt tokens that were expected in the replica's prefix cache. */
+	readonly cachedTokens: Tokens;
+	/** Seconds that it was expected to wait for room in the KV cache. */
+	readonly roomSeconds: Seconds;
+	/** Null where the request came without a prefix. */
+	readonly prefix: PrefixFlight | null;
 	/** Seconds to the response headers, when they came before the first token. */
 	headers: Seconds | null;
 }
@@ -51,7 +58,10 @@ export function learn(flight: Flight, ended: Ended, running: number, estimators:
 	if (flight.headers !== null) estimators.roundTrips.observe(request.edge, replica.entry.pool.id, flight.headers, now);
 
 	const promptTokens = ended.promptTokens ?? flight.promptTokens;
-	const uncachedTokens = Math.max(0, promptTokens - (ended.cachedTokens ?? 0));
+	// A pool that does not report is believed to have hit what was expected: absent is not zero.
+	const uncachedTokens = Math.max(0, promptTokens - (ended.cachedTokens ?? flight.cachedTokens));
+	// A wait for memory is not the prefill's.
+	if (flight.roomSeconds > 0) return;
 	const { pendingTokens, roundTrip } = flight;
 	const batch = (flight.running + running) / 2;
 	if (ended.ttft !== null) {

@@ -17,4 +17,6 @@ export interface LearnedState {
 export interface LearnedReplica {
 	readonly baseUrl: string;
 	readonly model: ReplicaSnapshot;
+	/** How far its cache is believed; absent in what was kept before there was an index of prefixes. */
+	readonly cache?: readonly number[];
 }

@@ -2,6 +2,7 @@
 import type { Capability } from "../catalog/schema.ts";
 import type { Priority } from "../catalog/keys.ts";
 import type { IsobarError } from "../http/errors.ts";
+import type { PrefixUnit } from "../kv/prefix-chain.ts";
 import type { NanoUsd, Seconds, Tokens, Usd } from "../units.ts";
 
 export type Endpoint = "chat" | "completions" | "embeddings";
@@ -43,6 +44,13 @@ export interface AssignRequest {
 	readonly edge: string;
 	/** This attempt is a retry: it needs room in the retry budget. */
 	readonly retry: boolean;
+	/** The blocks of the prompt, two words each, as kv/prefix-chain.ts makes them. Absent or empty: nothing is known of it. */
+	readonly prefix?: Uint32Array;
+	/** What a block holds. Absent: the default of kv/prefix-chain.ts. */
+	readonly prefixUnit?: PrefixUnit;
+	/** Names the conversation, as the client does. Decides between replicas of nearly the same score where none holds a
+	 *  block of the prompt. */
+	readonly session?: string;
 }
 
 export interface AssignPolicy {
@@ -62,6 +70,8 @@ export interface RankedReplica {
 	readonly expectedTtft: Seconds;
 	readonly expectedSeconds: Seconds;
 	readonly expectedUsd: Usd;
+	/** Of the prompt, what is expected in the replica's prefix cache. Absent where the fallback chose. */
+	readonly expectedCachedTokens?: Tokens;
 }
 
 /** The objective's terms for one candidate, in USD. Their sum is its score; the least score wins. */
@@ -98,11 +108,17 @@ export interface Explanation {
 	readonly replicas: readonly ReplicaName[];
 	/** Per replica: 0 for a candidate, otherwise 1 + its index in REJECTIONS. */
 	readonly rejected: readonly number[];
-	/** EXPLANATION_WIDTH numbers per replica. A candidate: money, congestion, time, late, harm (USD), TTFT, seconds. A
-	 *  rejected one: what the request needs and what the replica has, where the rule compares numbers. */
+	/** EXPLANATION_WIDTH numbers per replica. A candidate: money, congestion, time, late, harm (USD), TTFT, seconds, expected
+	 *  cached tokens. A rejected one: what the request needs and what the replica has, where the rule compares numbers. Records
+	 *  of older versions have fewer: `explanationWidth`. */
 	readonly values: readonly number[];
 }
-export const EXPLANATION_WIDTH = 7;
+export const EXPLANATION_WIDTH = 8;
+
+/** Numbers per replica in an explanation that may have been stored by an older version. */
+export function explanationWidth({ replicas, values }: Explanation): number {
+	return replicas.length > 0 ? Math.floor(values.length / replicas.length) : EXPLANATION_WIDTH;
+}
 
 export type AssignReply =
 	| {

@@ -34,7 +34,7 @@ function renewal(over: Partial<Renewal> = {}): Renewal {
 	};
 }
 
-const IDLE = { inFlight: 0, pendingTokens: 0, decoding: 0, heldTokens: 0 };
+const IDLE = { inFlight: 0, pendingTokens: 0, decoding: 0, heldTokens: 0, residentTokens: 0, outputTokens: 0 };
 const pending = { inFlight: 1, pendingTokens: 100, decoding: 0, heldTokens: 110 };
 const decoding = { inFlight: 1, pendingTokens: 0, decoding: 1, heldTokens: 110 };
 
@@ -134,13 +134,18 @@ describe("after any sequence of repeated, late and unknown messages", () => {
 	const id = fc.integer({ min: 0, max: 12 }).map((n) => `r${n}`);
 	const replica = fc.constantFrom("p/a", "p/b", "q/a");
 	const tokens = fc.integer({ min: 0, max: 5_000 });
-	const what = fc.record({
-		id,
-		replica,
-		promptTokens: tokens,
-		outputTokens: tokens,
-		seconds: fc.integer({ min: 1, max: 60 }),
-	});
+	const what = fc
+		.record({
+			id,
+			replica,
+			promptTokens: fc.integer({ min: 50, max: 5_000 }),
+			outputTokens: tokens,
+			prefix: fc.option(fc.integer({ min: 1, max: 5 })),
+			seconds: fc.integer({ min: 1, max: 60 }),
+		})
+		.map((all) => ({ ...all, uncachedTokens: all.promptTokens - cachedIn(all.prefix) }));
+	/** What requests have in common is the same for all of them. */
+	const cachedIn = (prefix: number | null): number => (prefix ?? 0) * 10;
 	const message = fc.record({
 		do: fc.constantFrom("reserve", "reserve", "started", "end", "renew", "expire", "load"),
 		what,
@@ -153,6 +158,8 @@ describe("after any sequence of repeated, late and unknown messages", () => {
 	interface Naive {
 		replica: string;
 		promptTokens: number;
+		uncachedTokens: number;
+		prefix: number | null;
 		outputTokens: number;
 		expectedStart: number;
 		started: boolean;
@@ -193,7 +200,11 @@ describe("after any sequence of repeated, late and unknown messages", () => {
 							if (known?.replica === rest.replica) {
 								known.expiresAt = Math.max(known.expiresAt, now + seconds);
 								known.started ||= started;
-							} else held.set(id, { ...rest, expectedStart: now, started, expiresAt: now + seconds });
+							} else {
+								// A renewal does not know what was cached.
+								const unknown = { uncachedTokens: rest.promptTokens, prefix: null };
+								held.set(id, { ...rest, ...unknown, expectedStart: now, started, expiresAt: now + seconds });
+							}
 						}
 					} else if (verb === "expire") {
 						const overdue = [...held].filter(([, h]) => h.expiresAt <= now);
@@ -211,12 +222,19 @@ describe("after any sequence of repeated, late and unknown messages", () => {
 						const waiting = here.filter((h) => !h.started);
 						const sum = (of: readonly Naive[], tokens: (h: Naive) => number) =>
 							of.reduce((total, h) => total + tokens(h), 0);
-						const { inFlight, pendingTokens, decoding, heldTokens } = book.load(replica, now);
-						expect({ inFlight, pendingTokens, decoding, heldTokens }).toEqual({
+						const cached = [...new Set(here.map((h) => h.prefix))].map(cachedIn);
+						const { inFlight, pendingTokens, decoding, heldTokens, residentTokens, outputTokens } = book.load(
+							replica,
+							now,
+						);
+						expect({ inFlight, pendingTokens, decoding, heldTokens, residentTokens, outputTokens }).toEqual({
 							inFlight: here.length,
-							pendingTokens: sum(waiting, (h) => h.promptTokens),
+							pendingTokens: sum(waiting, (h) => h.uncachedTokens),
 							decoding: here.length - waiting.length,
 							heldTokens: sum(here, (h) => h.promptTokens + h.outputTokens),
+							residentTokens:
+								sum(here, (h) => h.uncachedTokens + h.outputTokens) + cached.reduce((total, each) => total + each, 0),
+							outputTokens: sum(here, (h) => h.outputTokens),
 						});
 					}
 				}

@@ -1,0 +1,251 @@
+import { EntryTable, isConfirmed, NONE } from "./entry-table.ts";
+
+export interface PrefixIndexOptions {
+	/** Replicas at most; they are told apart by numbers from 0. Up to SLOTS_MAX of entry-table.ts. */
+	readonly slots: number;
+	/** Memory at most. */
+	readonly bytesMax: number;
+}
+
+export interface SlotStatistics {
+	/** Blocks held. */
+	readonly entries: number;
+	readonly capacity: number;
+	/** Since the start: by its own capacity, and because the whole index was full. */
+	readonly evictedOwn: number;
+	readonly evictedGlobal: number;
+}
+
+/** Which replica holds which blocks of which prefixes, as far as we know. Per replica the least recently used block goes
+ *  first, at that replica's own capacity. A block is never older than those that follow it in a chain, so that a chain is lost
+ *  from its end, and what is held of it is always a beginning. When the whole index is full, the replica that fills most of
+ *  its capacity gives way.
+ *
+ *  A chain is two words (lo, hi) a block, as prefix-chain.ts makes it. */
+export class PrefixIndex {
+	readonly slots: number;
+	readonly #table: EntryTable;
+	readonly #capacities: Int32Array;
+	readonly #evictedOwn: Float64Array;
+	readonly #evictedGlobal: Float64Array;
+	readonly #changes: Float64Array;
+	#positions = new Int32Array(64);
+
+	constructor({ slots, bytesMax }: PrefixIndexOptions) {
+		this.slots = slots;
+		this.#table = new EntryTable(slots, bytesMax);
+		this.#capacities = new Int32Array(slots).fill(this.#table.sizeMax);
+		this.#evictedOwn = new Float64Array(slots);
+		this.#evictedGlobal = new Float64Array(slots);
+		this.#changes = new Float64Array(slots);
+	}
+
+	get size(): number {
+		return this.#table.size;
+	}
+
+	get sizeMax(): number {
+		return this.#table.sizeMax;
+	}
+
+	/** Allocated now. */
+	get bytes(): number {
+		return this.#table.bytes;
+	}
+
+	/** Writes for every slot how many blocks from the beginning of the chain it holds; returns the most. `held` has a place for
+	 *  every slot. Allocates nothing. */
+	match(chain: Uint32Array, held: Int32Array): number {
+		held.fill(0);
+		const blocks = chain.length >> 1;
+		for (let block = 0; block < blocks; block++) {
+			if (this.#table.deepen(chain[2 * block]!, chain[2 * block + 1]!, block, held) === 0) return block;
+		}
+		return blocks;
+	}
+
+	/** How many blocks from the beginning of the chain this slot holds. */
+	heldBy(slot: number, chain: Uint32Array): number {
+		const blocks = chain.length >> 1;
+		let block = 0;
+		while (block < blocks && this.#table.find(slot, chain[2 * block]!, chain[2 * block + 1]!) !== NONE) block++;
+		return block;
+	}
+
+	/** The same, of blocks that it is known to hold. */
+	confirmedBy(slot: number, chain: Uint32Array): number {
+		const table = this.#table;
+		const blocks = chain.length >> 1;
+		let block = 0;
+		for (; block < blocks; block++) {
+			const at = table.find(slot, chain[2 * block]!, chain[2 * block + 1]!);
+			if (at === NONE || !table.isConfirmed(at)) break;
+		}
+		return block;
+	}
+
+	/** The slot holds the chain now, up to its capacity, and used it last. `confirmed`: it is known to; otherwise what is new
+	 *  can be taken back with `retract`. Returns how many blocks from the beginning were there before. */
+	insert(slot: number, chain: Uint32Array, confirmed: boolean): number {
+		const table = this.#table;
+		const blocks = Math.min(chain.length >> 1, this.#capacities[slot]!, table.sizeMax);
+		const known = this.#touch(slot, chain, blocks, confirmed);
+		if (known === blocks) return known;
+
+		this.#makeRoom(slot, known, blocks - known);
+		table.reserve(blocks - known);
+		let after = NONE;
+		for (let block = 0; block < known; block++) after = block === 0 ? table.newest(slot) : table.older(after);
+		for (let block = known; block < blocks; block++) {
+			const at = table.detached(slot, chain[2 * block]!, chain[2 * block + 1]!);
+			if (at === NONE) break;
+			table.link(slot, at, after);
+			if (confirmed) table.confirm(at);
+			after = at;
+		}
+		this.#changes[slot]! += blocks - known;
+		return known;
+	}
+
+	/** The slot does not hold the chain's blocks from number `from` on. Returns how many it was thought to. */
+	truncate(slot: number, chain: Uint32Array, from: number): number {
+		return this.#remove(slot, chain, from, false);
+	}
+
+	/** Takes an unconfirmed `insert` back from block `from` on; what others have confirmed since stays. */
+	retract(slot: number, chain: Uint32Array, from: number): number {
+		return this.#remove(slot, chain, from, true);
+	}
+
+	/** The slot holds nothing. */
+	clear(slot: number): void {
+		this.#changes[slot]! += this.#table.count(slot);
+		while (this.#table.oldest(slot) !== NONE) this.#table.remove(slot, this.#table.oldest(slot));
+	}
+
+	/** The slot is as new. */
+	release(slot: number): void {
+		this.clear(slot);
+		this.#capacities[slot] = this.#table.sizeMax;
+		this.#evictedOwn[slot] = 0;
+		this.#evictedGlobal[slot] = 0;
+		this.#changes[slot] = 0;
+	}
+
+	/** Blocks that the slot holds at most. A smaller one evicts at once. */
+	setCapacity(slot: number, blocks: number): void {
+		this.#capacities[slot] = Math.max(0, Math.min(this.#table.sizeMax, Math.floor(blocks)));
+		const over = this.#table.count(slot) - this.#capacities[slot];
+		if (over > 0) this.#evict(slot, over, this.#evictedOwn);
+	}
+
+	statistics(slot: number): SlotStatistics {
+		return {
+			entries: this.#table.count(slot),
+			capacity: this.#capacities[slot]!,
+			evictedOwn: this.#evictedOwn[slot]!,
+			evictedGlobal: this.#evictedGlobal[slot]!,
+		};
+	}
+
+	/** Blocks that the slot gained or lost since its last `snapshot`. */
+	changes(slot: number): number {
+		return this.#changes[slot]!;
+	}
+
+	/** All that the slot holds, the newest first, in parts of at most `partMax` blocks; two words a block. */
+	snapshot(slot: number, partMax: number): Uint32Array<ArrayBuffer>[] {
+		const table = this.#table;
+		const parts: Uint32Array<ArrayBuffer>[] = [];
+		let at = table.newest(slot);
+		for (let left = table.count(slot); left > 0; left -= partMax) {
+			const part = new Uint32Array(2 * Math.min(left, partMax));
+			for (let i = 0; i < part.length; i += 2) {
+				part[i] = table.lo(at);
+				part[i + 1] = table.hi(at);
+				at = table.older(at);
+			}
+			parts.push(part);
+		}
+		this.#changes[slot] = 0;
+		return parts;
+	}
+
+	/** Takes a part of a snapshot back, as older than all that the slot holds. Without an earlier part the blocks of a later
+	 *  one may have lost their beginnings: they are not found, and go in time. */
+	restore(slot: number, part: Uint32Array): void {
+		const table = this.#table;
+		for (let i = 0; i + 1 < part.length; i += 2) {
+			if (table.count(slot) >= this.#capacities[slot]! || table.size >= table.sizeMax) return;
+			if (table.find(slot, part[i]!, part[i + 1]!) !== NONE) continue;
+			const at = table.detached(slot, part[i]!, part[i + 1]!);
+			if (at === NONE) continue;
+			table.link(slot, at, table.oldest(slot));
+			if (isConfirmed(part[i + 1]!)) table.confirm(at);
+		}
+	}
+
+	/** Makes the blocks that the slot holds its newest, the first the newest of all; returns how many. */
+	#touch(slot: number, chain: Uint32Array, blocks: number, confirmed: boolean): number {
+		const table = this.#table;
+		if (this.#positions.length < blocks) this.#positions = new Int32Array(2 * blocks);
+		const positions = this.#positions;
+		let known = 0;
+		while (known < blocks) {
+			const at = table.find(slot, chain[2 * known]!, chain[2 * known + 1]!);
+			if (at === NONE) break;
+			positions[known++] = at;
+		}
+		for (let block = known - 1; block >= 0; block--) {
+			const at = positions[block]!;
+			table.touch(slot, at);
+			if (confirmed) table.confirm(at);
+		}
+		return known;
+	}
+
+	/** Room for `more` blocks of the slot, whose `kept` newest stay. */
+	#makeRoom(slot: number, kept: number, more: number): void {
+		const table = this.#table;
+		const own = table.count(slot) + more - this.#capacities[slot]!;
+		if (own > 0) this.#evict(slot, own, this.#evictedOwn);
+		for (;;) {
+			const over = table.size + more - table.sizeMax;
+			if (over <= 0) return;
+			let victim = slot;
+			let fullest = -1;
+			for (let other = 0; other < this.slots; other++) {
+				const count = table.count(other);
+				if (count <= (other === slot ? kept : 0)) continue;
+				const fill = count / Math.max(1, this.#capacities[other]!);
+				if (fill > fullest) {
+					fullest = fill;
+					victim = other;
+				}
+			}
+			const evictable = table.count(victim) - (victim === slot ? kept : 0);
+			this.#evict(victim, Math.min(over, evictable), this.#evictedGlobal);
+		}
+	}
+
+	#evict(slot: number, blocks: number, counter: Float64Array): void {
+		for (let i = 0; i < blocks; i++) this.#table.remove(slot, this.#table.oldest(slot));
+		counter[slot]! += blocks;
+		this.#changes[slot]! += blocks;
+	}
+
+	#remove(slot: number, chain: Uint32Array, from: number, unconfirmedOnly: boolean): number {
+		const table = this.#table;
+		const blocks = chain.length >> 1;
+		let removed = 0;
+		for (let block = Math.max(0, from); block < blocks; block++) {
+			const at = table.find(slot, chain[2 * block]!, chain[2 * block + 1]!);
+			if (at === NONE) break;
+			if (unconfirmedOnly && table.isConfirmed(at)) continue;
+			table.remove(slot, at);
+			removed++;
+		}
+		this.#changes[slot]! += removed;
+		return removed;
+	}
+}

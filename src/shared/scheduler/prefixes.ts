@@ -1,0 +1,154 @@
+import { RecentMap } from "../catalog/recent-map.ts";
+import {
+	ReplicaCaches,
+	type CacheStatistics,
+	type PrefixMatch,
+	type ReplicaCache,
+	type StoredPrefixes,
+} from "../kv/replica-caches.ts";
+import { prefixTokens, tokensPerBlock } from "../kv/prefix-tokens.ts";
+import type { Tokens } from "../units.ts";
+import type { Fleet, ReplicaState } from "./fleet.ts";
+import type { LearnedState } from "./learned.ts";
+import type { AssignRequest, Ended, ReplicaName } from "./messages.ts";
+
+/** What is remembered of a request's prefix while it is in flight. */
+export interface PrefixFlight extends PrefixMatch {
+	readonly cache: ReplicaCache;
+	readonly chain: Uint32Array;
+}
+
+/** A prompt's blocks, looked up for all replicas. */
+export interface PrefixLook {
+	/** Blocks that some replica holds. */
+	readonly possible: number;
+	/** Tokens in a block. */
+	readonly perBlock: Tokens;
+	/** Where the conversation was last, when no block tells. */
+	readonly session: ReplicaName | undefined;
+}
+
+export interface PrefixStatistics {
+	/** Memory of the index as it is now. */
+	readonly bytes: number;
+	readonly blocks: number;
+	readonly replicas: readonly CacheStatistics[];
+}
+
+const SESSIONS_MAX = 8_192;
+
+/** What a scheduler knows of the prefixes that its replicas hold, in terms of requests. */
+export class Prefixes {
+	readonly #caches: ReplicaCaches;
+	/** By tenant and session. */
+	readonly #sessions = new RecentMap<string, ReplicaName>(SESSIONS_MAX);
+
+	constructor(bytesMax: number) {
+		this.#caches = new ReplicaCaches(bytesMax);
+	}
+
+	/** Follows the fleet: replicas that left or moved are forgotten. */
+	configure({ replicas }: Fleet, learned: LearnedState | undefined): void {
+		this.#caches.configure(
+			replicas.map(({ entry: { name, baseUrl }, model }) => {
+				const known = learned?.replicas[name];
+				const stored = known?.baseUrl === baseUrl ? known.cache : undefined;
+				return { name, baseUrl, kvTokens: model.prior.kvTokens, stored };
+			}),
+		);
+		for (const replica of replicas) replica.cache = this.#caches.get(replica.entry.name);
+	}
+
+	/** The answers of `cached` are about the request that was looked for last. */
+	look(request: AssignRequest, bytesPerToken: number): PrefixLook {
+		const { prefix, prefixUnit, session, tenant } = request;
+		const perBlock = tokensPerBlock(prefixUnit, bytesPerToken);
+		if (prefixUnit?.of !== "tokens") this.#caches.calibrate(1 / perBlock);
+		const possible = prefix && prefix.length > 0 ? this.#caches.match(prefix) : 0;
+		const hinted = possible === 0 && session !== undefined;
+		return { possible, perBlock, session: hinted ? this.#sessions.get(sessionKey(tenant, session)) : undefined };
+	}
+
+	/** Prompt tokens that the replica is expected to hold, of a prompt of so many. */
+	cached({ cache }: ReplicaState, look: PrefixLook, promptTokens: Tokens): Tokens {
+		if (look.possible === 0 || cache === undefined) return 0;
+		const held = this.#caches.held(cache);
+		return held === 0 ? 0 : Math.floor(prefixTokens(held, look.perBlock, promptTokens) * cache.belief.trust);
+	}
+
+	/** Names what the replica holds of the prompt, so that requests which have it in common keep it in memory once; null where
+	 *  it holds nothing. As `cached`, about the request that was looked for last. */
+	sharedBeginning({ cache }: ReplicaState, { prefix }: AssignRequest, { possible }: PrefixLook): number | null {
+		const held = cache && prefix && possible > 0 ? this.#caches.held(cache) : 0;
+		return held > 0 ? prefix![2 * held - 2]! : null;
+	}
+
+	/** The request was sent to the replica. Null where there is nothing to follow. */
+	sent({ entry, cache }: ReplicaState, request: AssignRequest, look: PrefixLook): PrefixFlight | null {
+		const { prefix: chain, session, tenant } = request;
+		if (session !== undefined) this.#sessions.set(sessionKey(tenant, session), entry.name);
+		if (!cache || !chain || chain.length === 0) return null;
+		return { ...this.#caches.expect(cache, chain, look.possible), cache, chain };
+	}
+
+	/** It is over. What the replica has computed stays; of what failed before its first token remains what was there before. */
+	ended(flight: PrefixFlight, ended: Ended, promptTokens: Tokens, request: AssignRequest, bytesPerToken: number): void {
+		const { cache, chain } = flight;
+		if (!this.#isCurrent(cache)) return;
+		if (ended.outcome !== "ok" && ended.ttft === null) {
+			this.#caches.takeBack(cache, chain, flight);
+			return;
+		}
+		// The prompt's own bytes per token, where the pool has counted it.
+		const own = ended.promptTokens === null ? bytesPerToken : request.promptBytes / Math.max(1, ended.promptTokens);
+		const perBlock = tokensPerBlock(request.prefixUnit, own > 0 ? own : bytesPerToken);
+		const cached = ended.outcome === "ok" ? ended.cachedTokens : null;
+		this.#caches.answered(cache, chain, flight, { perBlock, prompt: ended.promptTokens ?? promptTokens, cached });
+	}
+
+	/** Nothing is known but that it was never computed there. */
+	dropped({ cache, chain, ...match }: PrefixFlight): void {
+		if (this.#isCurrent(cache)) this.#caches.takeBack(cache, chain, match);
+	}
+
+	/** It was computed on another replica than was decided. */
+	computed({ cache }: ReplicaState, chain: Uint32Array): void {
+		if (cache) this.#caches.confirm(cache, chain);
+	}
+
+	/** False when there is no such replica. */
+	forget(replica: ReplicaName): boolean {
+		const cache = this.#caches.get(replica);
+		if (cache) this.#caches.forget(cache);
+		return cache !== undefined;
+	}
+
+	/** Replicas of which at least so many blocks changed since they were last stored, the most changed first. */
+	changed(blocksMin?: number): ReplicaName[] {
+		return this.#caches.changed(blocksMin);
+	}
+
+	snapshot(replica: ReplicaName): StoredPrefixes | undefined {
+		const cache = this.#caches.get(replica);
+		return cache && this.#caches.snapshot(cache);
+	}
+
+	restore(replica: ReplicaName, baseUrl: string, part: Uint32Array): boolean {
+		return this.#caches.restore(replica, baseUrl, part);
+	}
+
+	statistics(): PrefixStatistics {
+		const { bytes, size: blocks } = this.#caches;
+		return { bytes, blocks, replicas: this.#caches.statistics() };
+	}
+
+	/** It may have left or moved while the request was in flight. */
+	#isCurrent(cache: ReplicaCache): boolean {
+		return this.#caches.get(cache.name) === cache;
+	}
+}
+
+/** Clients choose the names of sessions; the tenant is ours and holds no line end. */
+function sessionKey(tenant: string, session: string): string {
+	return `${tenant}\n${session}`;
+}
