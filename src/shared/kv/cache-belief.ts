@@ -62,7 +62,7 @@ export class CacheBelief {
 	}
 
 	observe({ confirmed, predicted, actual }: CacheObservation): Verdict {
-		if (!(confirmed >= 0 && predicted >= confirmed && actual >= 0)) return "held";
+		if (!(confirmed >= 0 && predicted >= confirmed && predicted < Infinity && actual >= 0)) return "held";
 		const short = actual + ENGINE_BLOCK < confirmed * (1 - TOLERANCE);
 		const gone = short && actual <= ENGINE_BLOCK;
 		const tells = confirmed > ENGINE_BLOCK;

@@ -101,8 +101,8 @@ export class EntryTable {
 		this.#words[WORDS * at + META]! |= CONFIRMED;
 	}
 
-	/** For every slot that holds the block and has `depths[slot] === depth`: adds one to it. How many they were. */
-	deepen(lo: number, hi: number, depth: number, depths: Int32Array): number {
+	/** For every slot that holds the block and has `depths[slot] === from`: sets that to `to`. How many they were. */
+	deepen(lo: number, hi: number, from: number, to: number, depths: Int32Array): number {
 		const words = this.#words;
 		const low = lo | 0;
 		const tag = hi & TAG_BITS;
@@ -112,8 +112,8 @@ export class EntryTable {
 			if (meta === 0) return found;
 			if (words[at] !== low || ((meta ^ tag) & TAG_BITS) !== 0) continue;
 			const slot = (meta & SLOT_BITS) - 1;
-			if (depths[slot] !== depth) continue;
-			depths[slot] = depth + 1;
+			if (depths[slot] !== from) continue;
+			depths[slot] = to;
 			found++;
 		}
 	}
@@ -128,6 +128,15 @@ export class EntryTable {
 			if (meta === 0) return NONE;
 			if (words[at] === low && (meta & ~CONFIRMED) === wanted) return at / WORDS;
 		}
+	}
+
+	/** The same when it is likely to be the entry at `guess`, which is one of the slot or NONE. */
+	findNear(guess: number, slot: number, lo: number, hi: number): number {
+		if (guess !== NONE) {
+			const meta = this.#words[WORDS * guess + META]!;
+			if (this.#words[WORDS * guess] === (lo | 0) && ((meta ^ hi) & TAG_BITS) === 0) return guess;
+		}
+		return this.find(slot, lo, hi);
 	}
 
 	/** Sees to it that `more` entries can be added without the table growing then, as far as its bound allows. */
@@ -180,11 +189,20 @@ export class EntryTable {
 		else words[WORDS * older + NEWER] = newer;
 	}
 
-	/** Makes the entry the newest of its slot. */
-	touch(slot: number, at: number): void {
-		if (this.#newest[slot] === at) return;
-		this.unlink(slot, at);
-		this.link(slot, at);
+	/** Makes the entries from `first` to `last`, which follow each other in the slot's list, its newest. */
+	bringForward(slot: number, first: number, last: number): void {
+		const words = this.#words;
+		const front = this.#newest[slot]!;
+		if (front === first) return;
+		const newer = words[WORDS * first + NEWER]!;
+		const older = words[WORDS * last + OLDER]!;
+		words[WORDS * newer + OLDER] = older;
+		if (older === NONE) this.#oldest[slot] = newer;
+		else words[WORDS * older + NEWER] = newer;
+		words[WORDS * first + NEWER] = NONE;
+		words[WORDS * last + OLDER] = front;
+		words[WORDS * front + NEWER] = last;
+		this.#newest[slot] = first;
 	}
 
 	/** Takes the entry out of list and table. Those behind it that would no longer be found move up. */

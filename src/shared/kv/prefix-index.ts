@@ -29,7 +29,9 @@ export class PrefixIndex {
 	readonly #evictedOwn: Float64Array;
 	readonly #evictedGlobal: Float64Array;
 	readonly #changes: Float64Array;
-	#positions = new Int32Array(64);
+	/** First and last entries of runs, of the chain that is being inserted. */
+	#runs = new Int32Array(64);
+	#confirmed = 0;
 
 	constructor({ slots, bytesMax }: PrefixIndexOptions) {
 		this.slots = slots;
@@ -48,20 +50,31 @@ export class PrefixIndex {
 		return this.#table.sizeMax;
 	}
 
+	/** How many blocks from the beginning of the chain that was last inserted were there and confirmed before. */
+	get confirmedBefore(): number {
+		return this.#confirmed;
+	}
+
 	/** Allocated now. */
 	get bytes(): number {
 		return this.#table.bytes;
 	}
 
 	/** Writes for every slot how many blocks from the beginning of the chain it holds; returns the most. `held` has a place for
-	 *  every slot. Allocates nothing. */
+	 *  every slot in use. Allocates nothing.
+	 *
+	 *  Who holds a block holds those before it, so that the places where slots fall behind are found by halving: a system
+	 *  prompt that all replicas hold is looked at in a few of its blocks. After a `truncate` or `retract`, or when a part of a
+	 *  snapshot was lost, what else followed the blocks that are gone may be counted until it is evicted. */
 	match(chain: Uint32Array, held: Int32Array): number {
 		held.fill(0);
-		const blocks = chain.length >> 1;
-		for (let block = 0; block < blocks; block++) {
-			if (this.#table.deepen(chain[2 * block]!, chain[2 * block + 1]!, block, held) === 0) return block;
-		}
-		return blocks;
+		const last = (chain.length >> 1) - 1;
+		if (last < 0) return 0;
+		const first = this.#deepen(chain, 0, 0, held);
+		if (first === 0 || last === 0) return Math.min(1, first);
+		const whole = this.#deepen(chain, last, 1, held);
+		const longest = this.#halve(chain, 0, last, first - whole, held);
+		return whole > 0 ? last + 1 : longest;
 	}
 
 	/** How many blocks from the beginning of the chain this slot holds. */
@@ -69,18 +82,6 @@ export class PrefixIndex {
 		const blocks = chain.length >> 1;
 		let block = 0;
 		while (block < blocks && this.#table.find(slot, chain[2 * block]!, chain[2 * block + 1]!) !== NONE) block++;
-		return block;
-	}
-
-	/** The same, of blocks that it is known to hold. */
-	confirmedBy(slot: number, chain: Uint32Array): number {
-		const table = this.#table;
-		const blocks = chain.length >> 1;
-		let block = 0;
-		for (; block < blocks; block++) {
-			const at = table.find(slot, chain[2 * block]!, chain[2 * block + 1]!);
-			if (at === NONE || !table.isConfirmed(at)) break;
-		}
 		return block;
 	}
 
@@ -185,22 +186,39 @@ export class PrefixIndex {
 		}
 	}
 
-	/** Makes the blocks that the slot holds its newest, the first the newest of all; returns how many. */
+	/** Finds how far `open` slots get that hold block `low` and do not hold block `high`; returns the most. */
+	#halve(chain: Uint32Array, low: number, high: number, open: number, held: Int32Array): number {
+		if (open === 0 || high - low === 1) return low + 1;
+		const middle = (low + high) >> 1;
+		const further = this.#deepen(chain, middle, low + 1, held);
+		const behind = this.#halve(chain, low, middle, open - further, held);
+		return further > 0 ? this.#halve(chain, middle, high, further, held) : behind;
+	}
+
+	#deepen(chain: Uint32Array, block: number, from: number, held: Int32Array): number {
+		return this.#table.deepen(chain[2 * block]!, chain[2 * block + 1]!, from, block + 1, held);
+	}
+
+	/** Makes the blocks that the slot holds its newest, the first the newest of all; returns how many. What was used together
+	 *  stands together in the slot's list: it is found there, and moved as a whole. */
 	#touch(slot: number, chain: Uint32Array, blocks: number, confirmed: boolean): number {
 		const table = this.#table;
-		if (this.#positions.length < blocks) this.#positions = new Int32Array(2 * blocks);
-		const positions = this.#positions;
+		if (this.#runs.length < 2 * blocks) this.#runs = new Int32Array(4 * blocks);
+		const runs = this.#runs;
+		let count = 0;
 		let known = 0;
-		while (known < blocks) {
-			const at = table.find(slot, chain[2 * known]!, chain[2 * known + 1]!);
+		let at = NONE;
+		this.#confirmed = 0;
+		for (; known < blocks; known++) {
+			const guess = at === NONE ? NONE : table.older(at);
+			at = table.findNear(guess, slot, chain[2 * known]!, chain[2 * known + 1]!);
 			if (at === NONE) break;
-			positions[known++] = at;
-		}
-		for (let block = known - 1; block >= 0; block--) {
-			const at = positions[block]!;
-			table.touch(slot, at);
+			if (this.#confirmed === known && table.isConfirmed(at)) this.#confirmed++;
 			if (confirmed) table.confirm(at);
+			if (known === 0 || at !== guess) runs[2 * count++] = at;
+			runs[2 * count - 1] = at;
 		}
+		for (let run = count - 1; run >= 0; run--) table.bringForward(slot, runs[2 * run]!, runs[2 * run + 1]!);
 		return known;
 	}
 

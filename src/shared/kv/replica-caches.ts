@@ -120,9 +120,8 @@ export class ReplicaCaches {
 
 	/** A request with this chain was sent to the replica: it will hold it, unless that is taken back. */
 	expect(cache: ReplicaCache, chain: Uint32Array, possible: number): PrefixMatch {
-		const confirmed = this.#index.confirmedBy(cache.slot, chain);
 		const predicted = this.#index.insert(cache.slot, chain, false);
-		return { possible: Math.max(possible, predicted), predicted, confirmed };
+		return { possible: Math.max(possible, predicted), predicted, confirmed: this.#index.confirmedBefore };
 	}
 
 	/** It came to nothing: of the chain remains what was there before. */

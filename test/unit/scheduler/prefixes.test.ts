@@ -1,0 +1,262 @@
+import { describe, expect, test } from "vitest";
+import { explain } from "../../../src/shared/objective/explain.ts";
+import type { AssignReply, RankedReplica } from "../../../src/shared/scheduler/messages.ts";
+import { ended, mail, MIXED, outcomeOf, request, rig, T0 } from "./support.ts";
+
+/** Two equal GPUs with room for many, and a commercial API that sells cached tokens cheaper. */
+const TWINS = { ...MIXED, pools: [{ ...MIXED.pools[0]!, max_concurrency: 64 }] };
+const API = {
+	...MIXED,
+	pools: [
+		{
+			...MIXED.pools[2]!,
+			context_length: 32_000,
+			price: { per: "million_tokens" as const, input: 2, output: 6, cached_input: 0.2 },
+		},
+	],
+};
+
+/** 16,000 bytes, 4,000 tokens, 31 blocks. */
+const BYTES = 16_000;
+
+function prefix(conversation: number, blocks = 31): Uint32Array {
+	return Uint32Array.from({ length: 2 * blocks }, (_, i) => Math.imul(conversation * 1_000 + i + 1, 0x9e3779b1));
+}
+
+function asked(chain: Uint32Array, change: Parameters<typeof request>[0] = {}) {
+	return request({ prefix: chain, promptBytes: BYTES, promptTokensMax: BYTES, ...change });
+}
+
+function best(reply: AssignReply): RankedReplica {
+	if (reply.kind !== "assigned") throw new Error(reply.kind);
+	return reply.ranked[0]!;
+}
+
+const ONLY_A = { exclude: ["h100/b"] };
+
+const answered = (reservation: string, cachedTokens: number | null) =>
+	mail({ ended: [ended(reservation, { promptTokens: 4_000, cachedTokens })] });
+
+describe("a prompt", () => {
+	test("goes where its prefix is, is expected sooner there, and says so", () => {
+		const { core } = rig(TWINS);
+		const [first, other, again] = [asked(prefix(1)), asked(prefix(2)), asked(prefix(1))];
+		const cold = best(core.assign(first, T0));
+		expect(cold.expectedCachedTokens).toBe(0);
+		expect(outcomeOf(core.assign(other, T0))).not.toBe(cold.replica);
+		core.mail(answered(first.reservation, 0), T0 + 2);
+		core.mail(answered(other.reservation, 0), T0 + 2);
+
+		const reply = core.assign(again, T0 + 3);
+		const warm = best(reply);
+		expect(warm.replica).toBe(cold.replica);
+		expect(warm.expectedCachedTokens).toBe(31 * 128);
+		expect(warm.expectedTtft).toBeLessThan(cold.expectedTtft);
+		const lines = reply.kind === "assigned" ? explain(reply.explanation) : [];
+		expect(lines.map((line) => "score" in line && line.expected_cached_tokens)).toEqual([31 * 128, 0]);
+		// Only what is not cached stands before the next one.
+		expect(core.load(warm.replica, T0 + 3).pendingTokens).toBe(4_000 - 31 * 128);
+	});
+
+	test("is not sent after its prefix when the queue there costs more than computing it anew", () => {
+		const { core } = rig(TWINS);
+		const first = asked(prefix(1));
+		const there = outcomeOf(core.assign(first, T0));
+		core.mail(answered(first.reservation, 0), T0 + 1);
+		const exclude = ["h100/a", "h100/b"].filter((name) => name !== there);
+		for (let i = 0; i < 20; i++) core.assign(asked(prefix(50 + i), { exclude }), T0 + 1);
+		expect(outcomeOf(core.assign(asked(prefix(1)), T0 + 1))).not.toBe(there);
+	});
+
+	test("pays the cached price for what is cached, and one token at least is computed", () => {
+		const { core } = rig(API);
+		const whole = prefix(1, 200);
+		const first = best(core.assign(asked(whole), T0));
+		const second = best(core.assign(asked(whole), T0));
+		expect(second.expectedCachedTokens).toBe(3_999);
+		expect(first.expectedUsd - second.expectedUsd).toBeCloseTo((3_999 * 1.8) / 1e6, 7);
+	});
+
+	test("of tokens counts its blocks in tokens", () => {
+		const { core } = rig(TWINS);
+		const change = { ...ONLY_A, prefixUnit: { of: "tokens", count: 16 } } as const;
+		core.assign(asked(prefix(1), change), T0);
+		expect(best(core.assign(asked(prefix(1), change), T0)).expectedCachedTokens).toBe(31 * 16);
+	});
+});
+
+describe("siblings", () => {
+	test("of one new prefix are computed once a replica, not once each", () => {
+		const { core } = rig(TWINS);
+		const given = Array.from({ length: 12 }, () => best(core.assign(asked(prefix(1)), T0)));
+		const computed = given.filter(({ expectedCachedTokens }) => expectedCachedTokens === 0);
+		expect(new Set(computed.map(({ replica }) => replica)).size).toBe(computed.length);
+	});
+
+	test.each(["failed", "client_gone"] as const)(
+		"do not follow one that ended before its first token: %s",
+		(outcome) => {
+			const { core } = rig(TWINS);
+			const first = asked(prefix(1));
+			core.assign(first, T0);
+			const change = { outcome, ttft: null, promptTokens: null, cachedTokens: null, outputTokens: null };
+			core.mail(mail({ ended: [ended(first.reservation, change)] }), T0 + 1);
+			expect(best(core.assign(asked(prefix(1)), T0 + 1)).expectedCachedTokens).toBe(0);
+		},
+	);
+
+	test("keep what one of them has computed when another fails", () => {
+		const { core } = rig(TWINS);
+		const [fails, succeeds] = [asked(prefix(1), ONLY_A), asked(prefix(1), ONLY_A)];
+		core.assign(fails, T0);
+		core.assign(succeeds, T0);
+		core.mail(answered(succeeds.reservation, 0), T0 + 1);
+		core.leave(fails.reservation, T0 + 1);
+		expect(best(core.assign(asked(prefix(1), ONLY_A), T0 + 1)).expectedCachedTokens).toBe(31 * 128);
+	});
+
+	test("a request that the fallback had sent elsewhere is held there", () => {
+		const { core } = rig(TWINS);
+		const first = asked(prefix(1));
+		const decided = outcomeOf(core.assign(first, T0));
+		const went = decided === "h100/a" ? "h100/b" : "h100/a";
+		core.mail(mail({ ended: [ended(first.reservation, { replica: went })] }), T0 + 1);
+		const next = best(core.assign(asked(prefix(1)), T0 + 2));
+		expect([next.replica, next.expectedCachedTokens]).toEqual([went, 31 * 128]);
+	});
+});
+
+describe("what replicas report", () => {
+	function answer(core: ReturnType<typeof rig>["core"], conversation: number, cachedTokens: number | null, at: number) {
+		const one = asked(prefix(conversation), ONLY_A);
+		core.assign(one, at);
+		core.mail(answered(one.reservation, cachedTokens), at + 1);
+	}
+
+	test("three prompts in a row that hit nothing: it restarted, and is forgotten", () => {
+		const { core } = rig(TWINS);
+		for (let n = 0; n < 6; n++) answer(core, n, 0, T0 + 2 * n);
+		for (let n = 0; n < 3; n++) answer(core, n, 0, T0 + 20 + 2 * n);
+		expect(best(core.assign(asked(prefix(4), ONLY_A), T0 + 30)).expectedCachedTokens).toBe(0);
+		expect(best(core.assign(asked(prefix(2), ONLY_A), T0 + 30)).expectedCachedTokens).toBeGreaterThan(3_000);
+	});
+
+	test("silence is not zero: what was sent there is believed to be there", () => {
+		const silent = rig(TWINS).core;
+		for (let n = 0; n < 20; n++) answer(silent, 1, null, T0 + 2 * n);
+		const [a] = silent.prefixes.statistics().replicas;
+		expect(a).toMatchObject({ scale: 1, trust: 1, answers: 0, unreported: 20, entries: 31 });
+		expect(best(silent.assign(asked(prefix(1), ONLY_A), T0 + 60)).expectedCachedTokens).toBe(31 * 128);
+	});
+
+	test("possible, predicted and actual cached tokens are summed per replica", () => {
+		const { core } = rig(TWINS);
+		answer(core, 1, 0, T0);
+		answer(core, 1, 3_968, T0 + 2);
+		const [a, b] = core.prefixes.statistics().replicas;
+		expect(a).toMatchObject({ answers: 2, prompt: 8_000, possible: 3_968, predicted: 3_968, actual: 3_968 });
+		expect(b).toMatchObject({ answers: 0, entries: 0 });
+	});
+});
+
+describe("the KV cache's room", () => {
+	const small = {
+		models: [{ ...MIXED.models[0]!, kv_bytes_per_token: 1_000_000 }],
+		pools: [{ ...MIXED.pools[0]!, max_concurrency: 64 }],
+	};
+
+	test("long answers in flight make a replica that has nothing to prefill look as busy as it is", () => {
+		// 55 GB at 1 MB a token: 55,000 tokens, or five of these.
+		const { core } = rig(small);
+		const long = { promptBytes: 32_000, promptTokensMax: 32_000, outputTokensMax: 5_000, choiceTokensMax: 5_000 };
+		const given: string[] = [];
+		for (let i = 0; i < 12; i++) {
+			const one = request({ ...long, exclude: ["h100/b"] });
+			core.assign(one, T0);
+			core.mail(mail({ first: [{ reservation: one.reservation, ttft: 0.5, headers: null }] }), T0 + 1);
+			given.push(one.reservation);
+		}
+		const load = core.load("h100/a", T0 + 1);
+		expect([load.pendingTokens, load.decoding]).toEqual([0, 12]);
+		const reply = core.assign(request({ ...long }), T0 + 1);
+		expect(outcomeOf(reply)).toBe("h100/b");
+		const [there, here] = reply.kind === "assigned" ? reply.ranked : [];
+		expect(here!.expectedTtft).toBeGreaterThan(there!.expectedTtft + 1);
+	});
+
+	test("a beginning that requests have in common takes room once", () => {
+		const { core } = rig(small);
+		for (let i = 0; i < 10; i++) core.assign(asked(prefix(1), ONLY_A), T0);
+		const { heldTokens, residentTokens, outputTokens } = core.load("h100/a", T0);
+		expect(heldTokens - outputTokens).toBeCloseTo(40_000, 6);
+		expect(residentTokens - outputTokens).toBeCloseTo(4_000 + 9 * (4_000 - 3_968) + 3_968, 6);
+	});
+});
+
+describe("replicas that change", () => {
+	function warmed() {
+		const { core } = rig(TWINS);
+		const first = asked(prefix(1));
+		const name = outcomeOf(core.assign(first, T0));
+		core.mail(answered(first.reservation, 0), T0 + 1);
+		return { core, name };
+	}
+
+	test("one that restarted is forgotten by name", () => {
+		const { core, name } = warmed();
+		expect(core.prefixes.forget(name)).toBe(true);
+		expect(core.prefixes.forget("nobody")).toBe(false);
+		expect(best(core.assign(asked(prefix(1)), T0 + 2)).expectedCachedTokens).toBe(0);
+	});
+
+	test("what was stored serves the scheduler's next life, its belief in the cache too", () => {
+		const { core, name } = warmed();
+		for (let n = 0; n < 2; n++) {
+			const one = asked(prefix(1), { exclude: ["h100/a", "h100/b"].filter((other) => other !== name) });
+			core.assign(one, T0 + 2);
+			core.mail(answered(one.reservation, 1_000), T0 + 3);
+		}
+		const stored = core.prefixes.changed().map((replica) => core.prefixes.snapshot(replica)!);
+		const next = rig(TWINS, {}, JSON.parse(JSON.stringify(core.learned()))).core;
+		for (const { replica, baseUrl, parts } of stored)
+			for (const part of parts) expect(next.prefixes.restore(replica, baseUrl, part)).toBe(true);
+		const exclude = ["h100/a", "h100/b"].filter((other) => other !== name);
+		const warm = best(next.assign(asked(prefix(1), { exclude }), T0 + 4));
+		expect(warm.expectedCachedTokens).toBeGreaterThan(1_000);
+		const [before, after] = [core, next].map((each) =>
+			each.prefixes.statistics().replicas.find(({ replica }) => replica === name)!,
+		);
+		expect([after!.scale, after!.trust]).toEqual([before!.scale, before!.trust]);
+	});
+});
+
+test("a session decides between equal replicas where no block is known, and never against a prefix", () => {
+	const { core } = rig(TWINS);
+	const session = "s1";
+	const short = { session, promptBytes: 200, promptTokensMax: 200 };
+	const first = request({ ...short, exclude: ["h100/a"] });
+	expect(outcomeOf(core.assign(first, T0))).toBe("h100/b");
+	core.leave(first.reservation, T0 + 1);
+	const other = request({ ...short, tenant: "other" });
+	expect(outcomeOf(core.assign(other, T0 + 1))).toBe("h100/a");
+	core.leave(other.reservation, T0 + 1);
+	expect(outcomeOf(core.assign(request(short), T0 + 2))).toBe("h100/b");
+});
+
+test("explanations of older records, with seven numbers a replica, are still read", () => {
+	const lines = explain({
+		replicas: ["p/a", "p/b"],
+		rejected: [0, 6],
+		values: [1, 2, 3, 4, 5, 0.5, 6, 4, 4, 0, 0, 0, 0, 0],
+	});
+	expect(lines).toEqual([
+		{
+			replica: "p/a",
+			score: 15,
+			terms: { money: 1, congestion: 2, time: 3, late: 4, harm: 5 },
+			expected_ttft_seconds: 0.5,
+			expected_seconds: 6,
+		},
+		{ replica: "p/b", rejected: "concurrency", why: "4 requests in flight of at most 4" },
+	]);
+});
