@@ -1,5 +1,6 @@
 import { MODEL_ID } from "../fleet.ts";
-import type { TraceRequest } from "../trace.ts";
+import { chainOf } from "./block-hashes.ts";
+import { BLOCK_TOKENS, type TraceRequest } from "../trace.ts";
 import type { AssignRequest } from "../../../src/shared/scheduler/messages.ts";
 
 /** What a token has, in bytes; the scheduler learns it. */
@@ -37,5 +38,7 @@ export function assignRequestOf(id: number, request: TraceRequest, edge: string)
 		exclude: [],
 		edge,
 		retry: false,
+		prefix: chainOf(request),
+		prefixUnit: { of: "bytes", count: BLOCK_TOKENS * BYTES_PER_TOKEN },
 	};
 }

@@ -12,6 +12,7 @@ class Replica implements ReplicaView {
 	readonly #users: Int32Array;
 	#request: TraceRequest | undefined;
 	inFlight = 0;
+	unstarted = 0;
 	pendingTokens = 0;
 	promptTokens = 0;
 	activeBlocks = 0;
@@ -28,6 +29,10 @@ class Replica implements ReplicaView {
 
 	get kvUsage(): number {
 		return this.#engine.cache.used / this.#engine.cache.capacity;
+	}
+
+	get kvBlocks(): number {
+		return this.#engine.cache.capacity;
 	}
 
 	get prefillTokensPerSecond(): number {
@@ -67,6 +72,7 @@ class Replica implements ReplicaView {
 		}
 		while (this.#sent.size > this.#engine.cache.capacity) this.#sent.shift();
 		this.inFlight++;
+		this.unstarted++;
 		this.pendingTokens += pending;
 		this.promptTokens += input;
 		return pending;
@@ -93,6 +99,7 @@ export function policyRouter<S>(policy: Policy<S>, settings: S, rng: () => numbe
 				send(index);
 			},
 			onFirst({ id, replica }: Answer) {
+				replicas[replica]!.unstarted--;
 				replicas[replica]!.pendingTokens -= pending.get(id)!;
 				pending.delete(id);
 			},
