@@ -1,4 +1,8 @@
 import { catalogSchema, type Catalog } from "../src/shared/catalog/schema.ts";
+import type { EngineMark } from "../src/shared/kv/engine-mark.ts";
+import type { StoredPrefixes } from "../src/shared/kv/replica-caches.ts";
+import type { ReplicaName } from "../src/shared/scheduler/messages.ts";
+import type { SchedulerPlace } from "../src/shared/scheduler/name.ts";
 import type { LearnedState } from "../src/shared/scheduler/learned.ts";
 import { SQLITE_ROW_BYTES_MAX } from "../src/shared/limits.ts";
 
@@ -7,6 +11,8 @@ export interface KeptCatalog {
 	/** The model that this object schedules. */
 	readonly model: string;
 	readonly catalog: Catalog;
+	/** Absent in what older versions kept. */
+	readonly place?: SchedulerPlace | undefined;
 }
 
 /** What a scheduler keeps over its eviction: the last catalog it saw, and what it has learned. */
@@ -33,6 +39,41 @@ export class SchedulerStore {
 
 	keepLearned(learned: LearnedState): void {
 		this.#keep("learned", learned);
+	}
+
+	/** By replica, which life of its engine was last seen. */
+	engineMarks(): Readonly<Record<ReplicaName, EngineMark>> {
+		return (this.#read("engine_marks") as Record<ReplicaName, EngineMark> | undefined) ?? {};
+	}
+
+	keepEngineMarks(marks: Readonly<Record<ReplicaName, EngineMark>>): void {
+		this.#keep("engine_marks", marks);
+	}
+
+	/** Every part that was kept of what a replica held, the lowest number first. */
+	*prefixes(): Iterable<{ readonly replica: ReplicaName; readonly baseUrl: string; readonly part: Uint32Array }> {
+		const rows = this.#sql.exec<{ replica: ReplicaName; base_url: string; blocks: ArrayBuffer }>(
+			"SELECT replica, base_url, blocks FROM prefixes ORDER BY replica, part",
+		);
+		for (const { replica, base_url: baseUrl, blocks } of rows) {
+			yield { replica, baseUrl, part: new Uint32Array(blocks, 0, Math.floor(blocks.byteLength / 4)) };
+		}
+	}
+
+	/** In place of what was kept of this replica before. */
+	keepPrefixes({ replica, baseUrl, parts }: StoredPrefixes): void {
+		this.#sql.exec("DELETE FROM prefixes WHERE replica = ? AND part >= ?", replica, parts.length);
+		for (const [part, blocks] of parts.entries()) {
+			this.#sql.exec("INSERT OR REPLACE INTO prefixes VALUES (?, ?, ?, ?)", replica, part, baseUrl, blocks.buffer);
+		}
+	}
+
+	/** Forgets what was kept of all other replicas. */
+	keepPrefixesOfOnly(replicas: readonly ReplicaName[]): void {
+		this.#sql.exec(
+			"DELETE FROM prefixes WHERE replica NOT IN (SELECT value FROM json_each(?))",
+			JSON.stringify(replicas),
+		);
 	}
 
 	#read(name: string): unknown {

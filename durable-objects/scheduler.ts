@@ -1,7 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
-import { probeReplica } from "../src/adapters/probe.ts";
+import { canProbe, probeReplica } from "../src/adapters/probe.ts";
 import { D1CatalogSource } from "../src/adapters/catalog-source.ts";
-import { onProbe, onProbeSent, probeDue } from "../src/shared/admission/health.ts";
+import { awaitsProbe, onProbe, onProbeSent, probeDue } from "../src/shared/admission/health.ts";
 import { buildSnapshot } from "../src/shared/catalog/snapshot.ts";
 import type { Catalog } from "../src/shared/catalog/schema.ts";
 import { SchedulerCore } from "../src/shared/scheduler/core.ts";
@@ -14,10 +14,14 @@ import type {
 	SchedulerMail,
 	SchedulerPort,
 } from "../src/shared/scheduler/messages.ts";
+import { ONLY_PLACE, type SchedulerPlace } from "../src/shared/scheduler/name.ts";
+import type { PeerSummary } from "../src/shared/scheduler/peers.ts";
 import { fleetStatus } from "../src/shared/scheduler/status.ts";
 import { settingsFrom } from "../src/shared/settings.ts";
 import { migrate } from "./sql-migrations.ts";
 import { schedulerMigrations } from "./scheduler.migrations.ts";
+import { PeerLine } from "./scheduler.peers.ts";
+import { PrefixKeeper } from "./scheduler.prefixes.ts";
 import { SchedulerStore } from "./scheduler.store.ts";
 
 /** Seconds between two alarms while there is something to look after. */
@@ -34,11 +38,14 @@ interface Turn {
 }
 
 /** Knows the replicas of one base model: their load, health and speed. One object per (model, region group, shard), named
- *  `model/group/shard`. Decisions are `SchedulerCore`'s; this class gives it a clock, storage and a network. */
+ *  `model/group/shard`: what it is asked says which it is. Decisions are `SchedulerCore`'s; this class gives it a clock, storage and a network. */
 export class Scheduler extends DurableObject<Env> implements SchedulerPort {
 	readonly #store: SchedulerStore;
 	readonly #core: SchedulerCore;
+	readonly #keeper: PrefixKeeper;
 	readonly #turns = new Map<string, Turn>();
+	readonly #peers: PeerLine;
+	#place: SchedulerPlace | undefined;
 	#version = -1;
 	#loading: Promise<void> | undefined;
 	#alarmAt = 0;
@@ -56,18 +63,26 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort {
 			onTurn: (reservation, reply) => this.#turn(reservation).resolve(reply),
 			...(learned && { learned }),
 		});
+		this.#keeper = new PrefixKeeper(this.#core, this.#store, env);
+		this.#peers = new PeerLine(this.#core, env.SCHEDULER);
 		// Renewals may come before the first request that would bring the catalog.
 		const kept = this.#store.catalog();
-		if (kept) this.#configure(kept.model, kept.version, kept.catalog);
+		if (kept) {
+			this.#place = kept.place;
+			this.#configure(kept.model, kept.version, kept.catalog);
+			this.#keeper.restore();
+		}
 	}
 
 	async assign(request: AssignRequest, mail: SchedulerMail): Promise<{ reply: AssignReply; bills: Bill[] }> {
+		this.#place = request.place ?? ONLY_PLACE;
 		if (request.catalogVersion > this.#version) await this.#load(request.model);
 		const now = Date.now() / 1_000;
 		const bills = this.#core.mail(mail, now);
 		const reply = this.#core.assign(request, now);
 		if (reply.kind === "queued") this.#turn(request.reservation);
 		this.#look(now);
+		this.#peers.wake();
 		return { reply, bills };
 	}
 
@@ -100,7 +115,12 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort {
 		this.#core.leave(reservation, Date.now() / 1_000);
 	}
 
-	async status(model: string, catalogVersion: number): Promise<FleetStatus> {
+	async share(summary: PeerSummary): Promise<void> {
+		this.#peers.hear(summary);
+	}
+
+	async status(model: string, catalogVersion: number, place = ONLY_PLACE): Promise<FleetStatus> {
+		this.#place ??= place;
 		if (catalogVersion > this.#version) await this.#load(model);
 		return fleetStatus(this.#core, Date.now() / 1_000);
 	}
@@ -112,9 +132,15 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort {
 		for (const [reservation, turn] of this.#turns) {
 			if (now - turn.since > TURN_SECONDS) this.#turns.delete(reservation);
 		}
-		if (this.#version >= 0) this.#store.keepLearned(this.#core.learned());
+		let more = false;
+		if (this.#version >= 0) {
+			this.#store.keepLearned(this.#core.learned());
+			more = this.#keeper.keep();
+			// An engine that does not answer must not hold up the alarm.
+			this.ctx.waitUntil(this.#keeper.watch());
+		}
 		await this.#probe(now);
-		this.#look(now);
+		this.#look(now, more);
 	}
 
 	#turn(reservation: string): Turn {
@@ -126,32 +152,33 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort {
 		return turn;
 	}
 
-	/** Probes what is due, and sees to it that an alarm comes while anything is in flight, waits or is unwell. */
-	#look(now: number): void {
-		let unwell = false;
-		for (const { health } of this.#core.fleet.replicas) {
-			if (health.phase.kind === "healthy") continue;
-			unwell = true;
+	/** Probes what is due, and sees to it that an alarm comes while anything is in flight, waits or is to be probed. */
+	#look(now: number, busy = false): void {
+		let isBusy = busy || this.#core.inFlight > 0 || this.#core.waiting > 0;
+		for (const { entry, health } of this.#core.fleet.replicas) {
+			// An engine without a health check is tried by a request, whenever one comes.
+			if (!awaitsProbe(health) || !canProbe(entry)) continue;
+			isBusy = true;
 			if (probeDue(health, now)) {
 				this.ctx.waitUntil(this.#probe(now));
 				break;
 			}
 		}
-		if (this.#alarmAt > now || (this.#core.inFlight === 0 && this.#core.waiting === 0 && !unwell)) return;
+		if (this.#alarmAt > now || !isBusy) return;
 		this.#alarmAt = now + ALARM_SECONDS;
 		this.ctx.waitUntil(this.ctx.storage.setAlarm(this.#alarmAt * 1_000));
 	}
 
 	async #probe(now: number): Promise<void> {
-		const due = this.#core.fleet.replicas.filter(
-			(replica) => replica.entry.pool.pool.engine === "vllm" && probeDue(replica.health, now),
-		);
+		const due = this.#core.fleet.replicas.filter(({ entry, health }) => canProbe(entry) && probeDue(health, now));
 		await Promise.all(due.map((replica) => this.#probeOne(replica, now)));
 	}
 
 	async #probeOne(replica: ReplicaState, now: number): Promise<void> {
 		replica.health = onProbeSent(replica.health, now);
 		const good = await probeReplica(replica.entry, this.env);
+		// It may be another engine that answers now, with an empty cache.
+		if (good) await this.#keeper.look(replica);
 		replica.health = onProbe(replica.health, good, Date.now() / 1_000, { jitter: Math.random() });
 	}
 
@@ -166,11 +193,14 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort {
 		if (!read.ok || !read.value.catalog) return;
 		const { mark, catalog } = read.value;
 		this.#configure(model, mark.version, catalog);
-		this.#store.keepCatalog({ version: mark.version, model, catalog });
+		this.#store.keepCatalog({ version: mark.version, model, catalog, place: this.#place ?? ONLY_PLACE });
 	}
 
 	#configure(model: string, version: number, catalog: Catalog): void {
 		this.#version = version;
-		this.#core.configure(buildSnapshot(version, catalog).models.get(model), Date.now() / 1_000);
+		const place = this.#place ?? ONLY_PLACE;
+		const entry = buildSnapshot(version, catalog).models.get(model);
+		this.#core.configure(entry, Date.now() / 1_000, place.group);
+		this.#peers.configure(entry, place);
 	}
 }

@@ -80,7 +80,8 @@ export async function startIsobar(options: LocalOptions = {}): Promise<LocalIsob
 	}
 }
 
-async function readModules({ directory, modules }: Bundle) {
+/** The modules of a bundle as workerd takes them. */
+export async function readModules({ directory, modules }: Bundle) {
 	return Promise.all(
 		modules.map(async ({ type, path }) => {
 			const bytes = await readFile(join(directory, path));

@@ -1,6 +1,6 @@
 /** Something that answers the same requests. */
 export interface Contender {
-	readonly id: "direct" | "pass_through" | "isobar" | "isobar_no_log" | "portkey";
+	readonly id: "direct" | "pass_through" | "one_call" | "isobar" | "isobar_no_log" | "portkey";
 	readonly title: string;
 	/** Of chat completions. */
 	readonly url: string;

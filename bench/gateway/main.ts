@@ -9,7 +9,7 @@ import { startIsobarContender } from "./isobar.ts";
 import { LoadGenerator } from "./load-generator.ts";
 import { LOADS } from "./loads.ts";
 import { CONNECTIONS, FULL, measureLoad, QUICK } from "./measure.ts";
-import { startPassThrough } from "./pass-through.ts";
+import { startOneCall, startPassThrough } from "./pass-through.ts";
 import { startPool } from "./pool.ts";
 import { startPortkey } from "./portkey.ts";
 import { rowsOf, targetsOf, type Measured } from "./rows.ts";
@@ -36,7 +36,7 @@ await runBench({
 	],
 	compared: [
 		`Chat completions to simulated pools without delays, sent ${CONNECTIONS} at a time over keep-alive connections by one process: a small body (about 200 bytes, 20 tokens of answer), a body of 200 KB in 60 messages, and a stream of 200 tokens that the pool writes one by one. An answer counts when its status is 200 and its length and end are right.`,
-		"Direct is the pool itself. The pass-through is a Worker of ten lines that forwards every request to it. Isobar is the bundle as deployed, its key with a day budget and limits, its catalog with three pools. Both run in workerd, each in a process of its own, and are reached without Miniflare's entry Worker. Portkey is `@portkey-ai/gateway` from npm, run with Node in production mode without its console.",
+		"Direct is the pool itself. The pass-through is a Worker of ten lines that forwards every request to it. One object call is a Worker that reads the body, makes one call to a Durable Object with as much in it as an assignment has, and reads the answer (a stream piece by piece) before it passes it on: what the platform takes of any gateway that asks one object for each request, before that does anything. Isobar is the bundle as deployed, its key with a day budget and limits, its catalog with three pools. Both run in workerd, each in a process of its own, and are reached without Miniflare's entry Worker. Portkey is `@portkey-ai/gateway` from npm, run with Node in production mode without its console.",
 		"Requests a second: all connections busy, the median of rounds in which the contenders take turns; a ratio is the median of the rounds' ratios. The line of each request that Isobar prints is read by the process that started it, on the same cores.",
 		"Added latency: at half of the contender's own rate, requests are sent when they are due (a Poisson process) whatever is still unanswered, and timed from then to the last byte. Shown is the contender's percentile less that of the pool under the same schedule, the median of the rounds.",
 		"`startup_cpu_ms` is the active time in the profile of `wrangler check startup`, `bundle_gz_kb` the compressed upload that it names (KiB), the one of `wrangler deploy --dry-run`.",
@@ -73,7 +73,7 @@ async function run({ quick, seed }: BenchOptions, say: (text: string) => void): 
 		});
 
 		const upstream = new URL(pool.url).origin;
-		contenders.push(await startPassThrough(upstream));
+		contenders.push(await startPassThrough(upstream), await startOneCall(upstream));
 		const onProblem = (line: string): void => void problems.push(line);
 		for (const logRequests of [true, false]) {
 			const persist = join(scratch, logRequests ? "isobar" : "isobar-no-log");

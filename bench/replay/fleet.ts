@@ -122,21 +122,23 @@ export function usdPerHour({ replicas }: Fleet): number {
 }
 
 export const MODEL_ID = "replay";
+export const ANSWER_TOKENS_MAX = 4_096;
 /** More than ever are in flight: no request is refused here, so that every router answers all of them. */
 const CONCURRENCY_MAX = 4_096;
 
-/** The fleet as an operator would write it into a catalog: GPU types and prices, no rates. */
-export function catalogOf({ replicas }: Fleet): CatalogModel {
+/** The fleet as an operator would write it into a catalog: GPU types and prices, no rates. KV memories
+ *  look `memoryGuess` times as large as they are. */
+export function catalogOf({ replicas }: Fleet, memoryGuess = 1): CatalogModel {
 	const kinds = [...new Set(replicas)];
 	const catalog = catalogSchema.parse({
 		models: [
 			{
 				id: MODEL_ID,
-				context_length: 2 * INPUT_TOKENS_MAX,
+				context_length: INPUT_TOKENS_MAX + ANSWER_TOKENS_MAX,
 				capabilities: ["chat"],
 				parameters_billion: 19.2,
 				bytes_per_parameter: 1.5,
-				kv_bytes_per_token: 28_125,
+				kv_bytes_per_token: 28_125 / memoryGuess,
 			},
 		],
 		pools: kinds.map(({ gpu, usdPerHour: usd }) => ({

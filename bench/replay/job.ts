@@ -2,7 +2,7 @@ import { combine, seeded } from "../../test/simulator/random.ts";
 import { fullSpeed, pooledLimit } from "./capacity.ts";
 import { enginesOf, usdPerHour } from "./fleet.ts";
 import { metricsOf, type Metrics } from "./metrics.ts";
-import { isobarRouter, type IsobarOptions } from "./policies/isobar.ts";
+import { isobarRouter, type Circumstances } from "./policies/isobar.ts";
 import { OTHERS } from "./policies/all.ts";
 import { policyRouter } from "./policies/router.ts";
 import { fleetOf, type Setting } from "./settings.ts";
@@ -14,7 +14,7 @@ import type { Half } from "./traces/sample.ts";
 /** Who routes. Plain data, as it goes to a worker. */
 export type Contestant =
 	| { readonly kind: "limit" }
-	| { readonly kind: "ours"; readonly options: Omit<IsobarOptions, "seed"> }
+	| { readonly kind: "ours"; readonly options: Circumstances; readonly variant: number }
 	| { readonly kind: "other"; readonly id: string; readonly variant: number };
 
 /** Several contestants on the same requests and the same machines. */
@@ -48,9 +48,10 @@ export async function runJob(store: TraceStore, job: Job): Promise<Metrics[]> {
 	}
 
 	function routerOf(contestant: Exclude<Contestant, { kind: "limit" }>): (world: World) => Router {
-		if (contestant.kind === "ours") return isobarRouter(fleet, { ...contestant.options, seed: combine(seed, 4) });
+		if (contestant.kind === "ours")
+			return isobarRouter(fleet, contestant.options, contestant.variant, combine(seed, 4));
 		const policy = OTHERS.find(({ id }) => id === contestant.id)!;
-		return policyRouter(policy, policy.settings[contestant.variant]!, seeded(combine(seed, 5)));
+		return policyRouter(policy.create(contestant.variant), seeded(combine(seed, 5)));
 	}
 }
 

@@ -23,6 +23,6 @@ async function run({ quick, seed, data, plot }: BenchOptions, say: (text: string
 		void plot;
 		return { rows: rowsOf(found), targets: targetsOf(found), notes: [] };
 	} finally {
-		await workers.stop();
+		workers.stop();
 	}
 }

@@ -1,7 +1,7 @@
 import { combine } from "../../test/simulator/random.ts";
 import type { Played } from "./compare.ts";
 import type { Contestant, Job } from "./job.ts";
-import type { IsobarOptions } from "./policies/isobar.ts";
+import type { Circumstances } from "./policies/isobar.ts";
 import { OTHERS } from "./policies/all.ts";
 import { SETTINGS, SPECIAL_LOAD, type Setting } from "./settings.ts";
 import { tuned, tuningJobs } from "./tune.ts";
@@ -19,18 +19,17 @@ export const FULL: Effort = { size: 1, tuningSize: 1, tuningSeeds: 3, seeds: 8 }
 export const QUICK: Effort = { size: 0.4, tuningSize: 0.4, tuningSeeds: 1, seeds: 2 };
 
 /** Ours in circumstances that are not the best. */
-export const SPECIAL: readonly { readonly id: string; readonly title: string; readonly options: Omit<IsobarOptions, "seed"> }[] =
-	[
-		...[1, 4, 16, 64].map((places) => ({
-			id: `places_${places}`,
-			title: places === 1 ? "Isobar, 1 place" : `Isobar, ${places} places`,
-			options: { places },
-		})),
-		{ id: "alone", title: "Isobar, 64 places, only the fallback", options: { places: 64, alone: true } },
-		{ id: "lost", title: "Isobar, 64 places, object lost for 60 s", options: { places: 64, lostAt: 0.75 } },
-	];
-
-export const OURS: Contestant = { kind: "ours", options: { places: 0 } };
+export const SPECIAL: readonly { readonly id: string; readonly title: string; readonly options: Circumstances }[] = [
+	...[1, 4, 16, 64].map((places) => ({
+		id: `places_${places}`,
+		title: places === 1 ? "Isobar, 1 place" : `Isobar, ${places} places`,
+		options: { places },
+	})),
+	{ id: "alone", title: "Isobar, 64 places, only the fallback", options: { places: 64, alone: true } },
+	{ id: "lost", title: "Isobar, 64 places, object lost for 60 s", options: { places: 64, lostAt: 0.75 } },
+	{ id: "memory_low", title: "Isobar, KV memory guessed a tenth", options: { places: 0, memoryGuess: 0.1 } },
+	{ id: "memory_high", title: "Isobar, KV memory guessed tenfold", options: { places: 0, memoryGuess: 10 } },
+];
 
 /** All that was played of one setting. */
 export interface Findings {
@@ -39,11 +38,11 @@ export interface Findings {
 	readonly played: readonly Played[];
 	/** The same routers with restarts; empty where they were not played. */
 	readonly restarted: readonly Played[];
-	/** Which variant of each other router was best on the first half. */
+	/** Which variant of each router was best on the first half. */
 	readonly variants: ReadonlyMap<string, number>;
 }
 
-/** Tunes the others on the first halves and plays all on the second. */
+/** Tunes all routers on the first halves and plays all on the second. */
 export async function playAll(
 	workers: Workers,
 	effort: Effort,
@@ -55,14 +54,16 @@ export async function playAll(
 
 	const tuning = SETTINGS.map((setting) => tuningJobs(setting, seedsOf(effort.tuningSeeds, 1), effort.tuningSize));
 	const tries = await workers.run(tuning.flat(), (done) => say(`tuning ${done} of ${tuning.flat().length}`));
-	const variants = tuning.map((jobs, index) => tuned(tries.slice(index * jobs.length, (index + 1) * jobs.length), jobs));
+	const variants = tuning.map((jobs, index) => tuned(tries.slice(index * jobs.length, (index + 1) * jobs.length)));
 
 	const plays = SETTINGS.flatMap((setting, index) => {
 		const special = setting.load === SPECIAL_LOAD;
-		const others = OTHERS.map(({ id }) => ({ kind: "other" as const, id, variant: variants[index]!.get(id)! }));
-		const routers = [OURS, ...others];
+		const variantOf = (id: string): number => variants[index]!.get(id)!;
+		const ours = (options: Circumstances): Contestant => ({ kind: "ours", options, variant: variantOf("ours") });
+		const others = OTHERS.map(({ id }) => ({ kind: "other" as const, id, variant: variantOf(id) }));
+		const routers = [ours({ places: 0 }), ...others];
 		const usual: Contestant[] = [...routers, { kind: "limit" }];
-		if (special) usual.push(...SPECIAL.map(({ options }) => ({ kind: "ours" as const, options })));
+		if (special) usual.push(...SPECIAL.map(({ options }) => ours(options)));
 		const base = { setting, half: "second" as const, size: effort.size };
 		return seedsOf(effort.seeds, 2).flatMap((each): Job[] => [
 			{ ...base, seed: each, restarts: false, contestants: usual },

@@ -2,6 +2,7 @@ import type { Column, Row, Target } from "../lib/result.ts";
 import { average, bestOf, geomean, ratioOf, type MetricName, type Played } from "./compare.ts";
 import { SPECIAL, type Findings } from "./plan.ts";
 import { OTHERS } from "./policies/all.ts";
+import { TTFT_GOALS } from "./policies/isobar.ts";
 import { fleetOf } from "./settings.ts";
 import { TRACES } from "./traces/load.ts";
 
@@ -41,8 +42,6 @@ export function rowsOf(all: readonly Findings[]): Row[] {
 
 function rowOf({ setting, variants }: Findings, played: Played, ours: Played, suffix: string): Row {
 	const mean = ratioOf(played, ours, "mean");
-	const other = OTHERS.find(({ id }) => id === played.id);
-	const variant = other && other.settings.length > 1 ? other.settings[variants.get(played.id)!] : undefined;
 	const of = (name: MetricName): number | null => finite(average(played, name));
 	return {
 		trace: TRACES[setting.trace].title,
@@ -60,8 +59,15 @@ function rowOf({ setting, variants }: Findings, played: Played, ours: Played, su
 		within_2s: of("withinGoal"),
 		goodput: of("goodput"),
 		usd_per_million: of("usdPerMillion"),
-		tuned: variant ? Object.entries(variant).map(([name, value]) => `${name} ${String(value)}`).join(", ") : null,
+		tuned: tunedText(played.id, variants),
 	};
+}
+
+function tunedText(id: string, variants: ReadonlyMap<string, number>): string | null {
+	const variant = variants.get(id);
+	if (variant === undefined) return null;
+	if (id === "ours") return `TTFT goal ${TTFT_GOALS[variant]} s`;
+	return OTHERS.find((other) => other.id === id)!.variants[variant] || null;
 }
 
 /** The best other router over ours in this metric: above 1, ours is better. For goodput ours over the best other. */

@@ -1,22 +1,22 @@
+import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { availableParallelism } from "node:os";
-import { Worker } from "node:worker_threads";
+import { join } from "node:path";
 import type { Job } from "./job.ts";
 import type { Metrics } from "./metrics.ts";
 
-const THREADS_MAX = 8;
+const PROCESSES_MAX = 8;
 
 type Reply = { readonly metrics: Metrics[] } | { readonly error: string };
 
-/** Threads that play jobs, as many as there are cores. */
+/** Processes that play jobs, as many as there are cores. */
 export class Workers {
-	readonly #workers: Worker[];
+	readonly #children: ChildProcess[];
 
 	constructor(dataDirectory: string) {
-		const count = Math.min(THREADS_MAX, availableParallelism());
-		this.#workers = Array.from(
-			{ length: count },
-			() => new Worker(new URL("job-worker.ts", import.meta.url), { workerData: dataDirectory }),
+		const path = join(import.meta.dirname, "job-process.ts");
+		this.#children = Array.from({ length: Math.min(PROCESSES_MAX, availableParallelism()) }, () =>
+			fork(path, [dataDirectory], { execArgv: [], serialization: "advanced" }),
 		);
 	}
 
@@ -26,13 +26,10 @@ export class Workers {
 		let next = 0;
 		let done = 0;
 		await Promise.all(
-			this.#workers.map(async (worker) => {
+			this.#children.map(async (child) => {
 				while (next < jobs.length) {
 					const index = next++;
-					worker.postMessage(jobs[index]);
-					const [reply]: [Reply] = (await once(worker, "message")) as [Reply];
-					if ("error" in reply) throw new Error(reply.error);
-					outcomes[index] = reply.metrics;
+					outcomes[index] = await play(child, jobs[index]!);
 					onDone(++done);
 				}
 			}),
@@ -40,7 +37,21 @@ export class Workers {
 		return outcomes;
 	}
 
-	async stop(): Promise<void> {
-		await Promise.all(this.#workers.map((worker) => worker.terminate()));
+	stop(): void {
+		for (const child of this.#children) if (child.connected) child.disconnect();
+	}
+}
+
+async function play(child: ChildProcess, job: Job): Promise<Metrics[]> {
+	const exited = new AbortController();
+	const onExit = (): void => exited.abort();
+	child.once("exit", onExit);
+	try {
+		child.send(job);
+		const [reply]: Reply[] = await once(child, "message", { signal: exited.signal });
+		if (!reply || "error" in reply) throw new Error(reply?.error ?? "A process of the replay sent nothing.");
+		return reply.metrics;
+	} finally {
+		child.off("exit", onExit);
 	}
 }

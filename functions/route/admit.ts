@@ -7,17 +7,18 @@ import { isobarError, type IsobarError } from "../../src/shared/http/errors.ts";
 import { isLimited, limitsOf } from "../../src/shared/ledger/limits.ts";
 import type { Amount, KeyLimits } from "../../src/shared/ledger/messages.ts";
 import { nanoFromUsd } from "../../src/shared/money/nano.ts";
-import { worstCase } from "../../src/shared/money/pricing.ts";
-import { worstSeconds } from "../../src/shared/perf/worst-seconds.ts";
 import { err, ok, type Result } from "../../src/shared/result.ts";
 import type { AssignPolicy, Endpoint } from "../../src/shared/scheduler/messages.ts";
 import type { Seconds, Tokens } from "../../src/shared/units.ts";
 import { askLedger, carriers, withinDeadline } from "./objects.ts";
 import { now, thisIsolate, type Isolate } from "./isolate.ts";
+import { requestPrefix, type RequestPrefix } from "./prefix.ts";
 import { readBody } from "./read-body.ts";
 import { readRequest, type RoutedRequest } from "./read-request.ts";
 import { refusalError } from "./refusal-error.ts";
+import { edgeOf, requestSchedulers, type Edge, type RequestSchedulers } from "./schedulers.ts";
 import type { Hold } from "./wallet.ts";
+import { worstNano } from "./worst-nano.ts";
 
 /** A request that may be sent: it is who it says, can be understood, and its cost is reserved. */
 export interface Admitted {
@@ -28,6 +29,9 @@ export interface Admitted {
 	readonly model: CatalogModel;
 	readonly catalogVersion: number;
 	readonly policy: AssignPolicy;
+	readonly prefix: RequestPrefix;
+	readonly edge: Edge;
+	readonly schedulers: RequestSchedulers;
 	/** Output tokens of one choice at most: the client's, or the default that is injected. */
 	readonly choiceTokensMax: Tokens;
 	readonly outputTokensMax: Tokens;
@@ -69,18 +73,15 @@ export async function admit(
 	// A prompt that is longer than every context is never sent, so it need not be paid for.
 	const promptTokensMax = Math.max(1, Math.min(request.promptTokensMax, request.prompts * model.longestContext));
 	const outputTokensMax = choiceTokensMax * request.choices;
+	const policy = policyFor(key.policy, request.overrides, settings.waitingSecondsMax);
+	const sizes = { choiceTokensMax, outputTokensMax, timeout: settings.totalTimeoutSeconds };
 	const need: Amount = {
-		nano: Math.max(
-			0,
-			...model.pools.map((pool) => {
-				const seconds = worstSeconds(pool, promptTokensMax, choiceTokensMax, settings.totalTimeoutSeconds);
-				return worstCase(pool.pricing, promptTokensMax, outputTokensMax, seconds);
-			}),
-		),
+		nano: worstNano(model, request, policy, sizes),
 		requests: 1,
 		tokens: promptTokensMax + outputTokensMax,
 		slots: 1,
 	};
+	const edge = edgeOf(http);
 	const held = await reserve(isolate, key, need, env, waitUntil);
 	if (!held.ok) return held;
 	return ok({
@@ -90,7 +91,10 @@ export async function admit(
 		request,
 		model,
 		catalogVersion: snapshot.value.version,
-		policy: policyFor(key.policy, request.overrides, settings.waitingSecondsMax),
+		policy,
+		prefix: requestPrefix(request, http.headers, model, key, settings.prefixBlockBytes),
+		edge,
+		schedulers: requestSchedulers(request, model, snapshot.value, edge),
 		choiceTokensMax,
 		outputTokensMax,
 		hold: held.value,

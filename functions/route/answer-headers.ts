@@ -1,8 +1,9 @@
 import type { Admitted } from "./admit.ts";
 import type { Choice } from "./choose.ts";
+import { connectionNames } from "./connection-names.ts";
 
 /** Headers of a pool's answer that are about its own connection, or would be wrong of ours. */
-const DROPPED = [
+const DROPPED: ReadonlySet<string> = new Set([
 	"connection",
 	"keep-alive",
 	"proxy-authenticate",
@@ -20,12 +21,17 @@ const DROPPED = [
 	"strict-transport-security",
 	"cf-ray",
 	"cf-cache-status",
-];
+	// The operator's account with the pool, which is no tenant's affair.
+	"openai-organization",
+	"openai-project",
+]);
+const DROPPED_PREFIX = /^(x-ratelimit-|anthropic-)/;
 
 /** The pool's own headers, and what we know when the answer begins. What is known only later is in `GET /v1/requests/{id}`. */
 export function answerHeaders(admitted: Admitted, choice: Choice, attempts: number, pool: Headers): Headers {
 	const headers = new Headers(pool);
-	for (const name of DROPPED) headers.delete(name);
+	for (const name of pool.keys()) if (DROPPED.has(name) || DROPPED_PREFIX.test(name)) headers.delete(name);
+	for (const name of connectionNames(pool)) headers.delete(name);
 	const { replica } = choice;
 	headers.set("x-isobar-request-id", admitted.id);
 	headers.set("x-isobar-model", admitted.model.id);

@@ -1,5 +1,5 @@
 import { isobarError, type IsobarError } from "../../src/shared/http/errors.ts";
-import { member, type Member } from "../../src/shared/http/json-members.ts";
+import { foldName, member, type Member } from "../../src/shared/http/json-members.ts";
 import {
 	booleanAt,
 	isNullAt,
@@ -20,6 +20,19 @@ export class BodyFields {
 	constructor(json: JsonText, members: readonly Member[]) {
 		this.#json = json;
 		this.#members = members;
+	}
+
+	/** Refuses what parsers read differently: one of these names twice, or in other letters (Go's takes "Model" for "model"). */
+	unambiguous(names: ReadonlySet<string>): void {
+		const seen: string[] = [];
+		for (const { name } of this.#members) {
+			const known = names.has(name);
+			if (known && !seen.includes(name)) seen.push(name);
+			else if (known) this.wrong(name, `${name} stands in the body more than once.`);
+			else if (names.has(foldName(name))) {
+				this.wrong(name, `${JSON.stringify(name)} is no field of the API; write ${JSON.stringify(foldName(name))}.`);
+			}
+		}
 	}
 
 	get problem(): IsobarError | null {

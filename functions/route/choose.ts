@@ -10,12 +10,16 @@ import type {
 	SchedulerPort,
 } from "../../src/shared/scheduler/messages.ts";
 import type { Seconds, Tokens } from "../../src/shared/units.ts";
-import { schedulerName } from "../../src/shared/scheduler/name.ts";
+import { GLOBAL_GROUP } from "../../src/shared/catalog/region-groups.ts";
+import { schedulerName, type SchedulerPlace } from "../../src/shared/scheduler/name.ts";
 import type { Admitted } from "./admit.ts";
-import { schedulerOf, withinDeadline } from "./objects.ts";
+import { schedulerOf } from "./objects.ts";
+import type { RequestTimer } from "./request-timer.ts";
 
 /** Where an attempt goes. */
 export interface Choice {
+	/** Name of the scheduler that has to hear of it. */
+	readonly scheduler: string;
 	readonly reservation: string;
 	readonly replica: RankedReplica;
 	readonly decidedBy: "scheduler" | "fallback";
@@ -34,70 +38,120 @@ export interface Refused {
 const LAST_WORD_SECONDS = 2;
 /** A place in the waiting room may be lost when the scheduler is evicted; then the request asks again, so often. */
 const ASKS_MAX = 3;
-/** Of the prompt's beginning, what the fallback hashes: enough to tell system prompts apart. */
-const PREFIX_BYTES = 2_048;
+/** The block of a prompt whose chain the fallback hashes: late enough to tell system prompts apart, early enough that the next
+ *  turn has the same. */
+const FALLBACK_BLOCK = 3;
 
-/** Asks the scheduler for a replica, standing in its waiting room if need be; when it does not answer in its deadline the
- *  stateless fallback decides. */
+/** What a scheduler has to tell that another group's may see otherwise: no replica of its own will do. */
+const OTHERS_MAY_HELP: ReadonlySet<string> = new Set([
+	"capability_missing",
+	"constraint_unmet",
+	"context_too_long",
+	"no_healthy_replica",
+]);
+
+/** Asks the scheduler of the edge's own region group for a replica, and others when it sends there or has none that will do;
+ *  stands in a waiting room if need be. When one does not answer in its deadline the stateless fallback decides. */
 export async function choose(
 	admitted: Admitted,
 	attempt: number,
 	exclude: readonly ReplicaName[],
-	edge: string,
 	env: Env,
 	client: AbortSignal,
+	timer: RequestTimer,
 ): Promise<Result<Choice, Refused | "client_gone">> {
-	const { isolate, model } = admitted;
+	const { groups, shard } = admitted.schedulers;
+	const asked = new Set<string>();
+	let group = groups[0] ?? GLOBAL_GROUP;
+	let refusal: Refused | undefined;
+	for (;;) {
+		const place = { group, shard };
+		const request = assignRequest(admitted, attempt, exclude, place, asked.size > 0);
+		asked.add(group);
+		const reply = await ask(admitted, request, place, env, client, timer);
+		if (reply === "client_gone") return err(reply);
+		if (reply === "silent") return fallback(admitted, request);
+		if (reply.kind === "assigned") return ok(choiceOf(admitted, request, place, reply));
+		if (reply.kind === "elsewhere") {
+			if (asked.has(reply.group)) return fallback(admitted, request);
+			group = reply.group;
+			continue;
+		}
+		refusal ??= { error: reply.error, explanation: reply.explanation };
+		const next = OTHERS_MAY_HELP.has(reply.error.code) ? groups.find((each) => !asked.has(each)) : undefined;
+		if (next === undefined) return err(refusal);
+		group = next;
+	}
+}
+
+type Answer = Exclude<AssignReply, { kind: "queued" }>;
+
+/** The scheduler's last word; `silent` when it has none in its deadline. */
+async function ask(
+	{ isolate, model }: Admitted,
+	request: AssignRequest,
+	place: SchedulerPlace,
+	env: Env,
+	client: AbortSignal,
+	timer: RequestTimer,
+): Promise<Answer | "silent" | "client_gone"> {
 	const { settings, post } = isolate;
-	const request = assignRequest(admitted, attempt, exclude, edge);
-	const name = schedulerName(model.id);
+	const name = schedulerName(model.id, place);
 	const box = post.mailbox(name, Date.now() / 1_000);
 	const scheduler = schedulerOf(env, name);
-
-	for (let ask = 0; ask < ASKS_MAX; ask++) {
+	for (let asks = 0; asks < ASKS_MAX; asks++) {
 		const parcel = box.take(Date.now() / 1_000, settings.renewSeconds);
 		let reply: AssignReply;
 		try {
-			const answer = await withinDeadline(settings.schedulerDeadlineSeconds, scheduler.assign(request, parcel.mail));
+			const answer = await timer.within(settings.schedulerDeadlineSeconds, scheduler.assign(request, parcel.mail));
 			parcel.delivered(answer.bills);
 			reply = answer.reply;
 		} catch {
 			parcel.lost();
-			return fallback(admitted, request);
+			return "silent";
 		}
 		if (reply.kind === "queued") {
-			const turn = await waitTurn(scheduler, request, client);
-			if (turn === "client_gone") return err(turn);
+			const turn = await waitTurn(scheduler, request, client, timer);
+			if (turn === "client_gone") return turn;
 			if (turn === "lost") continue;
 			reply = turn;
 		}
-		if (reply.kind === "refused") return err({ error: reply.error, explanation: reply.explanation });
-		if (reply.kind === "queued") continue;
-		const { promptTokens, outputTokens, waited, explanation } = reply;
-		return ok({
-			reservation: request.reservation,
-			replica: reply.ranked[0]!,
-			decidedBy: "scheduler",
-			promptTokens,
-			outputTokens,
-			waited,
-			explanation,
-		});
+		if (reply.kind !== "queued") return reply;
 	}
-	return fallback(admitted, request);
+	return "silent";
+}
+
+function choiceOf(
+	{ model }: Admitted,
+	request: AssignRequest,
+	place: SchedulerPlace,
+	reply: Extract<AssignReply, { kind: "assigned" }>,
+): Choice {
+	const { promptTokens, outputTokens, waited, explanation } = reply;
+	return {
+		scheduler: schedulerName(model.id, place),
+		reservation: request.reservation,
+		replica: reply.ranked[0]!,
+		decidedBy: "scheduler",
+		promptTokens,
+		outputTokens,
+		waited,
+		explanation,
+	};
 }
 
 async function waitTurn(
 	scheduler: SchedulerPort,
 	request: AssignRequest,
 	client: AbortSignal,
+	timer: RequestTimer,
 ): Promise<AssignReply | "lost" | "client_gone"> {
 	const { reservation, policy } = request;
 	const gone = new Promise<"client_gone">((resolve) => {
 		if (client.aborted) resolve("client_gone");
 		else client.addEventListener("abort", () => resolve("client_gone"), { once: true });
 	});
-	const turn = withinDeadline(policy.waitingMax + LAST_WORD_SECONDS, scheduler.waitTurn(reservation));
+	const turn = timer.within(policy.waitingMax + LAST_WORD_SECONDS, scheduler.waitTurn(reservation));
 	try {
 		const first = await Promise.race([turn, gone]);
 		if (first === "client_gone") {
@@ -111,12 +165,8 @@ async function waitTurn(
 }
 
 function fallback(admitted: Admitted, request: AssignRequest): Result<Choice, Refused> {
-	const { model, request: routed, isolate } = admitted;
-	const prefix = routed.json.text.slice(
-		routed.prompt.start,
-		Math.min(routed.prompt.end, routed.prompt.start + PREFIX_BYTES),
-	);
-	const [replica] = fallbackRank(model, request, hash32(prefix), isolate.replicas);
+	const { model, isolate } = admitted;
+	const [replica] = fallbackRank(model, request, beginningHash(admitted), isolate.replicas);
 	if (!replica) {
 		const error = isobarError(
 			"no_healthy_replica",
@@ -125,7 +175,9 @@ function fallback(admitted: Admitted, request: AssignRequest): Result<Choice, Re
 		);
 		return err({ error, explanation: null });
 	}
+	const group = model.replicas.find(({ name }) => name === replica.replica)?.pool.group ?? GLOBAL_GROUP;
 	return ok({
+		scheduler: schedulerName(model.id, { group, shard: admitted.schedulers.shard }),
 		reservation: request.reservation,
 		replica,
 		decidedBy: "fallback",
@@ -136,13 +188,21 @@ function fallback(admitted: Admitted, request: AssignRequest): Result<Choice, Re
 	});
 }
 
+/** The first blocks as a number; of a prompt that fills none, its text. */
+function beginningHash({ prefix, request: { json, prompt } }: Admitted): number {
+	const { words } = prefix.chain;
+	const block = Math.min(FALLBACK_BLOCK, words.length / 2 - 1);
+	return block >= 0 ? words[2 * block]! : hash32(json.text.slice(prompt.start, prompt.end));
+}
+
 function assignRequest(
 	admitted: Admitted,
 	attempt: number,
 	exclude: readonly ReplicaName[],
-	edge: string,
+	place: SchedulerPlace,
+	referred: boolean,
 ): AssignRequest {
-	const { id, key, model, request, policy, catalogVersion } = admitted;
+	const { id, key, model, request, policy, catalogVersion, prefix, edge } = admitted;
 	return {
 		reservation: `${id}.${attempt}`,
 		catalogVersion,
@@ -159,7 +219,12 @@ function assignRequest(
 		stream: request.stream,
 		policy,
 		exclude,
-		edge,
+		edge: edge.name,
 		retry: attempt > 1,
+		place,
+		...(referred && { referred }),
+		prefix: prefix.chain.words,
+		prefixUnit: prefix.chain.unit,
+		...(prefix.session !== undefined && { session: prefix.session }),
 	};
 }

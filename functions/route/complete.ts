@@ -2,7 +2,6 @@ import { errorResponse, isobarError, type IsobarError } from "../../src/shared/h
 import type { Attempt } from "../../src/shared/ledger/messages.ts";
 import type { Endpoint } from "../../src/shared/scheduler/messages.ts";
 import type { Seconds } from "../../src/shared/units.ts";
-import { schedulerName } from "../../src/shared/scheduler/name.ts";
 import { admit, type Admitted } from "./admit.ts";
 import { answerHeaders } from "./answer-headers.ts";
 import { choose, type Choice } from "./choose.ts";
@@ -10,6 +9,7 @@ import { errorOfFailure, type Failure } from "./failure.ts";
 import { nextHops } from "./hop.ts";
 import { carriers } from "./objects.ts";
 import { relayLong, relayStream, type RelayEnd } from "./relay.ts";
+import { RequestTimer } from "./request-timer.ts";
 import { requestId } from "./request-id.ts";
 import { endAttempt, settle, type LastAttempt } from "./settle.ts";
 import { callUpstream, type UpstreamResult } from "./upstream.ts";
@@ -48,7 +48,7 @@ class Dispatch {
 	readonly #env: Env;
 	readonly #ctx: ExecutionContext;
 	readonly #attempts: Attempt[] = [];
-	readonly #edge: string;
+	readonly #timer = new RequestTimer();
 
 	constructor(admitted: Admitted, http: Request, hops: string, env: Env, ctx: ExecutionContext) {
 		this.#admitted = admitted;
@@ -56,8 +56,6 @@ class Dispatch {
 		this.#hops = hops;
 		this.#env = env;
 		this.#ctx = ctx;
-		const colo = (http.cf as { colo?: unknown } | undefined)?.colo;
-		this.#edge = typeof colo === "string" ? colo : "local";
 	}
 
 	async run(): Promise<Response> {
@@ -65,7 +63,7 @@ class Dispatch {
 		let lastFailure: { failure: Failure; attempt: LastAttempt } | undefined;
 		for (let number = 1; number <= settings.attemptsMax; number++) {
 			const tried = this.#attempts.map((attempt) => attempt.replica);
-			const chosen = await choose(this.#admitted, number, tried, this.#edge, this.#env, this.#http.signal);
+			const chosen = await choose(this.#admitted, number, tried, this.#env, this.#http.signal, this.#timer);
 			if (!chosen.ok) {
 				if (chosen.error === "client_gone") return this.#leave(lastFailure?.attempt ?? null);
 				// A retry that finds no replica answers with what went wrong before.
@@ -109,11 +107,11 @@ class Dispatch {
 			promptTokens,
 			outputTokens,
 		};
-		isolate.post.mailbox(schedulerName(model.id), since).depart({ renewal, since, started: false });
+		isolate.post.mailbox(choice.scheduler, since).depart({ renewal, since, started: false });
 		isolate.replicas.enter(replica.name);
 
 		const call = upstreamCall(this.#admitted, replica, this.#http.headers, this.#hops, this.#env);
-		const result = await callUpstream(call, isolate.settings, this.#http.signal, this.#beat());
+		const result = await callUpstream(call, isolate.settings, this.#http.signal, this.#beat(), this.#timer);
 		const attempt = (extra: Partial<LastAttempt>): LastAttempt => ({
 			choice,
 			replica,
@@ -197,11 +195,11 @@ class Dispatch {
 	}
 
 	#started(choice: Choice, ttft: Seconds, headersAt: Seconds): void {
-		const { isolate, model } = this.#admitted;
+		const { isolate } = this.#admitted;
 		// Headers that came with the first token tell nothing of the round trip.
 		const headers = headersAt < ttft * 0.8 ? headersAt : null;
 		isolate.post
-			.mailbox(schedulerName(model.id), Date.now() / 1_000)
+			.mailbox(choice.scheduler, Date.now() / 1_000)
 			.firstToken({ reservation: choice.reservation, ttft, headers });
 	}
 
@@ -276,6 +274,7 @@ class Dispatch {
 	}
 
 	#linger(): void {
+		this.#timer.stop();
 		const { isolate, key, id } = this.#admitted;
 		this.#ctx.waitUntil(isolate.post.linger(key.tenant, id, carriers(this.#env, isolate.id, isolate.settings)));
 	}

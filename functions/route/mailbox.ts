@@ -1,5 +1,5 @@
 import type { Bill, Ended, FirstToken, Renewal, SchedulerMail } from "../../src/shared/scheduler/messages.ts";
-import type { NanoUsd, Seconds } from "../../src/shared/units.ts";
+import type { Seconds } from "../../src/shared/units.ts";
 
 /** A request in flight: what its renewal needs. */
 export interface Flight {
@@ -11,7 +11,7 @@ export interface Flight {
 interface Ending {
 	readonly message: Ended;
 	/** Told once: the attributed share, or null where the scheduler has none (priced by the token, or it does not know). */
-	readonly billed: (nano: NanoUsd | null) => void;
+	readonly billed: (share: Seconds | null) => void;
 	tries: number;
 }
 
@@ -19,10 +19,14 @@ interface Ending {
 export interface Parcel {
 	readonly mail: SchedulerMail;
 	delivered(bills: readonly Bill[]): void;
-	/** It may not have arrived: everything goes out again (the scheduler takes duplicates). */
+	/** It may not have arrived: what counts goes out again (the scheduler takes duplicates). */
 	lost(): void;
 }
 
+/** First tokens that wait at most: what a scheduler does not hear of it learns from the next. */
+const FIRST_MAX = 1_000;
+/** Endings in one parcel, each of some hundred bytes; the others go with the next. */
+const ENDED_PER_PARCEL_MAX = 5_000;
 /** After this many lost tries an ending is given up: the reservation ends by itself, and the bill is counted here. */
 const TRIES_MAX = 3;
 
@@ -45,10 +49,10 @@ export class Mailbox {
 	firstToken(message: FirstToken): void {
 		const flight = this.#flights.get(message.reservation);
 		if (flight) flight.started = true;
-		this.#first.push(message);
+		if (this.#first.length < FIRST_MAX) this.#first.push(message);
 	}
 
-	ended(message: Ended, billed: (nano: NanoUsd | null) => void): void {
+	ended(message: Ended, billed: (share: Seconds | null) => void): void {
 		this.#flights.delete(message.reservation);
 		this.#ended.push({ message, billed, tries: 0 });
 	}
@@ -61,12 +65,12 @@ export class Mailbox {
 		return this.#flights.size;
 	}
 
-	/** Everything that waits, with renewals when `renewEvery` has passed since the last ones. */
+	/** What waits, oldest first, with renewals when `renewEvery` has passed since the last ones. */
 	take(now: Seconds, renewEvery: Seconds): Parcel {
 		const first = this.#first;
-		const ended = this.#ended;
+		const ended = this.#ended.slice(0, ENDED_PER_PARCEL_MAX);
 		this.#first = [];
-		this.#ended = [];
+		this.#ended = this.#ended.length > ended.length ? this.#ended.slice(ended.length) : [];
 		let renewals: Renewal[] = [];
 		if (this.#flights.size > 0 && now - this.#renewedAt >= renewEvery) {
 			this.#renewedAt = now;
@@ -76,15 +80,14 @@ export class Mailbox {
 			mail: { first, ended: ended.map((e) => e.message), renewals },
 			delivered: (bills) => {
 				if (ended.length === 0) return;
-				const nanoOf = new Map(bills.map((bill) => [bill.reservation, bill.nano]));
-				for (const ending of ended) ending.billed(nanoOf.get(ending.message.reservation) ?? null);
+				const shareOf = new Map(bills.map((bill) => [bill.reservation, bill.seconds]));
+				for (const ending of ended) ending.billed(shareOf.get(ending.message.reservation) ?? null);
 			},
 			lost: () => {
-				this.#first.unshift(...first);
-				for (const ending of ended) {
-					if (++ending.tries >= TRIES_MAX) ending.billed(null);
-					else this.#ended.unshift(ending);
-				}
+				// First tokens are not sent again: renewals say that a request has started, and the rest is of no use when it is late.
+				const again = ended.filter((ending) => ++ending.tries < TRIES_MAX);
+				this.#ended = again.concat(this.#ended);
+				for (const ending of ended) if (ending.tries >= TRIES_MAX) ending.billed(null);
 				if (renewals.length > 0) this.#renewedAt = now - renewEvery;
 			},
 		};

@@ -147,8 +147,8 @@ export class Post {
 			}
 		} catch {
 			// Settlements and returns are idempotent: all of it goes out again.
-			post.settling.unshift(...settling);
-			post.returns.unshift(...returns);
+			post.settling = settling.concat(post.settling);
+			post.returns = returns.concat(post.returns);
 		}
 		if (post.settling.length + post.returns.length + post.underWay.size === 0 && post.wallet.isEmpty)
 			this.#tenants.delete(name);

@@ -29,7 +29,8 @@ export interface RoutedRequest {
 	/** Bytes that become prompt tokens, attachments aside: of all prompts, and of the longest. */
 	readonly promptBytes: number;
 	readonly longestPromptBytes: number;
-	/** Never more prompt tokens than this: a token is a byte at least, an attachment has its cap. */
+	/** Never more prompt tokens than this: a token is a byte at least of whatever a pool may put into the prompt, an attachment
+	 *  has its cap. */
 	readonly promptTokensMax: Tokens;
 	/** Where the prompt stands. */
 	readonly prompt: Span;
@@ -38,6 +39,35 @@ export interface RoutedRequest {
 
 const CHOICES_MAX = 1_024;
 const TOKENS_MAX = 10_000_000;
+
+/** Members that are read, or changed on their way. */
+const READ: ReadonlySet<string> = new Set([
+	"model",
+	...Object.values(PROMPT_MEMBER),
+	"stream",
+	"stream_options",
+	"max_tokens",
+	"max_completion_tokens",
+	"n",
+	"best_of",
+	"tools",
+	"functions",
+	"response_format",
+	"logprobs",
+	"isobar",
+	"cache_salt",
+	"prompt_cache_key",
+	"user",
+]);
+/** Of a body's texts, lists and objects all may become prompt (a pool's template decides) but these. */
+const NO_PROMPT: ReadonlySet<string> = new Set([
+	"model",
+	"stream_options",
+	"isobar",
+	"cache_salt",
+	"prompt_cache_key",
+	"user",
+]);
 
 /** Reads a body as the endpoint needs it. Checks the types of what it reads, and no more. */
 export function readRequest(endpoint: Endpoint, bytes: Uint8Array): Result<RoutedRequest, IsobarError> {
@@ -51,13 +81,15 @@ export function readRequest(endpoint: Endpoint, bytes: Uint8Array): Result<Route
 	}
 	const members = scanned.value;
 	const fields = new BodyFields(json, members);
+	fields.unambiguous(READ);
 	const model = fields.string("model");
 	const prompt = promptOf(endpoint, fields, json);
 	const stream = endpoint !== "embeddings" && (fields.boolean("stream") ?? false);
+	// Where both stand the pool decides which one holds.
 	const newName = endpoint === "chat" ? fields.count("max_completion_tokens", TOKENS_MAX) : undefined;
-	const maxTokens = newName ?? fields.count("max_tokens", TOKENS_MAX) ?? null;
+	const maxTokens = Math.max(newName ?? 0, fields.count("max_tokens", TOKENS_MAX) ?? 0) || null;
 	const n = fields.count("n", CHOICES_MAX) ?? 1;
-	const bestOf = endpoint === "completions" ? (fields.count("best_of", CHOICES_MAX) ?? 1) : 1;
+	const bestOf = endpoint === "embeddings" ? 1 : (fields.count("best_of", CHOICES_MAX) ?? 1);
 	const overrides = overridesOf(fields);
 	if (fields.problem) return err(fields.problem);
 	if (model === undefined || model === "") {
@@ -68,9 +100,9 @@ export function readRequest(endpoint: Endpoint, bytes: Uint8Array): Result<Route
 		return err(isobarError("invalid_request", `The body has no ${name}.`, { param: name }));
 	}
 
-	const tools = fields.span("tools");
-	const attachments = endpoint === "chat" ? attachmentsOf(json.text, prompt) : NO_ATTACHMENTS;
-	const promptBytes = prompt.end - prompt.start - attachments.bytes + (tools ? tools.end - tools.start : 0);
+	const attachments = endpoint === "chat" ? attachmentsOf(json, prompt) : NO_ATTACHMENTS;
+	const tools = sizeOf(fields.span("tools")) + sizeOf(fields.span("functions"));
+	const promptBytes = sizeOf(prompt) - attachments.bytes + tools;
 	const batch = batchOf(endpoint, json, prompt);
 	const usage = nestedMember(json, members, "stream_options", "include_usage");
 	return ok({
@@ -86,10 +118,23 @@ export function readRequest(endpoint: Endpoint, bytes: Uint8Array): Result<Route
 		prompts: batch.count,
 		promptBytes,
 		longestPromptBytes: batch.count > 1 ? batch.longest : promptBytes,
-		promptTokensMax: promptBytes + attachments.tokensMax,
+		promptTokensMax: promptableBytes(json, members) - attachments.bytes + attachments.tokensMax,
 		prompt,
 		overrides,
 	});
+}
+
+function sizeOf(span: Span | undefined): number {
+	return span ? span.end - span.start : 0;
+}
+
+function promptableBytes({ text }: JsonText, members: readonly Member[]): number {
+	let bytes = 0;
+	for (const { name, value } of members) {
+		const first = text[value.start];
+		if ((first === '"' || first === "[" || first === "{") && !NO_PROMPT.has(name)) bytes += sizeOf(value);
+	}
+	return bytes;
 }
 
 function promptOf(endpoint: Endpoint, fields: BodyFields, json: JsonText): Span | undefined {
@@ -133,7 +178,7 @@ function needsOf(
 	const needs: Capability[] = [endpoint];
 	const tools = fields.span("tools");
 	if (tools && !isEmptyList(json, tools)) needs.push("tools");
-	if (attachments.images > 0) needs.push("vision");
+	if (attachments.images + attachments.videos > 0) needs.push("vision");
 	if (attachments.audio > 0) needs.push("audio");
 	const logprobs = fields.span("logprobs");
 	if (logprobs && booleanAt(json, logprobs) !== false) needs.push("logprobs");

@@ -4,8 +4,7 @@ import type { ReportedUsage } from "../../src/shared/http/usage.ts";
 import type { Attempt, RequestRecord } from "../../src/shared/ledger/messages.ts";
 import { chargeOf, type Charge } from "../../src/shared/money/charge.ts";
 import type { Explanation, Outcome } from "../../src/shared/scheduler/messages.ts";
-import type { NanoUsd, Seconds } from "../../src/shared/units.ts";
-import { schedulerName } from "../../src/shared/scheduler/name.ts";
+import type { Seconds } from "../../src/shared/units.ts";
 import type { Admitted } from "./admit.ts";
 import type { Choice } from "./choose.ts";
 import type { Failure } from "./failure.ts";
@@ -43,12 +42,12 @@ export function endAttempt(
 	admitted: Admitted,
 	attempt: LastAttempt,
 	outcome: Outcome,
-	billed: (nano: NanoUsd | null) => void,
+	billed: (share: Seconds | null) => void,
 ): void {
-	const { isolate, model } = admitted;
+	const { isolate } = admitted;
 	const { choice, failure, usage } = attempt;
 	isolate.replicas.exit(choice.replica.replica, failure !== null);
-	isolate.post.mailbox(schedulerName(model.id), Date.now() / 1_000).ended(
+	isolate.post.mailbox(choice.scheduler, Date.now() / 1_000).ended(
 		{
 			reservation: choice.reservation,
 			...(choice.decidedBy === "fallback" && { replica: choice.replica.replica }),
@@ -77,7 +76,7 @@ export function settle(admitted: Admitted, ending: Ending): void {
 	endAttempt(admitted, last, outcome, (share) => finish(admitted, ending, share));
 }
 
-function finish(admitted: Admitted, ending: Ending, share: NanoUsd | null): void {
+function finish(admitted: Admitted, ending: Ending, share: Seconds | null): void {
 	const { key, hold, isolate } = admitted;
 	const record = recordOf(admitted, ending, share);
 	isolate.post.settle(key.tenant, key.id, hold, { record, lease: hold.lease, reserved: hold.amount });
@@ -93,7 +92,7 @@ const NO_CHARGE: Charge = {
 	cost: 0,
 };
 
-function recordOf(admitted: Admitted, ending: Ending, share: NanoUsd | null): RequestRecord {
+function recordOf(admitted: Admitted, ending: Ending, share: Seconds | null): RequestRecord {
 	const { key, request, model, hold, startedAt } = admitted;
 	const { last, outcome } = ending;
 	const charge = last

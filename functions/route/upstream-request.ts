@@ -4,7 +4,9 @@ import { editMembers, type MemberChanges } from "../../src/shared/http/edit-memb
 import { splice } from "../../src/shared/http/splice.ts";
 import type { Endpoint } from "../../src/shared/scheduler/messages.ts";
 import type { Admitted } from "./admit.ts";
+import { connectionNames } from "./connection-names.ts";
 import { HOP_HEADER } from "./hop.ts";
+import { cacheSalt } from "./prefix.ts";
 import type { UpstreamCall } from "./upstream.ts";
 
 const PATHS: Record<Endpoint, string> = {
@@ -13,9 +15,10 @@ const PATHS: Record<Endpoint, string> = {
 	embeddings: "/v1/embeddings",
 };
 
-/** Headers that say something about the way to us, or that are ours, or that this call sets anew. */
+/** Headers that say something about the way to us, or that are ours, or that this call sets anew; or that would choose an
+ *  account of the operator's. */
 const DROPPED =
-	/^(host|connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|content-length|accept-encoding|expect|authorization|api-key|x-api-key|cookie|forwarded|x-forwarded-.*|x-real-ip|true-client-ip|cf-.*|cdn-loop|x-isobar-.*)$/;
+	/^(host|connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|content-length|accept-encoding|expect|authorization|api-key|x-api-key|cookie|openai-organization|openai-project|forwarded|x-forwarded-.*|x-real-ip|true-client-ip|cf-.*|cdn-loop|x-isobar-.*)$/;
 
 /** The call that a replica gets: the client's bytes with only those members changed that must be. */
 export function upstreamCall(
@@ -28,6 +31,7 @@ export function upstreamCall(
 	const { request, id } = admitted;
 	const headers = new Headers();
 	for (const [name, value] of clientHeaders) if (!DROPPED.test(name)) headers.set(name, value);
+	for (const name of connectionNames(clientHeaders)) headers.delete(name);
 	headers.set("content-type", "application/json");
 	// So that what the pool answers is what the client gets, byte for byte.
 	headers.set("accept-encoding", "identity");
@@ -45,10 +49,11 @@ export function upstreamCall(
 }
 
 function changesFor(admitted: Admitted, replica: CatalogReplica): MemberChanges {
-	const { request, choiceTokensMax } = admitted;
+	const { request, choiceTokensMax, prefix } = admitted;
 	const set: Record<string, string | number> = {};
 	if (replica.pool.upstreamModel !== request.model) set["model"] = replica.pool.upstreamModel;
 	if (request.maxTokens === null && request.endpoint !== "embeddings") set["max_tokens"] = choiceTokensMax;
+	if (replica.pool.cacheSalt && request.endpoint !== "embeddings") set["cache_salt"] = cacheSalt(prefix.salt, request);
 	return {
 		set,
 		...(request.stream && !request.includeUsage && { merge: { stream_options: { include_usage: true } } }),

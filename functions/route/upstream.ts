@@ -4,6 +4,7 @@ import { ANSWER_HOLD_BYTES_MAX } from "../../src/shared/limits.ts";
 import type { Settings } from "../../src/shared/settings.ts";
 import type { Seconds } from "../../src/shared/units.ts";
 import { failureOfStatus, retryAfterSeconds, type Failure } from "./failure.ts";
+import type { RequestTimer } from "./request-timer.ts";
 import { Watchdog, type Beat } from "./watchdog.ts";
 
 /** One call to one replica. */
@@ -71,12 +72,13 @@ export async function callUpstream(
 	timeouts: Timeouts,
 	client: AbortSignal,
 	beat: Beat,
+	timer: RequestTimer,
 ): Promise<UpstreamResult> {
 	if (client.aborted) return { kind: "client_gone" };
 	const abort = new AbortController();
 	const onClientGone = (): void => abort.abort(new Error("client gone"));
 	client.addEventListener("abort", onClientGone, { once: true });
-	const watchdog = new Watchdog(abort, timeouts.totalTimeoutSeconds, beat);
+	const watchdog = new Watchdog(abort, timeouts.totalTimeoutSeconds, beat, timer);
 	// A plain answer's headers come when all of it has been computed.
 	watchdog.expect("headers", call.stream ? timeouts.headersTimeoutSeconds : timeouts.totalTimeoutSeconds);
 	const context: Context = { abort, watchdog, client, startedAt: Date.now(), headersSeen: false };

@@ -1,4 +1,5 @@
 import type { Seconds } from "../../src/shared/units.ts";
+import type { RequestTimer } from "./request-timer.ts";
 
 /** What a call to a pool may be waiting for, and what ended it early. */
 export type Phase = "headers" | "first_event" | "idle" | "total";
@@ -9,21 +10,20 @@ export interface Beat {
 	run(): void;
 }
 
-/** Aborts an upstream call that takes too long in its present phase, or in all. Moving the deadline is an assignment, not a
- *  new timer, because an answer moves it with every chunk. */
+/** Aborts an upstream call that takes too long in its present phase, or in all. */
 export class Watchdog {
 	readonly #abort: AbortController;
 	readonly #endsAt: number;
 	readonly #beat: Beat;
 	#beatAt: number;
-	#firesAt = Infinity;
 	#phase: Phase = "total";
 	#deadline: number;
-	#timer: ReturnType<typeof setTimeout> | undefined;
+	readonly #timer: RequestTimer;
 	#expired: Phase | null = null;
 
-	constructor(abort: AbortController, totalSeconds: Seconds, beat: Beat) {
+	constructor(abort: AbortController, totalSeconds: Seconds, beat: Beat, timer: RequestTimer) {
 		this.#abort = abort;
+		this.#timer = timer;
 		this.#beat = beat;
 		this.#beatAt = Date.now() + beat.seconds * 1_000;
 		this.#endsAt = Date.now() + totalSeconds * 1_000;
@@ -37,10 +37,9 @@ export class Watchdog {
 
 	/** From now on the call must get on within `seconds`. */
 	expect(phase: Phase, seconds: Seconds): void {
-		const deadline = Date.now() + seconds * 1_000;
 		this.#phase = phase;
-		this.#deadline = deadline;
-		if (this.#timer === undefined || deadline < this.#firesAt) this.#arm();
+		this.#deadline = Date.now() + seconds * 1_000;
+		this.#watch();
 	}
 
 	/** Nothing is expected until the next `expect`; only the whole call's time runs on. */
@@ -49,18 +48,14 @@ export class Watchdog {
 	}
 
 	stop(): void {
-		clearTimeout(this.#timer);
-		this.#timer = undefined;
+		this.#timer.stop();
 	}
 
-	#arm(): void {
-		clearTimeout(this.#timer);
-		const at = Math.min(this.#deadline, this.#endsAt, this.#beatAt);
-		this.#firesAt = at;
-		this.#timer = setTimeout(() => this.#check(), Math.max(0, at - Date.now()));
+	#watch(): void {
+		this.#timer.set(Math.min(this.#deadline, this.#endsAt, this.#beatAt), this.#check);
 	}
 
-	#check(): void {
+	readonly #check = (): void => {
 		const now = Date.now();
 		// A timer may fire a millisecond early.
 		if (now >= this.#endsAt - 1) this.#expire("total");
@@ -70,13 +65,12 @@ export class Watchdog {
 				this.#beatAt = now + this.#beat.seconds * 1_000;
 				this.#beat.run();
 			}
-			this.#arm();
+			this.#watch();
 		}
-	}
+	};
 
 	#expire(phase: Phase): void {
 		this.#expired = phase;
-		this.#timer = undefined;
 		this.#abort.abort(new Error(`${phase} time-out`));
 	}
 }

@@ -1,18 +1,22 @@
+import { ENGINES } from "../shared/catalog/engines.ts";
 import type { CatalogReplica } from "../shared/catalog/snapshot.ts";
-import { credentialOf } from "./credentials.ts";
+import { engineGet } from "./engine-call.ts";
 
-const PROBE_SECONDS = 5;
+/** Whether a replica can be probed without sending it a request. */
+export function canProbe({ pool: { pool } }: CatalogReplica): boolean {
+	return ENGINES[pool.engine].healthPath !== null;
+}
 
-/** Asks a vLLM replica for `/health`: 200 when its engine runs. Any other answer, or none in five seconds, is a bad one. */
+/** Asks a replica's engine for its health: 200 when it runs. Any other answer, none in five seconds, or an engine that has no
+ *  health check, is a bad one. */
 export async function probeReplica(replica: CatalogReplica, env: object): Promise<boolean> {
-	const headers = new Headers();
-	const credential = credentialOf(replica.pool.pool.secret, env);
-	if (credential !== null) headers.set("authorization", `Bearer ${credential}`);
+	const { healthPath } = ENGINES[replica.pool.pool.engine];
+	if (healthPath === null) return false;
 	try {
-		const signal = AbortSignal.timeout(PROBE_SECONDS * 1_000);
-		const response = await fetch(`${replica.baseUrl}/health`, { headers, signal, redirect: "manual" });
-		await response.body?.cancel();
-		return response.status === 200;
+		return await engineGet(replica, healthPath, env, async (response) => {
+			await response.body?.cancel();
+			return response.status === 200;
+		});
 	} catch {
 		return false;
 	}

@@ -12,6 +12,8 @@ export const REQUEST_BODY_BYTES_MAX = 20 * 1024 * 1024;
 export const ANSWER_HOLD_BYTES_MAX = 8 * 1024 * 1024;
 /** Ours: one server-sent event of a pool; a longer one is taken as garbage. */
 export const SSE_EVENT_BYTES_MAX = 4 * 1024 * 1024;
+/** Ours: an engine's metrics, which are read to see whether it restarted. */
+export const ENGINE_METRICS_BYTES_MAX = 2 * 1024 * 1024;
 /** Ours: a catalog document; it is one row in D1. */
 export const CATALOG_BYTES_MAX = 1_000_000;
 /** Ours: the explanation stored with a request record. */

@@ -248,7 +248,7 @@ describe("a replica that asks to be left alone", () => {
 		const first = await gateway.chat("alone-busy");
 		expect(first.status).toBe(429);
 		expect(first.headers.get("retry-after")).toBe("1");
-		expect(first.headers.get("x-should-retry")).toBe("true");
+		expect(first.headers.get("x-should-retry")).toBe("false");
 		expect((await errorOf(first)).code).toBe("upstream_rate_limited");
 		pool.on("alone-busy", GOOD);
 		const refusals: string[] = [];

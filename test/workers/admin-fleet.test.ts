@@ -3,11 +3,11 @@ import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
 import { adminApp } from "../../functions/admin/index.ts";
 
-async function call(method: string, path: string, body?: unknown): Promise<Response> {
+async function call(method: string, path: string, body?: unknown, set: object = {}): Promise<Response> {
 	const ctx = createExecutionContext();
 	const headers = { authorization: `Bearer ${env.ADMIN_TOKEN}`, "content-type": "application/json" };
 	const init = { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) };
-	const response = await adminApp.request(`http://isobar.test${path}`, init, env, ctx);
+	const response = await adminApp.request(`http://isobar.test${path}`, init, { ...env, ...set }, ctx);
 	await waitOnExecutionContext(ctx);
 	return response;
 }
@@ -35,6 +35,26 @@ test("the fleet shows each model's replicas with their health, load and rates", 
 			},
 		},
 	});
+});
+
+test("a scheduler that hangs does not hide the others", async () => {
+	const pools = ["slow-m", "quick-m"].map((model) => ({
+		id: model,
+		model,
+		engine: "vllm",
+		place: { provider: "x", region: "eu" },
+		price: { per: "gpu_second", usd: 0.0002 },
+		replicas: [{ id: "a", url: `http://${model}.test` }],
+	}));
+	const models = pools.map(({ id }) => ({ id, context_length: 8_192, capabilities: ["chat"] }));
+	expect((await call("PUT", "/catalog", { models, pools })).status).toBe(200);
+	const real = env.SCHEDULER;
+	const SCHEDULER = {
+		getByName: (name: string) =>
+			name.startsWith("slow-m") ? { status: () => new Promise(() => {}) } : real.getByName(name),
+	};
+	const response = await call("GET", "/fleet", undefined, { SCHEDULER });
+	expect(await response.json()).toMatchObject({ models: { "slow-m": null, "quick-m": { in_flight: 0 } } });
 });
 
 test("only the operator sees it", async () => {

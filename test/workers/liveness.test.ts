@@ -1,6 +1,6 @@
 import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { beforeAll, expect, test, vi } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { CatalogStore } from "../../src/adapters/catalog-store.ts";
 import { catalogSchema } from "../../src/shared/catalog/schema.ts";
 import type {
@@ -14,11 +14,18 @@ import { schedulerName } from "../../src/shared/scheduler/name.ts";
 import { withoutTable } from "./catalog-support.ts";
 
 const MODEL = "liveness-m";
+/** Of a pool that cannot be probed. */
+const API_MODEL = "liveness-api";
 const PLACES = 3;
 
 beforeAll(async () => {
 	const catalog = catalogSchema.parse({
-		models: [{ id: MODEL, context_length: 8_192, capabilities: ["chat"], parameters_billion: 8 }],
+		models: [MODEL, API_MODEL].map((id) => ({
+			id,
+			context_length: 8_192,
+			capabilities: ["chat" as const],
+			parameters_billion: 8,
+		})),
 		pools: [
 			{
 				id: "p",
@@ -30,11 +37,25 @@ beforeAll(async () => {
 				max_concurrency: PLACES,
 				replicas: [{ id: "a", url: "http://pool.test" }],
 			},
+			{
+				id: "api",
+				model: API_MODEL,
+				engine: "openai",
+				place: { provider: "x", region: "eu" },
+				price: { per: "million_tokens", input: 1, output: 1 },
+				replicas: [{ id: "a", url: "http://api.test" }],
+			},
 		],
 	});
 	const put = await new CatalogStore(env.CATALOG).put({ catalog, basedOn: 0, now: 0 });
 	expect(put).toMatchObject({ ok: true });
 });
+
+// Alarms ask engines for their metrics.
+beforeEach(
+	() => void vi.spyOn(globalThis, "fetch").mockImplementation(async () => new Response("none", { status: 404 })),
+);
+afterEach(() => void vi.restoreAllMocks());
 
 let serial = 0;
 
@@ -188,4 +209,35 @@ test("a replica that refuses connections is put aside, probed through /health, a
 	} finally {
 		spy.mockRestore();
 	}
+});
+
+describe("an object with nothing to do", () => {
+	const alarms = async (stub: DurableObjectStub): Promise<number> => {
+		for (let count = 0; count < 10; count++) if (!(await runDurableObjectAlarm(stub))) return count;
+		return Infinity;
+	};
+	const failed = (reservation: string) => end(reservation, { outcome: "failed", failure: "connect", ttft: null });
+
+	test("is left alone when a replica has come back and its slow start is over", async () => {
+		vi.spyOn(globalThis, "fetch").mockImplementation(async () => new Response("ok"));
+		const { stub, port } = scheduler();
+		await port.mail(failed((await assign(port)).reservation));
+		await vi.waitFor(async () => {
+			await port.mail(NO_MAIL);
+			expect((await port.status(MODEL, 1)).replicas[0]!.health).toBe("slow_start");
+		}, 4_000);
+		const later = Date.now() + 60_000;
+		vi.spyOn(Date, "now").mockImplementation(() => later);
+		expect((await port.status(MODEL, 1)).replicas[0]!.health).toBe("healthy");
+		expect(await alarms(stub)).toBeLessThanOrEqual(2);
+	});
+
+	test("is left alone when what is aside cannot be probed", async () => {
+		const { stub, port } = scheduler();
+		const asked = { ...request(), model: API_MODEL };
+		expect((await assign(port, asked)).reply.kind).toBe("assigned");
+		await port.mail(failed(asked.reservation));
+		expect((await port.status(API_MODEL, 1)).replicas[0]!.health).toBe("aside");
+		expect(await alarms(stub)).toBeLessThanOrEqual(2);
+	});
 });

@@ -122,7 +122,8 @@ export class Engine {
 			steps = Math.min(steps, Math.max(1, Math.floor((request.input - filled) / chunk)));
 		};
 		for (const sequence of this.#filling) if (room > 0) fill(sequence);
-		while (room > 0 && this.#admit()) fill(this.#filling.at(-1)!);
+		const admits = (): boolean => room > 0 && this.#admit();
+		while (admits()) fill(this.#filling.at(-1)!);
 		if (decoding === 0 && chunks.length === 0) return undefined;
 		return { start: now, prefill: all - room, decoding, context: this.#context, chunks, steps };
 	}
@@ -135,7 +136,9 @@ export class Engine {
 		const matched = this.cache.match(request.blocks, reusableBlocks(request));
 		if (!this.cache.take(request.blocks, matched, blocksOf(request) - matched)) {
 			if (this.running > 0) return false;
-			throw new Error(`A request of ${request.input} + ${request.output} tokens never fits into ${this.spec.kvBlocks} blocks.`);
+			throw new Error(
+				`A request of ${request.input} + ${request.output} tokens never fits into ${this.spec.kvBlocks} blocks.`,
+			);
 		}
 		sequence.cached = matched * BLOCK_TOKENS;
 		sequence.filled = sequence.cached;

@@ -1,11 +1,10 @@
-import { MODEL_ID } from "../fleet.ts";
+import { ANSWER_TOKENS_MAX, MODEL_ID } from "../fleet.ts";
 import { chainOf } from "./block-hashes.ts";
 import { BLOCK_TOKENS, type TraceRequest } from "../trace.ts";
 import type { AssignRequest } from "../../../src/shared/scheduler/messages.ts";
 
 /** What a token has, in bytes; the scheduler learns it. */
 const BYTES_PER_TOKEN = 4;
-const OUTPUT_TOKENS_MAX = 4_096;
 
 /** The defaults of a key. */
 const POLICY: AssignRequest["policy"] = {
@@ -19,7 +18,11 @@ const POLICY: AssignRequest["policy"] = {
 };
 
 /** The request as an isolate would write it to the scheduler. */
-export function assignRequestOf(id: number, request: TraceRequest, edge: string): AssignRequest {
+export function assignRequestOf(
+	id: number,
+	request: TraceRequest,
+	{ edge, ttftGoal }: { readonly edge: string; readonly ttftGoal: number },
+): AssignRequest {
 	const promptBytes = request.input * BYTES_PER_TOKEN;
 	return {
 		reservation: `r${id}`,
@@ -30,11 +33,11 @@ export function assignRequestOf(id: number, request: TraceRequest, edge: string)
 		key: "key",
 		promptBytes,
 		promptTokensMax: promptBytes,
-		outputTokensMax: OUTPUT_TOKENS_MAX,
-		choiceTokensMax: OUTPUT_TOKENS_MAX,
+		outputTokensMax: ANSWER_TOKENS_MAX,
+		choiceTokensMax: ANSWER_TOKENS_MAX,
 		needs: ["chat"],
 		stream: true,
-		policy: POLICY,
+		policy: { ...POLICY, ttftGoal },
 		exclude: [],
 		edge,
 		retry: false,

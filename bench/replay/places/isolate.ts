@@ -17,6 +17,17 @@ export interface Way {
 	isUp(now: number): boolean;
 }
 
+export interface IsolateOptions {
+	readonly clock: EventQueue;
+	readonly model: CatalogModel;
+	readonly object: SchedulerObject;
+	readonly way: Way;
+	/** Names the place. */
+	readonly edge: string;
+	/** Of the key's policy, seconds. */
+	readonly ttftGoal: number;
+}
+
 interface Sent {
 	readonly name: string;
 	/** The fallback decided. */
@@ -27,27 +38,21 @@ interface Sent {
 /** What one edge place does, by the production mailbox and fallback: asks the object, goes on without it after its deadline,
  *  and tells it what became of its requests. */
 export class Isolate {
+	readonly #options: IsolateOptions;
 	readonly #clock: EventQueue;
-	readonly #model: CatalogModel;
-	readonly #object: SchedulerObject;
-	readonly #way: Way;
-	readonly #edge: string;
 	readonly #mailbox = new Mailbox(0);
 	readonly #sent = new Map<number, Sent>();
 	readonly #inFlight = new Map<string, number>();
 	#flushing = false;
 	#renewing = false;
 
-	constructor(clock: EventQueue, model: CatalogModel, object: SchedulerObject, way: Way, edge: string) {
-		this.#clock = clock;
-		this.#model = model;
-		this.#object = object;
-		this.#way = way;
-		this.#edge = edge;
+	constructor(options: IsolateOptions) {
+		this.#options = options;
+		this.#clock = options.clock;
 	}
 
 	route(id: number, request: TraceRequest, send: (replica: number) => void): void {
-		const asked = assignRequestOf(id, request, this.#edge);
+		const asked = assignRequestOf(id, request, this.#options);
 		let decided = false;
 		const go = (name: string, alone: boolean, promptTokens: number, outputTokens: number): void => {
 			if (decided) return;
@@ -60,18 +65,20 @@ export class Isolate {
 			if (decided) return;
 			go(this.#fallback(asked, request), true, request.input, asked.outputTokensMax);
 		};
-		if (!this.#way.isUp(this.#clock.now)) {
+		if (!this.#options.way.isUp(this.#clock.now)) {
 			parcel.lost();
 			this.#after(SETTINGS.schedulerDeadlineSeconds, deadline);
 			return;
 		}
-		const roundTrip = this.#way.roundTrip();
+		const roundTrip = this.#options.way.roundTrip();
 		const late = roundTrip > SETTINGS.schedulerDeadlineSeconds;
 		this.#after(roundTrip / 2, () => {
-			const bills = this.#object.mail(parcel.mail, this.#clock.now);
-			const reply = this.#object.assign(asked, this.#clock.now);
+			const bills = this.#options.object.mail(parcel.mail, this.#clock.now);
+			const reply = this.#options.object.assign(asked, this.#clock.now);
 			if (reply.kind !== "assigned") {
-				throw new Error(`The scheduler assigned nothing: ${reply.kind === "refused" ? reply.error.message : reply.kind}`);
+				throw new Error(
+					`The scheduler assigned nothing: ${reply.kind === "refused" ? reply.error.message : reply.kind}`,
+				);
 			}
 			this.#after(roundTrip / 2, () => {
 				// What came too late may have been lost for all that the isolate knows.
@@ -118,16 +125,18 @@ export class Isolate {
 		this.#renewLater();
 	}
 
-	#fallback(asked: AssignRequest, { blocks }: TraceRequest): string {
+	/** Hashes the first 2 kB of the prompt, as production does: the first block here. */
+	#fallback(asked: AssignRequest, { input }: TraceRequest): string {
+		const beginning = asked.prefix?.[0] ?? hash32(`${input}`);
 		const view = { inFlight: (name: string) => this.#inFlight.get(name) ?? 0, isSuspect: () => false };
-		const [first] = fallbackRank(this.#model, asked, hash32(`${blocks[0]}`), view);
+		const [first] = fallbackRank(this.#options.model, asked, beginning, view);
 		return first!.replica;
 	}
 
 	#flushSoon(): void {
 		if (this.#flushing) return;
 		this.#flushing = true;
-		this.#after(this.#way.roundTrip() === 0 ? 0 : SETTINGS.flushSeconds, () => {
+		this.#after(this.#options.way.roundTrip() === 0 ? 0 : SETTINGS.flushSeconds, () => {
 			this.#flushing = false;
 			this.#flush();
 		});
@@ -147,9 +156,9 @@ export class Isolate {
 		const parcel = this.#mailbox.take(this.#clock.now, SETTINGS.renewSeconds * 0.9);
 		const { first, ended, renewals }: SchedulerMail = parcel.mail;
 		if (first.length + ended.length + renewals.length === 0) return;
-		if (!this.#way.isUp(this.#clock.now)) return parcel.lost();
-		this.#after(this.#way.roundTrip() / 2, () => {
-			parcel.delivered(this.#object.mail(parcel.mail, this.#clock.now));
+		if (!this.#options.way.isUp(this.#clock.now)) return parcel.lost();
+		this.#after(this.#options.way.roundTrip() / 2, () => {
+			parcel.delivered(this.#options.object.mail(parcel.mail, this.#clock.now));
 		});
 	}
 

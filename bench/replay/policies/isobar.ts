@@ -4,15 +4,19 @@ import { Isolate, type Way } from "../places/isolate.ts";
 import { SchedulerObject } from "../places/scheduler-object.ts";
 import type { Answer, Router, World } from "../simulate.ts";
 
-export interface IsobarOptions {
+export interface Circumstances {
 	/** Edge places, each with round trips of its own to the object; 0: one place right beside it. */
 	readonly places: number;
 	/** Share of the replay at which the object is gone for a minute; absent: never. */
 	readonly lostAt?: number;
 	/** The object never answers. */
 	readonly alone?: boolean;
-	readonly seed: number;
+	/** How many times as large as they are the catalog makes the replicas' KV memories look; absent: right. */
+	readonly memoryGuess?: number;
 }
+
+/** What an operator may set in a key's policy: how soon a first token is late. The default stands first. */
+export const TTFT_GOALS = [2, 0.5, 0.05] as const;
 
 const ROUND_TRIP_MIN = 0.001;
 const ROUND_TRIP_MAX = 0.15;
@@ -24,17 +28,23 @@ const LOST_SECONDS = 60;
 
 /** Ours: the production scheduler core, mailbox and fallback, in as many places as asked for. A conversation always comes in
  *  at the same place. */
-export function isobarRouter(fleet: Fleet, options: IsobarOptions): (world: World) => Router {
+export function isobarRouter(
+	fleet: Fleet,
+	circumstances: Circumstances,
+	variant: number,
+	seed: number,
+): (world: World) => Router {
 	return ({ clock, trace }) => {
-		const rng = seeded(options.seed);
-		const model = catalogOf(fleet);
+		const { places, lostAt, alone = false, memoryGuess = 1 } = circumstances;
+		const rng = seeded(seed);
+		const model = catalogOf(fleet, memoryGuess);
 		const object = new SchedulerObject(model, rng);
-		const lostFrom = options.lostAt === undefined ? Infinity : options.lostAt * trace.requests.at(-1)!.at;
-		const isUp = (now: number): boolean => !options.alone && (now < lostFrom || now >= lostFrom + LOST_SECONDS);
+		const lostFrom = lostAt === undefined ? Infinity : lostAt * trace.requests.at(-1)!.at;
+		const isUp = (now: number): boolean => !alone && (now < lostFrom || now >= lostFrom + LOST_SECONDS);
 		if (lostFrom < Infinity) clock.schedule(lostFrom + LOST_SECONDS, () => object.restart(clock.now));
 
-		const isolates = waysOf(options.places, rng, isUp).map(
-			(way, index) => new Isolate(clock, model, object, way, `E${index}`),
+		const isolates = waysOf(places, rng, isUp).map(
+			(way, index) => new Isolate({ clock, model, object, way, edge: `E${index}`, ttftGoal: TTFT_GOALS[variant]! }),
 		);
 		const isolateOf = (conversation: number): Isolate => isolates[scramble(conversation + 1) % isolates.length]!;
 		return {
@@ -45,12 +55,15 @@ export function isobarRouter(fleet: Fleet, options: IsobarOptions): (world: Worl
 	};
 }
 
-/** Round trips over the whole range, one place in each equal part of it. */
+/** Round trips over the whole range, one place in each equal part of it; a single place is as far from each call as any. */
 function waysOf(places: number, rng: () => number, isUp: Way["isUp"]): Way[] {
 	if (places === 0) return [{ roundTrip: () => 0, isUp }];
+	const far = (share: number): number => ROUND_TRIP_MIN + share * (ROUND_TRIP_MAX - ROUND_TRIP_MIN);
+	const call = (median: number): number =>
+		logNormal(rng, median, ROUND_TRIP_SIGMA) * (rng() < STALL_SHARE ? STALL_FACTOR : 1);
+	if (places === 1) return [{ roundTrip: () => call(far(rng())), isUp }];
 	return Array.from({ length: places }, (_, index) => {
-		const median = ROUND_TRIP_MIN + ((index + rng()) / places) * (ROUND_TRIP_MAX - ROUND_TRIP_MIN);
-		const stall = (): number => (rng() < STALL_SHARE ? STALL_FACTOR : 1);
-		return { roundTrip: () => logNormal(rng, median, ROUND_TRIP_SIGMA) * stall(), isUp };
+		const median = far((index + rng()) / places);
+		return { roundTrip: () => call(median), isUp };
 	});
 }

@@ -24,17 +24,22 @@ export interface ReplicaView {
 	readonly held: number;
 }
 
-/** Picks one of the views. */
-export type Choose<S> = (request: TraceRequest, views: readonly ReplicaView[], settings: S, rng: () => number) => number;
+/** The index of the view to send it to. */
+export type Choose<S> = (
+	request: TraceRequest,
+	views: readonly ReplicaView[],
+	settings: S,
+	rng: () => number,
+) => number;
 
 /** A router's policy, from its documents. */
-export interface Policy<S = unknown> {
+export interface Policy<S> {
 	readonly id: string;
 	readonly title: string;
 	/** What is tried on the first half of a trace; its own defaults stand first. */
 	readonly settings: readonly S[];
 	/** Makes a chooser for one run: it may keep state. */
-	create(): Choose<S>;
+	readonly create: () => Choose<S>;
 }
 
 /** The index of the least value; the first of equals. */

@@ -24,7 +24,10 @@ export const prefixRing: Policy<Settings> = {
 			// A prompt shorter than a block has no id: its length stands for its text.
 			const key = scramble(last < 0 ? input : blocks[last]! + 0x10000);
 			const mean = views.reduce((sum, { inFlight }) => sum + inFlight, 1) / views.length;
-			const start = Math.max(0, ring.findIndex(({ at }) => at >= key));
+			const start = Math.max(
+				0,
+				ring.findIndex(({ at }) => at >= key),
+			);
 			for (let n = 0; n < ring.length; n++) {
 				const { replica } = ring[(start + n) % ring.length]!;
 				if (views[replica]!.inFlight + 1 <= Math.max(1, mean * settings.loadFactor)) return replica;

@@ -1,7 +1,7 @@
 import type { Policy } from "./policy.ts";
 
 /** One after the other. */
-export const roundRobin: Policy = {
+export const roundRobin: Policy<null> = {
 	id: "round_robin",
 	title: "round robin",
 	settings: [null],

@@ -2,7 +2,7 @@ import { BlockList } from "../engine/block-list.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Answer, Router, World } from "../simulate.ts";
 import { BLOCK_TOKENS, reusableBlocks, type TraceRequest } from "../trace.ts";
-import type { Policy, ReplicaView } from "./policy.ts";
+import type { Choose, ReplicaView } from "./policy.ts";
 
 /** What a router keeps of one replica. */
 class Replica implements ReplicaView {
@@ -29,10 +29,6 @@ class Replica implements ReplicaView {
 
 	get kvUsage(): number {
 		return this.#engine.cache.used / this.#engine.cache.capacity;
-	}
-
-	get kvBlocks(): number {
-		return this.#engine.cache.capacity;
 	}
 
 	get prefillTokensPerSecond(): number {
@@ -86,15 +82,14 @@ class Replica implements ReplicaView {
 }
 
 /** One router that sees all traffic, knows at once what has ended, and asks a policy. */
-export function policyRouter<S>(policy: Policy<S>, settings: S, rng: () => number): (world: World) => Router {
+export function policyRouter(choose: Choose<void>, rng: () => number): (world: World) => Router {
 	return ({ engines, trace }) => {
-		const choose = policy.create();
 		const replicas = engines.map((engine) => new Replica(engine, trace.blockIds));
 		const pending = new Map<number, number>();
 		return {
 			route(id, request, send) {
 				for (const replica of replicas) replica.ask(request);
-				const index = choose(request, replicas, settings, rng);
+				const index = choose(request, replicas, undefined, rng);
 				pending.set(id, replicas[index]!.send(request));
 				send(index);
 			},

@@ -11,9 +11,11 @@ export const smgLeastLoad: Policy<Settings> = {
 	id: "smg_least_load",
 	title: "SMG least_load, true rates",
 	settings: [{ kvSeconds: 0.15 }, { kvSeconds: 0 }, { kvSeconds: 1 }],
-	create: () => (request, views, { kvSeconds }) =>
-		argmin(views, ({ pendingTokens, kvUsage, prefillTokensPerSecond }) => {
-			const k = Math.min(kvUsage, 0.99);
-			return (pendingTokens + request.input) / prefillTokensPerSecond + (kvSeconds * k) / (1 - k);
-		}),
+	create:
+		() =>
+		(request, views, { kvSeconds }) =>
+			argmin(views, ({ pendingTokens, kvUsage, prefillTokensPerSecond }) => {
+				const k = Math.min(kvUsage, 0.99);
+				return (pendingTokens + request.input) / prefillTokensPerSecond + (kvSeconds * k) / (1 - k);
+			}),
 };

@@ -14,14 +14,17 @@ export interface LocalView {
 }
 
 const RANKED_MAX = 3;
+/** A replica may have this much more than its share of what this isolate has in flight, before its prompts go to the next. */
+const LOAD_FACTOR = 1.25;
 /** Of what a prompt is expected to be, without anything learned. */
 const BYTES_PER_TOKEN = 4;
 const OUTPUT_TOKENS = 300;
 
 /** The stateless choice for when the scheduler does not answer: rendezvous (highest random weight) hashing of the prompt's
  *  beginning over the replicas that pass the rules which the catalog alone can judge, weighted by how many requests each
- *  takes at once, so that equal prompts meet at one replica whoever decides. Replicas at their limit are left out, those under
- *  suspicion by this isolate come last. Thaler and Ravishankar 1998; weights by the logarithmic method. */
+ *  takes at once, so that equal prompts meet at one replica whoever decides. Replicas at their limit are left out, those with
+ *  more than 1.25 times their share of this isolate's load and those under its suspicion come last. Thaler and Ravishankar
+ *  1998; weights by the logarithmic method; bounded loads by Mirrokni, Thorup and Zadimoghaddam 2018. */
 export function fallbackRank(
 	model: CatalogModel,
 	request: AssignRequest,
@@ -31,7 +34,7 @@ export function fallbackRank(
 	const needs = capabilityBits(request.needs);
 	const tokens = Math.ceil(request.promptBytes / BYTES_PER_TOKEN);
 	const context = contextNeed(request, tokens);
-	const scored = model.replicas
+	const candidates = model.replicas
 		.filter(({ pool, name }) => {
 			const { regions } = request.policy;
 			return (
@@ -41,12 +44,16 @@ export function fallbackRank(
 				!request.exclude.includes(name)
 			);
 		})
-		.map((replica) => {
-			const full = view.inFlight(replica.name) >= replica.maxConcurrency;
-			const last = (full ? 2 : 0) + (view.isSuspect(replica.name) ? 1 : 0);
+		.map((replica) => ({ replica, inFlight: view.inFlight(replica.name) }));
+	const total = candidates.reduce((sum, { inFlight }) => sum + inFlight, 1);
+	const places = candidates.reduce((sum, { replica }) => sum + replica.maxConcurrency, 0);
+	const scored = candidates
+		.filter(({ replica, inFlight }) => inFlight < replica.maxConcurrency)
+		.map(({ replica, inFlight }) => {
+			const bound = Math.ceil((LOAD_FACTOR * total * replica.maxConcurrency) / places);
+			const last = (view.isSuspect(replica.name) ? 2 : 0) + (inFlight >= bound ? 1 : 0);
 			return { replica, last, weight: rendezvousWeight(prefixHash, replica) };
-		})
-		.filter(({ last }) => last < 2);
+		});
 	scored.sort((a, b) => a.last - b.last || b.weight - a.weight);
 	const ranked = scored.map(({ replica }) => expectation(replica, request, tokens));
 	const { priceCeiling } = request.policy;

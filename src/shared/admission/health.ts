@@ -4,7 +4,8 @@ import type { Seconds } from "../units.ts";
 export type FailureKind = NonNullable<Ended["failure"]>;
 
 type Phase =
-	| { readonly kind: "healthy"; readonly since: Seconds }
+	/** Answers to what was sent before `sentFrom` tell of a time before this one. */
+	| { readonly kind: "healthy"; readonly since: Seconds; readonly sentFrom: Seconds }
 	| { readonly kind: "aside"; readonly since: Seconds; readonly until: Seconds }
 	/** A probe is on its way. */
 	| { readonly kind: "probing"; readonly since: Seconds }
@@ -43,7 +44,7 @@ const STREAK_MAX = 5;
 const FORGIVE_SECONDS = 30;
 
 export function newHealth(now: Seconds): Health {
-	const phase = { kind: "healthy", since: now } as const;
+	const phase = { kind: "healthy", since: now, sentFrom: -Infinity } as const;
 	return { phase, pauses: 0, streak: 0, answers: 0, failed: 0, at: now, busyUntil: -Infinity };
 }
 
@@ -72,8 +73,9 @@ export function onFailure(health: Health, kind: FailureKind, now: Seconds, optio
 	if (phase.kind === "aside" || phase.kind === "probing") {
 		return isTrial(health, sentAt, now) ? putAside(health, now, jitter) : health;
 	}
-	if (phase.kind === "slow_start" && sentAt < phase.since) return health;
-	const counted = count(health, 1, now);
+	const current = settled(health, now);
+	if (sentAt < currentFrom(current)) return health;
+	const counted = count(current, 1, now);
 	const half = counted.failed >= counted.answers / 2;
 	const often = counted.streak >= 2 || counted.failed > 3.5;
 	const failing = kind === "connect" || counted.streak >= STREAK_MAX || (half && often);
@@ -82,7 +84,7 @@ export function onFailure(health: Health, kind: FailureKind, now: Seconds, optio
 
 /** A good answer. That of a half-open trial begins the slow start. */
 export function onSuccess(health: Health, now: Seconds, { sentAt = Infinity }: ReportOptions = {}): Health {
-	if (health.phase.kind === "healthy" || health.phase.kind === "slow_start") return count(health, 0, now);
+	if (health.phase.kind === "healthy" || health.phase.kind === "slow_start") return count(settled(health, now), 0, now);
 	return isTrial(health, sentAt, now) ? slowStart(health, now) : health;
 }
 
@@ -115,28 +117,26 @@ export function admits(health: Health, concurrencyMax: number, now: Seconds): Ad
 	return limit < concurrencyMax ? { limit, reason: "slow_start" } : { limit: concurrencyMax, reason: "healthy" };
 }
 
-/** The same for people: the detail of a rejection. */
-export function describeHealth(health: Health, concurrencyMax: number, now: Seconds): string {
-	const { limit, reason } = admits(health, concurrencyMax, now);
-	switch (reason) {
-		case "busy":
-			return `asked to be left alone for ${(health.busyUntil - now).toFixed(1)} s`;
-		case "aside": {
-			const what = health.phase.kind === "probing" ? "being probed, at most" : "set aside after failures, for";
-			return `${what} ${(dueAt(health) - now).toFixed(1)} s more (pause ${health.pauses})`;
-		}
-		case "half_open":
-			return "on trial after failures: one request at a time";
-		case "slow_start":
-			return `slow start: ${limit} of ${concurrencyMax} at once`;
-		default:
-			return reason;
-	}
+/** As it stands at `now`: a replica is healthy once its slow start is over. */
+export function settled(health: Health, now: Seconds): Health {
+	const { phase } = health;
+	if (phase.kind !== "slow_start" || now < phase.since + phase.seconds) return health;
+	return { ...health, phase: { kind: "healthy", since: phase.since + phase.seconds, sentFrom: phase.since } };
+}
+
+/** A probe is due, now or later: somebody has to see to it. */
+export function awaitsProbe(health: Health): boolean {
+	return dueAt(health) < Infinity;
 }
 
 function dueAt({ phase }: Health): Seconds {
 	if (phase.kind === "aside") return phase.until;
 	return phase.kind === "probing" ? phase.since + PROBE_SECONDS : Infinity;
+}
+
+/** Requests sent before this tell nothing of its present phase. */
+function currentFrom({ phase }: Health): Seconds {
+	return phase.kind === "healthy" ? phase.sentFrom : phase.since;
 }
 
 function isTrial(health: Health, sentAt: Seconds, now: Seconds): boolean {
@@ -181,6 +181,5 @@ function pauseSeconds(pauses: number): Seconds {
 }
 
 function healthySeconds({ phase }: Health, now: Seconds): Seconds {
-	if (phase.kind === "healthy") return Math.max(0, now - phase.since);
-	return phase.kind === "slow_start" ? Math.max(0, now - phase.since - phase.seconds) : 0;
+	return phase.kind === "healthy" ? Math.max(0, now - phase.since) : 0;
 }

@@ -1,7 +1,8 @@
 import { didYouMean } from "./nearest-names.ts";
 import type { Problem } from "./problems.ts";
 import { baseUrlOf, isOpenHttp, replicaUrlProblem } from "./replica-url.ts";
-import type { Model, Pool } from "./schema.ts";
+import { GLOBAL_GROUP } from "./region-groups.ts";
+import type { Model, Pool, RegionGroup } from "./schema.ts";
 
 /** What a catalog is checked against besides itself. */
 export interface CatalogContext {
@@ -132,6 +133,27 @@ function checkDeployment(pool: Pool, path: string, context: Context, found: Find
 	} else if (!context.hasSecret(pool.secret)) {
 		const message = `the secret ${pool.secret} is not set; set it with: wrangler secret put ${pool.secret}`;
 		found.missingSecrets.push({ path: `${path}.secret`, message });
+	}
+}
+
+/** What would put a pool or an edge into two groups. */
+export function checkRegionGroups(groups: readonly RegionGroup[], found: Findings): void {
+	const ids = new Map([[GLOBAL_GROUP, "the group of all others"]]);
+	const claimed = new Map<string, string>();
+	for (const [index, group] of groups.entries()) {
+		const path = `region_groups[${index}]`;
+		claimId(ids, group.id, `${path}.id`, "region group", found);
+		for (const list of ["regions", "continents", "colos"] as const) {
+			for (const [at, name] of group[list].entries()) {
+				const before = claimed.get(`${list} ${name}`);
+				if (before)
+					found.problems.push({
+						path: `${path}.${list}[${at}]`,
+						message: `${JSON.stringify(name)} is in ${before} already`,
+					});
+				else claimed.set(`${list} ${name}`, path);
+			}
+		}
 	}
 }
 

@@ -27,6 +27,7 @@ export interface CatalogDiff {
 	readonly models: Changes;
 	readonly pools: Changes;
 	readonly replicas: Changes;
+	readonly region_groups: Changes;
 }
 
 type Fields = ReadonlyMap<string, unknown>;
@@ -38,11 +39,12 @@ export function diffCatalogs(from: Catalog, to: Catalog): CatalogDiff {
 		models: changes(modelsOf(from), modelsOf(to)),
 		pools: changes(poolsOf(from), poolsOf(to)),
 		replicas: changes(replicasOf(from), replicasOf(to)),
+		region_groups: changes(groupsOf(from), groupsOf(to)),
 	};
 }
 
 export function isEmptyDiff(diff: CatalogDiff): boolean {
-	return [diff.models, diff.pools, diff.replicas].every(
+	return [diff.models, diff.pools, diff.replicas, diff.region_groups].every(
 		(part) => part.added.length + part.removed.length + part.changed.length === 0,
 	);
 }
@@ -56,6 +58,10 @@ function modelsOf(catalog: Catalog): Map<string, Fields> {
 
 function poolsOf(catalog: Catalog): Map<string, Fields> {
 	return new Map(catalog.pools.map((pool) => [pool.id, flatten(pool)]));
+}
+
+function groupsOf(catalog: Catalog): Map<string, Fields> {
+	return new Map((catalog.region_groups ?? []).map((group) => [group.id, flatten(group)]));
 }
 
 function replicasOf(catalog: Catalog): Map<string, Fields> {

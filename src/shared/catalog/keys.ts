@@ -19,6 +19,12 @@ export const policySchema = z.strictObject({
 	waiting_seconds_max: z.number().positive().max(600).optional(),
 	/** Pools elsewhere are no candidates. Absent: anywhere. */
 	regions: z.array(z.string().min(1).max(64)).min(1).max(64).optional(),
+	/** Keys that name the same group, of whatever tenants, share cached prefixes: each can then learn from the time to the
+	 *  first token how another's prompts begin. Absent: within the tenant only. */
+	prefix_group: z
+		.string()
+		.regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, "1 to 64 letters, digits and . _ -")
+		.optional(),
 	/** A request expected to cost more than this is not sent. */
 	price_ceiling_usd: z.number().nonnegative().max(USD_MAX).optional(),
 });

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { ENGINE_NAMES } from "./engines.ts";
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._:@/-]{0,127}$/;
 const name = z.string().regex(NAME, "1 to 128 letters, digits and . _ : @ / -, starting with a letter or digit");
@@ -48,6 +49,8 @@ export const modelSchema = z.strictObject({
 	kv_bytes_per_token: z.number().positive().optional(),
 	/** Injected as `max_tokens` when a request names none; the key's policy may name another. */
 	default_max_tokens: z.number().int().positive().optional(),
+	/** Scheduler objects among which the model's conversations are divided, where one is not enough. Default 1. */
+	scheduler_shards: z.number().int().positive().max(64).optional(),
 });
 export type Model = z.infer<typeof modelSchema>;
 
@@ -60,13 +63,11 @@ export const replicaSchema = z.strictObject({
 });
 export type Replica = z.infer<typeof replicaSchema>;
 
-export const ENGINES = ["vllm", "openai"] as const;
-
 export const poolSchema = z.strictObject({
 	id,
 	model: name,
 	/** What speaks at the other end: which health, cached-token and metrics dialect it has. */
-	engine: z.enum(ENGINES),
+	engine: z.enum(ENGINE_NAMES),
 	/** The pool's own name for the model, if it differs. */
 	upstream_model: name.optional(),
 	gpu: z.strictObject({ type: z.string().min(1).max(64), count: z.number().int().positive().default(1) }).optional(),
@@ -93,14 +94,37 @@ export const poolSchema = z.strictObject({
 		.string()
 		.regex(/^[A-Z][A-Z0-9_]{0,63}$/, "the name of a Worker secret, such as VLLM_API_KEY")
 		.optional(),
+	/** Whether the pool is told to share cached prefixes within one tenant only (body field `cache_salt`). Default: what its
+	 *  engine can. */
+	cache_salt: z.boolean().optional(),
 	replicas: z.array(replicaSchema).min(1).max(512),
 });
 export type Pool = z.infer<typeof poolSchema>;
+
+export const CONTINENTS = ["AF", "AN", "AS", "EU", "NA", "OC", "SA"] as const;
+
+/** Pools that are near one another, and the edges that are near them: they get schedulers of their own. */
+export const regionGroupSchema = z.strictObject({
+	id,
+	/** Of pools (`place.region`). */
+	regions: z.array(id).min(1).max(64),
+	/** Of edges: Cloudflare's continent codes, and airport codes of single places, which count before them. */
+	continents: z.array(z.enum(CONTINENTS)).default([]),
+	colos: z
+		.array(z.string().regex(/^[A-Z]{3}$/, "an airport code such as FRA"))
+		.max(512)
+		.default([]),
+	/** Where Cloudflare is asked to create its schedulers. Default: where the first request comes from. */
+	location_hint: z.enum(["wnam", "enam", "sam", "weur", "eeur", "apac", "oc", "afr", "me"]).optional(),
+});
+export type RegionGroup = z.infer<typeof regionGroupSchema>;
 
 /** The declarative catalog: the whole of what the gateway knows of models and pools. */
 export const catalogSchema = z.strictObject({
 	models: z.array(modelSchema).max(500),
 	pools: z.array(poolSchema).max(500),
+	/** Pools whose region is in none of them are in the group `global`, and so are edges. */
+	region_groups: z.array(regionGroupSchema).max(32).optional(),
 });
 export type Catalog = z.infer<typeof catalogSchema>;
 export type CatalogInput = z.input<typeof catalogSchema>;

@@ -2,10 +2,12 @@ import { isobarError, type IsobarError } from "../http/errors.ts";
 import { err, ok, type Result } from "../result.ts";
 import type { ReplicaName } from "../scheduler/messages.ts";
 import type { Tokens } from "../units.ts";
+import { ENGINES } from "./engines.ts";
 import { didYouMean, nearestNames } from "./nearest-names.ts";
 import { pricingOf, type PoolPricing } from "./pricing.ts";
+import { groupOfRegion } from "./region-groups.ts";
 import { baseUrlOf } from "./replica-url.ts";
-import { CAPABILITIES, type Capability, type Catalog, type Model, type Pool } from "./schema.ts";
+import { CAPABILITIES, type Capability, type Catalog, type Model, type Pool, type RegionGroup } from "./schema.ts";
 
 /** A replica with all that holds for it, whether it was said of itself, of its pool or of its model. */
 export interface CatalogReplica {
@@ -27,6 +29,10 @@ export interface CatalogPool {
 	readonly capabilities: readonly Capability[];
 	readonly capabilityBits: number;
 	readonly contextLength: Tokens;
+	/** Region group. */
+	readonly group: string;
+	/** Requests go there with a `cache_salt`. */
+	readonly cacheSalt: boolean;
 	readonly replicas: readonly CatalogReplica[];
 }
 
@@ -36,6 +42,8 @@ export interface CatalogModel {
 	readonly pools: readonly CatalogPool[];
 	/** Of all its pools, in the order of the catalog. */
 	readonly replicas: readonly CatalogReplica[];
+	/** Region groups that have pools of it. */
+	readonly groups: readonly string[];
 	/** The longest context among its pools; zero when no pool serves it. */
 	readonly longestContext: Tokens;
 }
@@ -67,12 +75,13 @@ export function buildSnapshot(version: number, catalog: Catalog): CatalogSnapsho
 
 	const models = new Map<string, CatalogModel>();
 	for (const model of catalog.models) {
-		const pools = (poolsOf.get(model.id) ?? []).map((pool) => poolOf(pool, model));
+		const pools = (poolsOf.get(model.id) ?? []).map((pool) => poolOf(pool, model, catalog.region_groups ?? []));
 		const entry: CatalogModel = {
 			id: model.id,
 			model,
 			pools,
 			replicas: pools.flatMap((pool) => pool.replicas),
+			groups: [...new Set(pools.map(({ group }) => group))],
 			longestContext: Math.max(0, ...pools.map((pool) => pool.contextLength)),
 		};
 		for (const name of [model.id, ...model.aliases]) models.set(name, entry);
@@ -109,7 +118,7 @@ export function findModel(
 	);
 }
 
-function poolOf(pool: Pool, model: Model): CatalogPool {
+function poolOf(pool: Pool, model: Model, groups: readonly RegionGroup[]): CatalogPool {
 	const capabilities = pool.capabilities ?? model.capabilities;
 	const replicas: CatalogReplica[] = [];
 	const entry: CatalogPool = {
@@ -121,6 +130,8 @@ function poolOf(pool: Pool, model: Model): CatalogPool {
 		capabilities,
 		capabilityBits: capabilityBits(capabilities),
 		contextLength: pool.context_length ?? model.context_length,
+		group: groupOfRegion(groups, pool.place.region),
+		cacheSalt: pool.cache_salt ?? ENGINES[pool.engine].cacheSalt,
 		replicas,
 	};
 	for (const { id, url, max_concurrency } of pool.replicas) {

@@ -1,7 +1,14 @@
 import { isobarError, type IsobarError } from "../http/errors.ts";
 import { CATALOG_BYTES_MAX } from "../limits.ts";
 import { err, ok, type Result } from "../result.ts";
-import { checkModels, checkPools, type CatalogContext, type CatalogParts, type Findings } from "./checks.ts";
+import {
+	checkModels,
+	checkPools,
+	checkRegionGroups,
+	type CatalogContext,
+	type CatalogParts,
+	type Findings,
+} from "./checks.ts";
 import { problemsError, problemsFrom, type Problem } from "./problems.ts";
 import { hostKey } from "./replica-url.ts";
 import { catalogSchema, modelSchema, poolSchema, type Catalog, type Model } from "./schema.ts";
@@ -42,6 +49,7 @@ export function validateCatalog(document: unknown, context: CatalogContext): Res
 	checkModels(parts.models, found);
 	checkPools(parts, { ...context, ownHosts: new Set(context.ownHosts.map(hostKey)) }, found);
 
+	if (parsed.success) checkRegionGroups(parsed.data.region_groups ?? [], found);
 	const problems = [...(parsed.success ? [] : problemsFrom(parsed.error)), ...found.problems];
 	if (!parsed.success || problems.length > 0) {
 		return err(problemsError("catalog_invalid", "The catalog is not valid", [...problems, ...found.missingSecrets]));

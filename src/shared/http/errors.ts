@@ -43,7 +43,7 @@ export const ERRORS = {
 	no_healthy_replica: { status: 503, type: "upstream_error", retry: true },
 	upstream_failed: { status: 502, type: "upstream_error", retry: false },
 	upstream_timeout: { status: 504, type: "upstream_error", retry: false },
-	upstream_rate_limited: { status: 429, type: "upstream_error", retry: true },
+	upstream_rate_limited: { status: 429, type: "upstream_error", retry: false },
 	upstream_cut: { status: 502, type: "upstream_error", retry: false },
 	upstream_garbage: { status: 502, type: "upstream_error", retry: false },
 	// the catalog

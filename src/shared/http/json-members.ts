@@ -41,6 +41,13 @@ export function topLevelMembers(json: JsonText, within?: Span): Result<readonly 
 	return fault ? err(fault) : ok(members);
 }
 
+/** A member's name without regard to case, as Go's encoding/json compares it: there "\u017f" is an s and the Kelvin sign a k. */
+export function foldName(name: string): string {
+	return LOWER_NAME.test(name) ? name : name.toUpperCase().toLowerCase();
+}
+
+const LOWER_NAME = /^[a-z0-9_]*$/;
+
 /** The member of that name; of several the last, which is the one that `JSON.parse` and Python's `json` keep. */
 export function member(members: readonly Member[], name: string): Member | undefined {
 	return members.findLast((candidate) => candidate.name === name);

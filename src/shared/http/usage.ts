@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import type { Tokens } from "../units.ts";
 import { elementCount, member, topLevelMembers } from "./json-members.ts";
+import { countedPrompt } from "./usage-dialects.ts";
 import { isNullAt, jsonAt, jsonText, latin1 } from "./json-values.ts";
 
 /** What a pool says that a request used. Null: it did not say, or what it said cannot be. */
@@ -27,15 +28,17 @@ const TOKENS_MAX = 1e9;
 /** How many mentions of `"usage"` at the end of an answer are looked at. */
 const TAIL_TRIES_MAX = 8;
 
-/** Reads a usage object of the OpenAI shape. A count that is absent, negative, no integer or over a billion is null; so is
+/** Reads a usage object of the OpenAI shape, cached tokens in the dialects of usage-dialects.ts. A count that is absent, negative, no integer or over a billion is null; so is
  *  a cached count over the prompt's. One of prompt and completion that is absent follows from `total_tokens`, where that is
  *  given (embeddings report the prompt and the total alone). */
 export function reportedUsage(usage: unknown): ReportedUsage {
-	const prompt = count(usage, "prompt_tokens");
-	const completion = count(usage, "completion_tokens");
+	const counted = countedPrompt(usage);
+	const prompt = count(usage, "prompt_tokens") ?? whole(counted?.prompt);
+	const completion =
+		count(usage, "completion_tokens") ?? (counted?.prompt === undefined ? null : count(usage, "output_tokens"));
 	const total = count(usage, "total_tokens");
 	const promptTokens = prompt ?? (absent(usage, "prompt_tokens") ? difference(total, completion) : null);
-	const cached = count(field(usage, "prompt_tokens_details"), "cached_tokens");
+	const cached = whole(counted?.cached);
 	return {
 		promptTokens,
 		completionTokens: completion ?? (absent(usage, "completion_tokens") ? difference(total, prompt) : null),
@@ -84,7 +87,10 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
 }
 
 function count(usage: unknown, name: string): Tokens | null {
-	const value = field(usage, name);
+	return whole(field(usage, name));
+}
+
+function whole(value: unknown): Tokens | null {
 	return typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= TOKENS_MAX ? value : null;
 }
 

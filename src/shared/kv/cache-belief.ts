@@ -104,7 +104,8 @@ export class CacheBelief {
 	#remember(predicted: Tokens, actual: Tokens): void {
 		const total = this.#predicted + predicted;
 		const keep = total > TRUST_MEMORY ? TRUST_MEMORY / total : 1;
-		this.#predicted = total * keep;
-		this.#actual = (this.#actual + actual) * keep;
+		// Rounding must not carry it over the bounds that a stored one is held to.
+		this.#predicted = Math.min(TRUST_MEMORY, total * keep);
+		this.#actual = Math.min(this.#predicted, (this.#actual + actual) * keep);
 	}
 }

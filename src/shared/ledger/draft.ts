@@ -9,7 +9,8 @@ export interface LedgerPages {
 	/** Any lease that is still remembered: live, expired or ended. */
 	lease(id: string): Lease | undefined;
 	liveLeases(key: string): Iterable<Lease>;
-	hasRecord(id: string): boolean;
+	/** Those of `ids` that have been settled and are still on record. */
+	recordsAmong(ids: readonly string[]): ReadonlySet<string>;
 }
 
 /** One turn of the ledger before it is written: what it read, and over it what has changed. The values are immutable; only
@@ -51,10 +52,6 @@ export function stepOf(draft: Draft, id: string, now: Seconds): Step | undefined
 export function put(draft: Draft, { account, lease }: Step): void {
 	draft.accounts.set(account.key, account);
 	draft.leases.set(lease.id, lease);
-}
-
-export function hasRecord(draft: Draft, id: string): boolean {
-	return draft.records.has(id) || draft.pages.hasRecord(id);
 }
 
 /** Adds a settled request to its row of usage. */

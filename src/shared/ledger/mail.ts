@@ -1,7 +1,7 @@
 import type { Seconds } from "../units.ts";
 import { charge, newAccount, UNLIMITED } from "./account.ts";
 import { whole } from "./amounts.ts";
-import { accountOf, addUnconfirmed, addUsage, hasRecord, leaseOf, put, stepOf, type Draft } from "./draft.ts";
+import { accountOf, addUnconfirmed, addUsage, leaseOf, put, stepOf, type Draft } from "./draft.ts";
 import { buriedLease, expireLease, returnLease, settleLease, type Lease } from "./lease.ts";
 import type { LeaseReturn, LedgerMail, RequestRecord, Settlement } from "./messages.ts";
 
@@ -12,7 +12,11 @@ const RENEWAL_WORTH = 0.1;
 export function takeMail(draft: Draft, mail: LedgerMail, leaseSeconds: Seconds, now: Seconds): void {
 	// First, so that a lease whose holder is late but there does not end in this very turn.
 	for (const id of mail.renewals) renew(draft, id, leaseSeconds, now);
-	for (const settlement of mail.settlements) settle(draft, settlement, now);
+	const settled = draft.pages.recordsAmong(mail.settlements.map(({ record }) => record.id));
+	for (const settlement of mail.settlements) {
+		const { id } = settlement.record;
+		if (!settled.has(id) && !draft.records.has(id)) settle(draft, settlement, now);
+	}
 	takeReturns(draft, mail.returns, now);
 }
 
@@ -48,7 +52,6 @@ function renew(draft: Draft, id: string, leaseSeconds: Seconds, now: Seconds): v
 }
 
 function settle(draft: Draft, settlement: Settlement, now: Seconds): void {
-	if (hasRecord(draft, settlement.record.id)) return;
 	const record = sane(settlement);
 	const { cost_nano_usd: cost, prompt_tokens, completion_tokens } = record;
 	const step = settlement.lease === null ? undefined : stepOf(draft, settlement.lease, now);

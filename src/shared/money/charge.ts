@@ -22,7 +22,7 @@ export interface Observed {
 	readonly answered: boolean;
 	readonly seconds: Seconds;
 	/** The attributed share of GPU time; null where the scheduler did not tell it. */
-	readonly share: NanoUsd | null;
+	readonly share: Seconds | null;
 	readonly reserved: NanoUsd;
 }
 
@@ -50,7 +50,7 @@ export function chargeOf(observed: Observed): Charge {
 			output: counts.completionTokens,
 		});
 	} else if (observed.answered) {
-		actual = observed.share ?? secondsAtPrice(observed.seconds, pricing.nanoPerSecond);
+		actual = secondsAtPrice(observed.share ?? observed.seconds, pricing.nanoPerSecond);
 	}
 	return { ...counts, actual, cost: Math.min(actual, reserved) };
 }

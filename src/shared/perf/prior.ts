@@ -77,6 +77,11 @@ export function priorRates(model: Model, pool: Pool): Prior {
 	return pool.rates ? stated(prior, pool.rates) : prior;
 }
 
+/** Whether `kvTokens` follows from the hardware; otherwise it is a round number, and no limit. */
+export function kvTokensAreKnown(model: Model, pool: Pool): boolean {
+	return pool.gpu !== undefined && gpuByName(pool.gpu.type) !== undefined && shapeOf(model) !== undefined;
+}
+
 /** The model's shape, with what the catalog does not say taken from models of its size. Undefined without its
  *  parameters. */
 export function shapeOf(model: Model): roofline.ModelShape | undefined {

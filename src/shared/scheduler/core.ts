@@ -1,18 +1,23 @@
+import { admits } from "../admission/health.ts";
 import { expectedWait, newServiceRate, observeTurns, turnsPerSecond } from "../admission/expected-wait.ts";
-import { ReservationBook, type Load, type Reservation } from "../admission/reservations.ts";
+import { Recent } from "../admission/recent.ts";
+import { ENDED_MAX, ENDED_SECONDS, ReservationBook, type Load, type Reservation } from "../admission/reservations.ts";
 import { WaitingRoom } from "../admission/waiting-room.ts";
-import type { CatalogModel, CatalogPool } from "../catalog/snapshot.ts";
+import type { CatalogModel } from "../catalog/snapshot.ts";
 import { isobarError, type IsobarError } from "../http/errors.ts";
 import { rates, snapshotReplicaModel } from "../perf/replica-model.ts";
 import type { Settings } from "../settings.ts";
 import type { Seconds } from "../units.ts";
-import { decide, roomSeconds, type Circumstances, type Decision } from "./decide.ts";
+import { decide, roomSeconds, type Decision } from "./decide.ts";
 import { Fleet, type ReplicaState } from "./fleet.ts";
 import { billOf, judge, learn, type Flight } from "./flights.ts";
 import { createEstimators, type Estimators } from "./estimators.ts";
 import type { LearnedReplica, LearnedState } from "./learned.ts";
 import type { AssignReply, AssignRequest, Bill, Ended, Renewal, ReplicaName, SchedulerMail } from "./messages.ts";
-import { Prefixes, type PrefixLook } from "./prefixes.ts";
+import { Abroad } from "./abroad.ts";
+import { Peers, plusLoad, type PeerReplica, type PeerSummary } from "./peers.ts";
+import { placingOf, type Placing } from "./placing.ts";
+import { Prefixes } from "./prefixes.ts";
 import { overloaded, refusalOf } from "./refusals.ts";
 
 export type SchedulerSettings = Pick<
@@ -28,10 +33,6 @@ export interface SchedulerOptions {
 	readonly learned?: LearnedState;
 	/** A request that stood in the waiting room has its answer. */
 	readonly onTurn: (reservation: string, reply: AssignReply) => void;
-}
-
-interface Placing extends Circumstances {
-	readonly look: PrefixLook;
 }
 
 const FULL = {
@@ -55,6 +56,10 @@ export class SchedulerCore {
 	readonly #book = new ReservationBook();
 	readonly #room: WaitingRoom<AssignRequest>;
 	readonly #flights = new Map<string, Flight & { readonly reply: AssignReply }>();
+	readonly #siblings = new Peers();
+	readonly #abroad = new Abroad();
+	/** Of what ended: whoever did not get the answer asks again. */
+	readonly #bills = new Recent<Bill>(ENDED_SECONDS, ENDED_MAX);
 	#model: CatalogModel | undefined;
 	#serviceRate = newServiceRate(0);
 	#requestSeconds: Seconds = REQUEST_SECONDS_PRIOR;
@@ -75,15 +80,45 @@ export class SchedulerCore {
 		return this.#room.size;
 	}
 
-	load(replica: ReplicaName, now: Seconds): Load {
+	/** What this scheduler alone has in flight there. */
+	ownLoad(replica: ReplicaName, now: Seconds): Load {
 		return this.#book.load(replica, now);
 	}
 
-	/** Takes over the catalog's view of this model; undefined when the catalog no longer has it. */
-	configure(model: CatalogModel | undefined, now: Seconds): void {
+	/** What this scheduler and, as far as they have told, its siblings have in flight there. */
+	load(replica: ReplicaName, now: Seconds): Load {
+		return plusLoad(this.#book.load(replica, now), this.#siblings.load(replica, now));
+	}
+
+	/** Takes over the catalog's view of this model; undefined when the catalog no longer has it. `group`: whose pools this
+	 *  scheduler has; absent, all. */
+	configure(model: CatalogModel | undefined, now: Seconds, group?: string): void {
 		this.#model = model;
-		this.fleet.configure(model?.replicas ?? [], this.#options.settings.retryShareMax, this.#options.learned, now);
+		const own = model?.replicas.filter(({ pool }) => group === undefined || pool.group === group) ?? [];
+		this.fleet.configure(own, this.#options.settings.retryShareMax, this.#options.learned, now);
 		this.prefixes.configure(this.fleet, this.#options.learned);
+		if (group !== undefined) this.#abroad.configure(model, group, now);
+	}
+
+	/** Another scheduler of this model tells what it has in flight: a sibling of the same group, or one of another group. */
+	hear(summary: PeerSummary, from: "sibling" | "abroad", now: Seconds): void {
+		if (from === "sibling") this.#siblings.hear(summary, now);
+		else this.#abroad.hear(summary, now);
+	}
+
+	/** What to tell siblings (this scheduler's own load) or other groups (the whole load, and what was learned). */
+	summary(from: string, to: "sibling" | "abroad", now: Seconds): PeerSummary {
+		const replicas = this.fleet.replicas.flatMap(({ entry, health, model }): PeerReplica[] => {
+			const { name, maxConcurrency } = entry;
+			if (to === "sibling") {
+				const load = this.#book.load(name, now);
+				return load.inFlight > 0 ? [{ ...loadOf(load), replica: name, open: true }] : [];
+			}
+			const load = this.load(name, now);
+			const open = load.inFlight < admits(health, maxConcurrency, now).limit;
+			return [{ ...loadOf(load), replica: name, open, model: snapshotReplicaModel(model) }];
+		});
+		return { from, replicas };
 	}
 
 	/** Everything learned so far, for `SchedulerOptions.learned`. */
@@ -120,6 +155,8 @@ export class SchedulerCore {
 
 		const circumstances = this.#circumstances(request, now);
 		const decision = decide(this.fleet, request, circumstances, now);
+		const group = request.referred ? undefined : this.#abroad.better(request, circumstances, decision.score, now);
+		if (group !== undefined) return { kind: "elsewhere", group };
 		// Who comes while others wait stands behind them.
 		if (decision.ranked.length > 0 && this.#room.size === 0)
 			return this.#place(request, decision, circumstances, 0, now);
@@ -130,7 +167,8 @@ export class SchedulerCore {
 		return this.#queue(request, decision, circumstances, now);
 	}
 
-	/** What isolates tell: first tokens, ends, renewals. Takes duplicates, late and unknown ones. */
+	/** What isolates tell: first tokens, ends, renewals. Takes duplicates, late and unknown ones; an end that is told again
+	 *  gets the same bill again. */
 	mail(mail: SchedulerMail, now: Seconds): Bill[] {
 		const bills: Bill[] = [];
 		for (const { reservation, headers } of mail.first) {
@@ -140,7 +178,12 @@ export class SchedulerCore {
 		}
 		for (const renewal of mail.renewals) this.#renew(renewal, now);
 		for (const ended of mail.ended) {
-			const bill = this.#end(ended, now);
+			const { reservation } = ended;
+			if (!this.#book.hasEnded(reservation)) {
+				const bill = this.#end(ended, now);
+				if (bill) this.#bills.set(reservation, bill, now);
+			}
+			const bill = this.#bills.get(reservation);
 			if (bill) bills.push(bill);
 		}
 		this.tick(now);
@@ -185,31 +228,7 @@ export class SchedulerCore {
 	}
 
 	#circumstances(request: AssignRequest, now: Seconds): Placing {
-		const { roundTrips, outputLengths, bytesPerToken } = this.estimators;
-		const model = this.#model?.id ?? request.model;
-		const ratio = bytesPerToken.ratio(model);
-		const estimate = Math.ceil(request.promptBytes / ratio);
-		const promptTokens = Math.max(1, Math.min(estimate, request.promptTokensMax));
-		const look = this.prefixes.look(request, ratio);
-		// The replicas of a pool stand together.
-		let pool: CatalogPool | undefined;
-		let roundTrip = 0;
-		return {
-			look,
-			session: look.session,
-			promptTokens,
-			outputTokens:
-				request.outputTokensMax === 0 ? 0 : outputLengths.predict(model, request.key, request.outputTokensMax),
-			load: (replica) => this.#book.load(replica.entry.name, now),
-			roundTrip: ({ entry }) => {
-				if (entry.pool !== pool) {
-					pool = entry.pool;
-					roundTrip = roundTrips.expected(request.edge, pool.id, pool.pool.place.round_trip_ms / 1_000, now);
-				}
-				return roundTrip;
-			},
-			cached: (replica) => this.prefixes.cached(replica, look, promptTokens),
-		};
+		return placingOf(request, this.#model?.id ?? request.model, this.estimators, this.prefixes, this, now);
 	}
 
 	#place(
@@ -223,13 +242,13 @@ export class SchedulerCore {
 		const chosen = decision.ranked[0]!;
 		const replica = this.fleet.get(chosen.replica)!;
 		const { promptTokens, outputTokens } = circumstances;
-		const before = this.#book.load(chosen.replica, now);
+		const before = this.load(chosen.replica, now);
 		const { pendingTokens } = before;
 		const running = before.inFlight + 1;
 		const cachedTokens = chosen.expectedCachedTokens ?? 0;
 		const uncachedTokens = promptTokens - cachedTokens;
 		const learned = rates(replica.model, now);
-		const room = roomSeconds(learned, before, uncachedTokens + outputTokens);
+		const room = roomSeconds(replica.roomTokens, before, uncachedTokens + outputTokens, learned);
 		// A streamed answer says when it has begun; if that word is lost, it is taken as begun some time later.
 		const expectedStart = request.stream ? now + 10 + 4 * chosen.expectedTtft : now + chosen.expectedTtft;
 		const reserved = this.#book.reserve({
@@ -370,8 +389,7 @@ export class SchedulerCore {
 			learn(flight, ended, this.#book.load(replica.entry.name, now).inFlight + 1, this.estimators, now);
 			this.#requestSeconds += 0.02 * (now - flight.assignedAt - this.#requestSeconds);
 		}
-		const nano = billOf(replica, reservation, now);
-		return nano === undefined ? undefined : { reservation, nano };
+		return billOf(replica, reservation, now);
 	}
 
 	/** Ends a request that the fallback had sent to `name`, whatever was decided for it here meanwhile. It tells of that
@@ -391,8 +409,7 @@ export class SchedulerCore {
 		if (!replica) return undefined;
 		judge(replica, now - ended.seconds, ended, now, this.#options.rng());
 		// Without a booking there its share of GPU time was not measured.
-		const nano = booked?.replica === name ? billOf(replica, reservation, now) : undefined;
-		return nano === undefined ? undefined : { reservation, nano };
+		return booked?.replica === name ? billOf(replica, reservation, now) : undefined;
 	}
 
 	/** The fallback had sent it elsewhere, where it is computed unless that is unknown. */
@@ -412,4 +429,10 @@ export class SchedulerCore {
 
 function refused(error: IsobarError): AssignReply {
 	return { kind: "refused", error, explanation: NO_DECISION };
+}
+
+/** A load as plain data: the book's own changes under whoever keeps it. */
+function loadOf(load: Load): Load {
+	const { inFlight, pendingTokens, decoding, heldTokens, residentTokens, outputTokens } = load;
+	return { inFlight, pendingTokens, decoding, heldTokens, residentTokens, outputTokens };
 }

@@ -29,6 +29,8 @@ export interface Circumstances {
 }
 
 export interface Decision {
+	/** The least score; infinite where there is no candidate. */
+	readonly score: Usd;
 	/** Candidates, the least score first; at most three. */
 	readonly ranked: readonly RankedReplica[];
 	readonly explanation: Explanation;
@@ -103,7 +105,7 @@ export function decide(fleet: Fleet, request: AssignRequest, circumstances: Circ
 		const uncached = promptTokens - cached;
 		const ttft =
 			circumstances.roundTrip(replica) +
-			roomSeconds(learned, load, uncached + outputTokens) +
+			roomSeconds(replica.roomTokens, load, uncached + outputTokens, learned) +
 			expectedTtft(learned, { pending: load.pendingTokens, uncached });
 		const outputSeconds = outputTokens * expectedTpot(learned, load.inFlight + 1);
 		const seconds = ttft + outputSeconds;
@@ -144,6 +146,7 @@ export function decide(fleet: Fleet, request: AssignRequest, circumstances: Circ
 		});
 	}
 	return {
+		score: best[0]?.score ?? Infinity,
 		ranked: best.map((b) => b.ranked),
 		explanation: { replicas: fleet.names, rejected, values },
 		rejections,
@@ -159,13 +162,13 @@ function keepBest(best: { score: Usd; ranked: RankedReplica }[], score: Usd, ran
 	if (best.length > RANKED_MAX) best.pop();
 }
 
-/** E[seconds] that a request which needs `tokens` more of the KV cache waits until those in flight have made room. */
-export function roomSeconds(learned: LearnedRates, load: Load, tokens: Tokens): Seconds {
+/** E[seconds] that a request which needs `tokens` more of a KV cache of `capacity` waits until those in flight have made room. */
+export function roomSeconds(capacity: Tokens, load: Load, tokens: Tokens, learned: LearnedRates): Seconds {
 	const { residentTokens: resident, inFlight } = load;
 	// Most replicas have room, and need no further arithmetic.
-	if (resident + tokens <= learned.kvTokens || inFlight === 0) return 0;
+	if (resident + tokens <= capacity || inFlight === 0) return 0;
 	const decodeSeconds = (load.outputTokens / inFlight) * expectedTpot(learned, inFlight);
-	return expectedRoom({ resident, need: tokens }, learned.kvTokens, decodeSeconds);
+	return expectedRoom({ resident, need: tokens }, capacity, decodeSeconds);
 }
 
 function secondsAside({ health }: ReplicaState, now: Seconds): Seconds {

@@ -3,12 +3,12 @@ import { RetryBudget } from "../admission/retry-budget.ts";
 import type { CatalogReplica } from "../catalog/snapshot.ts";
 import { TokenTimeMeter } from "../money/token-time.ts";
 import { DecayingRate } from "../perf/decaying-rate.ts";
-import { priorRates } from "../perf/prior.ts";
+import { kvTokensAreKnown, priorRates } from "../perf/prior.ts";
 import { createReplicaModel, type ReplicaModel } from "../perf/replica-model.ts";
 import type { LearnedReplica, LearnedState } from "./learned.ts";
 import type { ReplicaName } from "./messages.ts";
 import type { ReplicaCache } from "../kv/replica-caches.ts";
-import type { Seconds } from "../units.ts";
+import type { Seconds, Tokens } from "../units.ts";
 
 /** Long against the gaps between requests, short against the tides of traffic. */
 const UTILISATION_MEMORY: Seconds = 60;
@@ -17,9 +17,12 @@ const UTILISATION_MEMORY: Seconds = 60;
 export interface ReplicaState {
 	/** As the newest catalog has it. */
 	entry: CatalogReplica;
-	readonly model: ReplicaModel;
+	model: ReplicaModel;
+	/** Tokens that requests in flight may keep in its KV cache before others wait; infinite where that is not known. */
+	readonly roomTokens: Tokens;
 	health: Health;
-	/** Divides GPU time among requests; null for pools priced by the token. */
+	/** Divides GPU time among requests; null for pools priced by the token. Stays when a pool's price changes to one by the
+	 *  token: requests in flight still pay by time. */
 	meter: TokenTimeMeter | null;
 	retryBudget: RetryBudget;
 	/** Seconds of prefill that were sent to it, each second. */
@@ -66,13 +69,15 @@ export class Fleet {
 				return Object.assign(known, {
 					entry,
 					retryBudget,
-					meter: byTime ? (known.meter ?? new TokenTimeMeter()) : null,
+					meter: known.meter ?? (byTime ? new TokenTimeMeter() : null),
 				});
 			}
 			const model = modelOf(entry, learned?.replicas[entry.name]);
+			const { model: served, pool } = entry.pool;
+			const roomTokens = kvTokensAreKnown(served, pool) ? model.prior.kvTokens : Infinity;
 			const meter = byTime ? new TokenTimeMeter() : null;
 			const utilisation = new DecayingRate(UTILISATION_MEMORY);
-			return { entry, model, health: newHealth(now), meter, retryBudget, utilisation, cache: undefined };
+			return { entry, model, roomTokens, health: newHealth(now), meter, retryBudget, utilisation, cache: undefined };
 		});
 		this.#replicas = replicas;
 		this.#names = replicas.map((state) => state.entry.name);

@@ -1,10 +1,9 @@
 import { onFailure, onSuccess } from "../admission/health.ts";
-import { secondsAtPrice } from "../money/nano.ts";
 import { expectedTpot, expectedTtft, observeTpot, observeTtft, rates } from "../perf/replica-model.ts";
-import type { NanoUsd, Seconds, Tokens } from "../units.ts";
+import type { Seconds, Tokens } from "../units.ts";
 import type { Estimators } from "./estimators.ts";
 import type { ReplicaState } from "./fleet.ts";
-import type { AssignRequest, Ended } from "./messages.ts";
+import type { AssignRequest, Bill, Ended } from "./messages.ts";
 import type { PrefixFlight } from "./prefixes.ts";
 
 /** What the scheduler remembers of an assignment until it ends, to learn from how it went. */
@@ -81,9 +80,7 @@ export function learn(flight: Flight, ended: Ended, running: number, estimators:
 		observeTpot(replica.model, { running: batch, outputTokens: output, decodeSeconds: decode * scale }, now);
 }
 
-/** The flight's share of GPU time in nano-dollars; undefined for pools priced by the token. */
-export function billOf(replica: ReplicaState, reservation: string, now: Seconds): NanoUsd | undefined {
-	const { pricing } = replica.entry.pool;
-	if (!replica.meter || pricing.per !== "gpu_second") return undefined;
-	return secondsAtPrice(replica.meter.end(reservation, now), pricing.nanoPerSecond);
+/** The flight's share of GPU time; undefined for pools that were never priced by time. */
+export function billOf({ meter }: ReplicaState, reservation: string, now: Seconds): Bill | undefined {
+	return meter ? { reservation, seconds: meter.end(reservation, now) } : undefined;
 }

@@ -3,7 +3,9 @@ import type { Capability } from "../catalog/schema.ts";
 import type { Priority } from "../catalog/keys.ts";
 import type { IsobarError } from "../http/errors.ts";
 import type { PrefixUnit } from "../kv/prefix-chain.ts";
-import type { NanoUsd, Seconds, Tokens, Usd } from "../units.ts";
+import type { SchedulerPlace } from "./name.ts";
+import type { PeerSummary } from "./peers.ts";
+import type { Seconds, Tokens, Usd } from "../units.ts";
 
 export type Endpoint = "chat" | "completions" | "embeddings";
 
@@ -44,6 +46,10 @@ export interface AssignRequest {
 	readonly edge: string;
 	/** This attempt is a retry: it needs room in the retry budget. */
 	readonly retry: boolean;
+	/** Which of the model's schedulers this is for. Absent: the only one. */
+	readonly place?: SchedulerPlace;
+	/** Another group's scheduler has sent it here: it is not sent on. */
+	readonly referred?: boolean;
 	/** The blocks of the prompt, two words each, as kv/prefix-chain.ts makes them. Absent or empty: nothing is known of it. */
 	readonly prefix?: Uint32Array;
 	/** What a block holds. Absent: the default of kv/prefix-chain.ts. */
@@ -130,6 +136,8 @@ export type AssignReply =
 			readonly waited: Seconds;
 			readonly explanation: Explanation;
 	  }
+	/** A pool of another region group is expected to be better, or the only one: ask that group's scheduler. */
+	| { readonly kind: "elsewhere"; readonly group: string }
 	/** Every candidate is full: stand in the waiting room and ask for the turn with `waitTurn(reservation)`. */
 	| { readonly kind: "queued"; readonly position: number; readonly expectedWait: Seconds }
 	| { readonly kind: "refused"; readonly error: IsobarError; readonly explanation: Explanation };
@@ -183,10 +191,11 @@ export interface SchedulerMail {
 	readonly renewals: readonly Renewal[];
 }
 
-/** The attributed share of GPU time that a request pays, for pools priced by time. */
+/** The attributed share of GPU time that a request pays, for pools priced by time. Not in dollars: the price is that of the
+ *  catalog by which the request was admitted, which this scheduler may no longer have, or not yet. */
 export interface Bill {
 	readonly reservation: string;
-	readonly nano: NanoUsd;
+	readonly seconds: Seconds;
 }
 
 /** A scheduler object, as an isolate calls it. */
@@ -202,8 +211,10 @@ export interface SchedulerPort {
 	waitTurn(reservation: string): Promise<AssignReply | null>;
 	/** The client is gone: its place in the waiting room, or what it was given there, is free again. */
 	leave(reservation: string): Promise<void>;
+	/** What another scheduler of the same model has in flight. */
+	share(summary: PeerSummary): Promise<void>;
 	/** For operators. `catalogVersion` as in an AssignRequest: an object that just started reads the catalog first. */
-	status(model: string, catalogVersion: number): Promise<FleetStatus>;
+	status(model: string, catalogVersion: number, place?: SchedulerPlace): Promise<FleetStatus>;
 }
 
 /** What an operator may want to see of one scheduler. */

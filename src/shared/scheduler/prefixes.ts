@@ -36,6 +36,7 @@ export interface PrefixStatistics {
 }
 
 const SESSIONS_MAX = 8_192;
+const BYTES_PER_TOKEN_MIN = 1;
 
 /** What a scheduler knows of the prefixes that its replicas hold, in terms of requests. */
 export class Prefixes {
@@ -99,11 +100,17 @@ export class Prefixes {
 			this.#caches.takeBack(cache, chain, flight);
 			return;
 		}
-		// The prompt's own bytes per token, where the pool has counted it.
-		const own = ended.promptTokens === null ? bytesPerToken : request.promptBytes / Math.max(1, ended.promptTokens);
-		const perBlock = tokensPerBlock(request.prefixUnit, own > 0 ? own : bytesPerToken);
-		const cached = ended.outcome === "ok" ? ended.cachedTokens : null;
-		this.#caches.answered(cache, chain, flight, { perBlock, prompt: ended.promptTokens ?? promptTokens, cached });
+		if (ended.outcome !== "ok") {
+			this.#caches.confirm(cache, chain);
+			return;
+		}
+		// The prompt's own bytes per token, where the pool has counted it; images have tokens and no bytes.
+		const own = ended.promptTokens
+			? Math.max(BYTES_PER_TOKEN_MIN, request.promptBytes / ended.promptTokens)
+			: bytesPerToken;
+		const perBlock = tokensPerBlock(request.prefixUnit, own);
+		const seen = { perBlock, prompt: ended.promptTokens ?? promptTokens, cached: ended.cachedTokens };
+		this.#caches.answered(cache, chain, flight, seen);
 	}
 
 	/** Nothing is known but that it was never computed there. */

@@ -1,3 +1,4 @@
+import { settled } from "../admission/health.ts";
 import { usdFromNano } from "../money/nano.ts";
 import { rates } from "../perf/replica-model.ts";
 import type { Seconds } from "../units.ts";
@@ -11,13 +12,13 @@ export function fleetStatus(core: SchedulerCore, now: Seconds): FleetStatus {
 		waiting: core.waiting,
 		replicas: core.fleet.replicas.map((state): ReplicaStatus => {
 			const { entry, health, model, meter } = state;
-			const load = core.load(entry.name, now);
+			const load = core.ownLoad(entry.name, now);
 			const learned = rates(model, now);
 			const { pricing } = entry.pool;
-			const busy = meter?.busy(now) ?? null;
+			const busy = pricing.per === "gpu_second" ? (meter?.busy(now) ?? null) : null;
 			return {
 				replica: entry.name,
-				health: health.phase.kind,
+				health: settled(health, now).phase.kind,
 				in_flight: load.inFlight,
 				pending_tokens: load.pendingTokens,
 				prefill_tokens_per_second: learned.prefillTokensPerSecond,
@@ -27,5 +28,28 @@ export function fleetStatus(core: SchedulerCore, now: Seconds): FleetStatus {
 				busy_usd: busy === null || pricing.per !== "gpu_second" ? null : busy * usdFromNano(pricing.nanoPerSecond),
 			};
 		}),
+	};
+}
+
+/** The fleet as several schedulers of one model know it together: of a replica that more than one has, the loads add up and
+ *  the rest is as the first knows it. */
+export function mergedStatus(statuses: readonly FleetStatus[]): FleetStatus {
+	const replicas = new Map<string, ReplicaStatus>();
+	for (const replica of statuses.flatMap((status) => status.replicas)) {
+		const first = replicas.get(replica.replica);
+		replicas.set(replica.replica, first ? together(first, replica) : replica);
+	}
+	const sum = (of: (status: FleetStatus) => number): number => statuses.reduce((total, each) => total + of(each), 0);
+	return { in_flight: sum((s) => s.in_flight), waiting: sum((s) => s.waiting), replicas: [...replicas.values()] };
+}
+
+function together(a: ReplicaStatus, b: ReplicaStatus): ReplicaStatus {
+	const plus = (x: number | null, y: number | null): number | null => (x === null || y === null ? (x ?? y) : x + y);
+	return {
+		...a,
+		in_flight: a.in_flight + b.in_flight,
+		pending_tokens: a.pending_tokens + b.pending_tokens,
+		busy_seconds: plus(a.busy_seconds, b.busy_seconds),
+		busy_usd: plus(a.busy_usd, b.busy_usd),
 	};
 }

@@ -28,6 +28,19 @@ test("only a removed replica's prompts move", () => {
 	}
 });
 
+test("a prompt that everybody sends spreads once its replica has more than its share", () => {
+	const inFlight = new Map<string, number>();
+	const view = { inFlight: (replica: string) => inFlight.get(replica) ?? 0, isSuspect: () => false };
+	for (let i = 0; i < 16; i++) {
+		const [first] = fallbackRank(model, request(), hash32("popular"), view);
+		inFlight.set(first!.replica, view.inFlight(first!.replica) + 1);
+	}
+	const places = new Map(model.replicas.map((replica) => [replica.name, replica.maxConcurrency]));
+	expect(inFlight.size).toBeGreaterThan(1);
+	for (const [replica, count] of inFlight)
+		expect(count).toBeLessThanOrEqual(Math.ceil((1.25 * 16 * places.get(replica)!) / 20));
+});
+
 test("the rules that the catalog can judge hold, and full or suspect replicas give way", () => {
 	expect(fallbackRank(model, request({ needs: ["chat", "tools"] }), 1, calm).map((r) => r.pool)).not.toContain("api");
 	expect(fallbackRank(model, request({}, { regions: ["eu"] }), 1, calm).every((r) => r.pool === "h100")).toBe(true);

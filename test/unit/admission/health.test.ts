@@ -2,8 +2,8 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
 	admits,
+	awaitsProbe,
 	BUSY_MAX,
-	describeHealth,
 	newHealth,
 	onFailure,
 	onProbe,
@@ -12,6 +12,7 @@ import {
 	PAUSE_MAX,
 	PROBE_SECONDS,
 	probeDue,
+	settled,
 	SLOW_START_MAX,
 } from "../../../src/shared/admission/health.ts";
 import type { FailureKind, Health } from "../../../src/shared/admission/health.ts";
@@ -157,6 +158,22 @@ describe("slow start", () => {
 		expect(onFailure(slow, "connect", now + 1, { sentAt: now - 1 })).toBe(slow);
 	});
 
+	test("ends in health, by time alone or with the next answer", () => {
+		const { health, now } = failing(1);
+		const slow = onProbe(health, true, now);
+		const end = now + 5;
+		expect(settled(slow, end - 0.1)).toBe(slow);
+		const healthy = { kind: "healthy", since: end };
+		expect(settled(slow, end).phase).toMatchObject(healthy);
+		expect(onSuccess(slow, end + 100).phase).toMatchObject(healthy);
+		expect(onFailure(slow, "status", end + 100).phase).toMatchObject(healthy);
+		expect([health, slow, settled(slow, end)].map(awaitsProbe)).toEqual([true, false, false]);
+		// Sent before the pause, and still failing after the slow start.
+		const after = settled(slow, end);
+		expect(onFailure(after, "connect", end + 100, { sentAt: now - 1 })).toBe(after);
+		expect(onFailure(after, "connect", end + 100, { sentAt: now + 1 }).phase.kind).toBe("aside");
+	});
+
 	test("every half minute of health takes a pause back", () => {
 		const { health, now } = failing(5);
 		const slow = onProbe(health, true, now);
@@ -166,16 +183,6 @@ describe("slow start", () => {
 		};
 		expect([-10, 0, 29, 30, 60, 150, 1e6].map(next)).toEqual([32, 32, 32, 16, 8, 1, 1]);
 	});
-});
-
-test("the words say what holds", () => {
-	const aside = onFailure(newHealth(0), "connect", 10);
-	expect(describeHealth(newHealth(0), 64, 0)).toBe("healthy");
-	expect(describeHealth(aside, 64, 10.5)).toBe("set aside after failures, for 0.5 s more (pause 1)");
-	expect(describeHealth(onProbeSent(aside, 11), 64, 12)).toBe("being probed, at most 9.0 s more (pause 1)");
-	expect(describeHealth(aside, 64, 11)).toContain("on trial");
-	expect(describeHealth(onProbe(aside, true, 11), 64, 13)).toBe("slow start: 25 of 64 at once");
-	expect(describeHealth(onFailure(newHealth(0), "busy", 10), 64, 10)).toContain("1.0 s");
 });
 
 test("after any reports, with the clock going to and fro, a replica is back within bounded time once it answers", () => {
@@ -209,6 +216,7 @@ test("after any reports, with the clock going to and fro, a replica is back with
 			expect(limit(health, due)).toBeGreaterThanOrEqual(1);
 			const answered = onSuccess(health, due, { sentAt: due });
 			expect(admits(answered, 64, due + SLOW_START_MAX)).toEqual({ limit: 64, reason: "healthy" });
+			expect(settled(answered, due + SLOW_START_MAX).phase.kind).toBe("healthy");
 		}),
 	);
 });

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { RecentIds } from "../../../src/shared/admission/recent-ids.ts";
+import { Recent } from "../../../src/shared/admission/recent.ts";
 import { ReservationBook } from "../../../src/shared/admission/reservations.ts";
 import type { NewReservation } from "../../../src/shared/admission/reservations.ts";
 import type { Renewal } from "../../../src/shared/scheduler/messages.ts";
@@ -72,7 +72,7 @@ describe("one reservation", () => {
 		expect(book.load("p/a", 75)).toEqual(IDLE);
 		// It was alive after all.
 		expect(book.renew(renewal({ age: 80 }), 80, 45)).toBe("rebuilt");
-		expect(book.get("r1")?.reservedAt).toBe(0);
+		expect(book.end("r1", 80)?.reservedAt).toBe(0);
 	});
 
 	test("a renewal that is older than the last does not shorten it", () => {
@@ -244,15 +244,26 @@ describe("after any sequence of repeated, late and unknown messages", () => {
 	});
 });
 
-test("recent ids are remembered for their time, and forgotten after twice that or when too many come", () => {
-	const recent = new RecentIds(10, 100);
-	recent.add("a", 0);
-	recent.add("b", 10);
-	expect([recent.has("a"), recent.has("b")]).toEqual([true, true]);
-	recent.add("c", 20);
-	expect([recent.has("a"), recent.has("b"), recent.has("c")]).toEqual([false, true, true]);
-	for (let n = 0; n < 200; n++) recent.add(`n${n}`, 20);
-	expect([recent.has("c"), recent.has("n0"), recent.has("n199")]).toEqual([false, false, true]);
-	recent.add("d", -1e9);
-	expect(recent.has("d")).toBe(true);
+test("what ended in the last two minutes is remembered, of more than 32,768 the last so many", () => {
+	const book = new ReservationBook();
+	// 270 a second.
+	for (let n = 0; n < 32_400; n++) book.end(`r${n}`, n / 270);
+	expect(book.hasEnded("r0")).toBe(true);
+	expect(book.renew(renewal({ reservation: "r0" }), 120, 45)).toBe("ended");
+	for (let n = 0; n < 100_000; n++) book.end(`more${n}`, 120);
+	expect([book.hasEnded("r32399"), book.hasEnded(`more${100_000 - 32_768}`)]).toEqual([false, true]);
+});
+
+test("recent values are remembered for their time, and forgotten after twice that or when too many come", () => {
+	const recent = new Recent<number>(10, 100);
+	const known = (...ids: string[]): (number | undefined)[] => ids.map((id) => recent.get(id));
+	recent.set("a", 1, 0);
+	recent.set("b", 2, 10);
+	expect(known("a", "b")).toEqual([1, 2]);
+	recent.set("c", 0, 20);
+	expect(known("a", "b", "c")).toEqual([undefined, 2, 0]);
+	for (let n = 0; n < 200; n++) recent.set(`n${n}`, n, 20);
+	expect(known("c", "n0", "n100", "n199")).toEqual([undefined, undefined, 100, 199]);
+	recent.set("d", 4, -1e9);
+	expect(known("d")).toEqual([4]);
 });

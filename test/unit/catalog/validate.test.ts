@@ -41,7 +41,7 @@ test("a good catalog passes without a warning, with its defaults filled in", () 
 describe("shape", () => {
 	test.each([
 		["pools.0.replicas.1.url", 3, "pools[0].replicas[1].url", "expected string, received number"],
-		["pools.0.engine", "sglang", "pools[0].engine", 'expected one of "vllm"|"openai"'],
+		["pools.0.engine", "tgi", "pools[0].engine", 'expected one of "vllm"|"sglang"|"llama_cpp"|"openai"'],
 		["pools.0.bogus", 1, "pools[0].bogus", "unknown field"],
 		["models.0.odd name", 1, 'models[0]["odd name"]', "unknown field"],
 		["pools.0.place.region", undefined, "pools[0].place.region", "missing (expected string)"],

@@ -47,6 +47,30 @@ describe("reportedUsage", () => {
 			{ prompt_tokens: 5, completion_tokens: 2, prompt_tokens_details: { cached_tokens: 6 } },
 			{ promptTokens: 5, completionTokens: 2, cachedTokens: null },
 		],
+		// DeepSeek's API reference.
+		[
+			{ prompt_tokens: 16, completion_tokens: 10, prompt_cache_hit_tokens: 4, prompt_cache_miss_tokens: 12 },
+			{ promptTokens: 16, completionTokens: 10, cachedTokens: 4 },
+		],
+		// Moonshot's.
+		[
+			{ prompt_tokens: 19, completion_tokens: 21, total_tokens: 40, cached_tokens: 10 },
+			{ promptTokens: 19, completionTokens: 21, cachedTokens: 10 },
+		],
+		// Anthropic's, which counts the input without what was cached.
+		[
+			{ input_tokens: 50, cache_read_input_tokens: 100, cache_creation_input_tokens: 20, output_tokens: 7 },
+			{ promptTokens: 170, completionTokens: 7, cachedTokens: 100 },
+		],
+		[
+			{ input_tokens: "50", cache_read_input_tokens: 100 },
+			{ ...NONE, cachedTokens: 100 },
+		],
+		// Said by one is not unsaid by another.
+		[
+			{ prompt_tokens: 9, prompt_tokens_details: { cached_tokens: 0 }, cached_tokens: 8 },
+			{ promptTokens: 9, completionTokens: null, cachedTokens: 0 },
+		],
 		[{ prompt_tokens: "5", completion_tokens: true }, NONE],
 		[{ prompt_tokens: 1e9 + 1, completion_tokens: 1e300 }, NONE],
 		[null, NONE],

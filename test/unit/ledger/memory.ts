@@ -35,8 +35,8 @@ export class MemoryLedger implements LedgerPages {
 		return [...this.leases.values()].filter((lease) => lease.key === key && lease.state === "live");
 	}
 
-	hasRecord(id: string): boolean {
-		return this.records.has(id);
+	recordsAmong(ids: readonly string[]): ReadonlySet<string> {
+		return new Set(ids.filter((id) => this.records.has(id)));
 	}
 
 	ask(request: LeaseRequest, now: number, requestsMax = 16): Asked {

@@ -50,7 +50,7 @@ test("what no pool began to answer costs nothing", () => {
 });
 
 test("GPU time is billed by the attributed share, alone on the GPU where none is known", () => {
-	expect(chargeOf({ ...observed, pricing: gpu, share: 123_456 }).cost).toBe(123_456);
+	expect(chargeOf({ ...observed, pricing: gpu, share: 0.5 }).cost).toBe(350_000);
 	expect(chargeOf({ ...observed, pricing: gpu }).cost).toBe(2_100_000);
 });
 

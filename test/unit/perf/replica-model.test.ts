@@ -4,6 +4,7 @@ import { modelSchema, poolSchema } from "../../../src/shared/catalog/schema.ts";
 import { NEUTRAL, type Prior, priorRates } from "../../../src/shared/perf/prior.ts";
 import {
 	createReplicaModel,
+	expectedRoom,
 	expectedTpot,
 	expectedTtft,
 	HALF_LIFE_SECONDS,
@@ -202,4 +203,36 @@ describe("whatever comes", () => {
 		expect(rates(moved, START + 100).stepSeconds).toBeGreaterThan(0.09);
 		expect(rates(moved, START + 100 + 30 * HALF_LIFE_SECONDS).stepSeconds).toBeCloseTo(L4.stepSeconds, 6);
 	});
+});
+
+describe("the wait for room in a KV cache", () => {
+	test("is none while all fits, and the share of what is held that has to go before", () => {
+		expect(expectedRoom({ resident: 60_000, need: 40_000 }, 100_000, 30)).toBe(0);
+		expect(expectedRoom({ resident: 80_000, need: 40_000 }, 100_000, 30)).toBeCloseTo(7.5, 9);
+		expect(expectedRoom({ resident: 0, need: 400_000 }, 100_000, 30)).toBe(0);
+	});
+
+	test("is never longer than the decode of those that hold it, nor less for a larger request", () => {
+		const tokens = fc.nat(1_000_000);
+		fc.assert(
+			fc.property(tokens, tokens, tokens, tokens, (resident, need, more, capacity) => {
+				const wait = expectedRoom({ resident, need }, capacity, 20);
+				expect(wait).toBeGreaterThanOrEqual(0);
+				expect(wait).toBeLessThanOrEqual(20);
+				expect(expectedRoom({ resident, need: need + more }, capacity, 20)).toBeGreaterThanOrEqual(wait);
+			}),
+		);
+	});
+});
+
+test("rates are worked out anew after an observation, and once a second", () => {
+	const model = createReplicaModel(API);
+	const first = rates(model, START);
+	expect(rates(model, START + 0.9)).toBe(first);
+	expect(rates(model, START - 1)).not.toBe(first);
+	const seen = { pendingTokens: 0, uncachedTokens: 8_000, roundTrip: 0, ttft: 20 };
+	observeTtft(model, seen, START);
+	const slower = rates(model, START);
+	expect(slower.prefillTokensPerSecond).toBeLessThan(first.prefillTokensPerSecond);
+	expect(rates(model, START + 900).prefillTokensPerSecond).toBeGreaterThan(slower.prefillTokensPerSecond);
 });

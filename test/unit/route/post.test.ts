@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import type { LedgerMail, RequestRecord } from "../../../src/shared/ledger/messages.ts";
-import type { SchedulerMail } from "../../../src/shared/scheduler/messages.ts";
+import type { Bill, SchedulerMail } from "../../../src/shared/scheduler/messages.ts";
 import { settingsFrom } from "../../../src/shared/settings.ts";
+import type { Seconds } from "../../../src/shared/units.ts";
 import { Post, type Carriers } from "../../../functions/route/post.ts";
 
 /** Time that passes only when somebody sleeps. */
@@ -17,10 +18,10 @@ class World implements Carriers {
 	sleep = (seconds: number): Promise<void> =>
 		new Promise((wake) => this.sleepers.push({ at: this.time + seconds, wake }));
 
-	async toScheduler(_name: string, mail: SchedulerMail): Promise<{ reservation: string; nano: number }[]> {
+	async toScheduler(_name: string, mail: SchedulerMail): Promise<Bill[]> {
 		if (this.broken) throw new Error("gone");
 		this.toSchedulers.push(mail);
-		return mail.ended.map(({ reservation }) => ({ reservation, nano: 7 }));
+		return mail.ended.map(({ reservation }) => ({ reservation, seconds: 7 }));
 	}
 
 	async toLedger(_tenant: string, mail: LedgerMail): Promise<{ recalled: string[] }> {
@@ -88,13 +89,13 @@ test("nothing is lost while the ledger is away: it goes out when it is back, onc
 test("a bill comes back with the batch that told of the end; a scheduler that stays away gives none", async () => {
 	const world = new World();
 	const sender = post();
-	const bills: (number | null)[] = [];
+	const bills: (Seconds | null)[] = [];
 	const end = (reservation: string): void =>
 		sender
 			.mailbox("s", world.now())
 			.ended(
 				{ reservation, outcome: "ok", ttft: null, seconds: 1, promptTokens: 1, cachedTokens: null, outputTokens: 1 },
-				(nano) => bills.push(nano),
+				(share) => bills.push(share),
 			);
 	end("a");
 	await sender.flush(world);

@@ -26,8 +26,9 @@ describe("what is read", () => {
 		});
 	});
 
-	test("max_completion_tokens goes before max_tokens; null counts as absent", () => {
+	test("of max_completion_tokens and max_tokens the larger counts; null counts as absent", () => {
 		expect(value({ model: "m", messages, max_tokens: 5, max_completion_tokens: 7 }).maxTokens).toBe(7);
+		expect(value({ model: "m", messages, max_tokens: 100_000, max_completion_tokens: 1 }).maxTokens).toBe(100_000);
 		expect(value({ model: "m", messages, max_tokens: null, stream: null }).maxTokens).toBe(null);
 	});
 
@@ -46,7 +47,7 @@ describe("what is read", () => {
 		const request = value(body);
 		expect(request.needs).toEqual(["chat", "tools", "vision", "logprobs", "json"]);
 		expect(request.promptBytes).toBeLessThan(500);
-		expect(request.promptTokensMax).toBe(request.promptBytes + 2_048);
+		expect(request.promptTokensMax).toBe(request.promptBytes + 2_048 + `{"type":"json_object"}`.length);
 		expect(
 			value({ model: "m", messages, tools: [], logprobs: false, response_format: { type: "text" } }).needs,
 		).toEqual(["chat"]);
@@ -72,6 +73,72 @@ describe("what is read", () => {
 	});
 });
 
+describe("the bound on prompt tokens", () => {
+	const big = "word ".repeat(200_000);
+	const bound = (...content: unknown[]) => value({ model: "m", messages: [{ role: "user", content }] });
+
+	test("counts text as text, whatever it begins with", () => {
+		const picture = { type: "image_url", image_url: { url: "https://x.test/y.png" } };
+		for (const text of [
+			{ type: "text", text: `data:image/png;base64,${big}` },
+			{ type: "text", text: { data: big } },
+			{ type: "text", data: big },
+		]) {
+			expect(bound(text, picture).promptTokensMax).toBeGreaterThan(big.length);
+			expect(bound(text, { type: "input_audio", input_audio: { data: "AAAA" } }).promptBytes).toBeGreaterThan(
+				big.length,
+			);
+		}
+	});
+
+	test.each([
+		["image_url", "vision"],
+		["video_url", "vision"],
+		["audio_url", "audio"],
+		["input_audio", "audio"],
+	])("takes the data of %s for no text, and needs %s", (name, need) => {
+		const carried = name === "input_audio" ? { data: "A".repeat(400_000) } : { url: `data:x/y;base64,${big}` };
+		const request = bound({ type: "text", text: "what is it?" }, { type: name, [name]: carried });
+		expect(request.promptBytes).toBeLessThan(300);
+		expect(request.promptTokensMax).toBeGreaterThan(request.promptBytes);
+		expect(request.needs).toContain(need);
+	});
+
+	test.each([
+		[
+			"a type written with escapes",
+			`{"type":"image\\u005furl","image\\u005f\\u0075rl":{"url":"https://x.test/y"}}`,
+			2_048,
+		],
+		["an image without a type", `{"image_url":{"url":"https://x.test/y"}}`, 2_048],
+		["an image in other letters", `{"type":"image_url","Image_URL":{"url":"https://x.test/y"}}`, 2_048],
+		["a video by its link", `{"type":"video_url","video_url":{"url":"https://x.test/y"}}`, 24_576],
+		["audio by its link", `{"type":"audio_url","audio_url":{"url":"https://x.test/y"}}`, 24_576],
+		["a file", `{"type":"file","file":{"file_id":"f"}}`, 24_576],
+		["a link of an unknown kind", `{"type":"mesh_url","mesh_url":{"url":"https://x.test/y"}}`, 24_576],
+		["a part that cannot be read", `{"type":"image_url","\\x":1}`, 24_576],
+	])("has a cap for %s", (_, part, cap) => {
+		const request = value(`{"model":"m","messages":[{"role":"user","content":[${part}]}]}`);
+		expect(request.promptTokensMax).toBeGreaterThanOrEqual(request.promptBytes + cap);
+	});
+
+	test("counts whatever else a template may put into the prompt", () => {
+		const functions = [{ name: "f", description: big }];
+		const response_format = { type: "json_schema", json_schema: { name: "x", schema: { description: big } } };
+		expect(value({ model: "m", messages, functions }).promptTokensMax).toBeGreaterThan(big.length);
+		expect(value({ model: "m", messages, response_format }).promptTokensMax).toBeGreaterThan(big.length);
+		expect(value({ model: "m", messages, documents: [{ text: big }] }).promptTokensMax).toBeGreaterThan(big.length);
+		expect(value({ model: "m", prompt: "a", suffix: big }, "completions").promptTokensMax).toBeGreaterThan(big.length);
+	});
+
+	test("does not count what is no prompt", () => {
+		const plain = value({ model: "m", messages });
+		const more = value({ model: "m", messages, user: "u".repeat(100), temperature: 1, stream: true, isobar: {} });
+		expect(more.promptTokensMax).toBe(plain.promptTokensMax);
+		expect(plain.promptTokensMax).toBe(JSON.stringify(messages).length);
+	});
+});
+
 describe("what is wrong is named", () => {
 	test.each([
 		["invalid_json", undefined, '{"model":"m","messages":['],
@@ -88,6 +155,11 @@ describe("what is wrong is named", () => {
 		["invalid_request", "n", { model: "m", messages, n: 1.5 }],
 		["invalid_request", "isobar.priority", { model: "m", messages, isobar: { priority: "now" } }],
 		["invalid_request", "isobar", { model: "m", messages, isobar: { proirity: "batch" } }],
+		["invalid_request", "Model", { model: "cheap", messages, Model: "dear" }],
+		["invalid_request", "MAX_TOKENS", { model: "m", messages, MAX_TOKENS: 100_000, max_tokens: 1 }],
+		["invalid_request", "\u017ftream", { model: "m", messages, "\u017ftream": true }],
+		["invalid_request", "max_to\u212aens", { model: "m", messages, "max_to\u212aens": 9 }],
+		["invalid_request", "model", `{"model":"cheap","m\\u006fdel":"dear","messages":[{}]}`],
 	])("%s %s", (code, param, body) => {
 		const result = read(body);
 		expect(result.ok ? "ok" : result.error.code).toBe(code);

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { explain } from "../../../src/shared/objective/explain.ts";
 import type { LearnedState } from "../../../src/shared/scheduler/learned.ts";
 import type { AssignReply } from "../../../src/shared/scheduler/messages.ts";
-import { ended, mail, MIXED, outcomeOf, request, rig, T0 } from "./support.ts";
+import { ended, mail, MIXED, modelOf, outcomeOf, request, rig, T0 } from "./support.ts";
 
 describe("choosing", () => {
 	test("an idle reserved GPU wins: it is fast and costs nothing more", () => {
@@ -251,11 +251,48 @@ test("shares of GPU time are billed and add up to the busy time", () => {
 	core.assign(b, T0 + 5);
 	const bills = [
 		...core.mail(mail({ ended: [ended(a.reservation)] }), T0 + 10),
-		...core.mail(mail({ ended: [ended(b.reservation), ended(b.reservation)] }), T0 + 12),
+		...core.mail(mail({ ended: [ended(b.reservation)] }), T0 + 12),
 	];
 	expect(bills.map((bill) => bill.reservation)).toEqual([a.reservation, b.reservation]);
-	const sum = bills.reduce((total, bill) => total + bill.nano, 0);
-	expect(Math.abs(sum - 12 * 200_000)).toBeLessThanOrEqual(2);
+	const sum = bills.reduce((total, bill) => total + bill.seconds, 0);
+	expect(sum).toBeCloseTo(12, 9);
+});
+
+test("an end that is told again, since the answer was late or lost, gets the same share and counts once", () => {
+	const { core } = rig({ ...MIXED, pools: [MIXED.pools[1]!] });
+	const [a, b] = [request(), request()];
+	core.assign(a, T0);
+	core.assign(b, T0 + 5);
+	const end = mail({ ended: [ended(a.reservation, { outcome: "failed", failure: "status" })] });
+	const bills = core.mail(end, T0 + 10);
+	expect(bills).toEqual([{ reservation: a.reservation, seconds: expect.closeTo(7.5, 9) }]);
+	// Five failures in a row would set the replica aside.
+	for (let i = 0; i < 5; i++) expect(core.mail(end, T0 + 11 + i)).toEqual(bills);
+	expect(outcomeOf(core.assign(request(), T0 + 16))).toBe("l4/a");
+	expect(core.mail(end, T0 + 10 + 119)).toEqual(bills);
+});
+
+test("the share of what the fallback had sent is told again too, and its failure counts once", () => {
+	const { core } = rig({ ...MIXED, pools: [MIXED.pools[1]!] });
+	const renewal = { replica: "l4/a", tenant: "t", key: "k", promptTokens: 9, outputTokens: 1, started: true, age: 1 };
+	core.mail(mail({ renewals: [{ ...renewal, reservation: "f" }] }), T0);
+	const end = mail({ ended: [ended("f", { replica: "l4/a", outcome: "failed", failure: "status" })] });
+	for (let i = 0; i < 5; i++) expect(core.mail(end, T0 + 4)).toEqual([{ reservation: "f", seconds: 4 }]);
+	expect(outcomeOf(core.assign(request(), T0 + 5))).toBe("l4/a");
+});
+
+test.each([
+	["another price by time", { per: "gpu_second" as const, usd: 1 }],
+	["a price by the token", { per: "million_tokens" as const, input: 1, output: 1 }],
+])("a pool that gets %s still tells the shares of what was in flight: their price was fixed before", (_, price) => {
+	const catalog = { ...MIXED, pools: [MIXED.pools[1]!] };
+	const { core } = rig(catalog);
+	const asked = request();
+	core.assign(asked, T0);
+	core.configure(modelOf({ ...catalog, pools: [{ ...MIXED.pools[1]!, price }] }), T0 + 1);
+	expect(core.mail(mail({ ended: [ended(asked.reservation)] }), T0 + 3)).toEqual([
+		{ reservation: asked.reservation, seconds: 3 },
+	]);
 });
 
 test("whatever comes in whatever order: limits hold, every request has one answer, nothing is left over", () => {

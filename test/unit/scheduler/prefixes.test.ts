@@ -184,6 +184,21 @@ describe("the KV cache's room", () => {
 		expect(here!.expectedTtft).toBeGreaterThan(there!.expectedTtft + 1);
 	});
 
+	test("is no limit where the hardware is not known", () => {
+		const { core } = rig({ ...API, pools: [{ ...API.pools[0]!, max_concurrency: 200 }] });
+		const long = { promptBytes: 100_000, promptTokensMax: 100_000, outputTokensMax: 4_000, choiceTokensMax: 4_000 };
+		const alone = request(long);
+		const { expectedTtft } = best(core.assign(alone, T0));
+		core.leave(alone.reservation, T0);
+		for (let i = 0; i < 60; i++) {
+			const one = request(long);
+			core.assign(one, T0);
+			core.mail(mail({ first: [{ reservation: one.reservation, ttft: 0.5, headers: null }] }), T0);
+		}
+		expect(core.load("api/a", T0).residentTokens).toBeGreaterThan(1_000_000);
+		expect(best(core.assign(request(long), T0)).expectedTtft).toBeCloseTo(expectedTtft, 6);
+	});
+
 	test("a beginning that requests have in common takes room once", () => {
 		const { core } = rig(small);
 		for (let i = 0; i < 10; i++) core.assign(asked(prefix(1), ONLY_A), T0);

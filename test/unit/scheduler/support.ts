@@ -134,6 +134,8 @@ export function outcomeOf(reply: AssignReply): string {
 			return reply.ranked[0]!.replica;
 		case "refused":
 			return reply.error.code;
+		case "elsewhere":
+			return `elsewhere: ${reply.group}`;
 		case "queued":
 			return "queued";
 	}

@@ -1,0 +1,85 @@
+import type { CatalogModel } from "../src/shared/catalog/snapshot.ts";
+import type { SchedulerCore } from "../src/shared/scheduler/core.ts";
+import type { SchedulerPort } from "../src/shared/scheduler/messages.ts";
+import { schedulerName, type SchedulerPlace } from "../src/shared/scheduler/name.ts";
+import type { PeerSummary } from "../src/shared/scheduler/peers.ts";
+
+/** How often loads are exchanged. */
+const SHARE_MS = 1_000;
+
+/** The namespace of the schedulers, as far as it is needed here. */
+interface Schedulers {
+	getByName(name: string): Pick<SchedulerPort, "share">;
+}
+
+/** The other schedulers of a model: tells them once a second what this one has in flight, for as long as that is anything, and
+ *  once more when it is nothing any more. A word that is lost is made up for by the next. */
+export class PeerLine {
+	readonly #core: SchedulerCore;
+	readonly #schedulers: Schedulers;
+	#place: SchedulerPlace | undefined;
+	#model: CatalogModel | undefined;
+	#timer: ReturnType<typeof setTimeout> | undefined;
+
+	constructor(core: SchedulerCore, schedulers: Schedulers) {
+		this.#core = core;
+		this.#schedulers = schedulers;
+	}
+
+	configure(model: CatalogModel | undefined, place: SchedulerPlace): void {
+		this.#model = model;
+		this.#place = place;
+	}
+
+	/** Something may be in flight: sees to it that the others hear of it. */
+	wake(): void {
+		if (this.#timer !== undefined || !this.#hasPeers) return;
+		this.#tell();
+		this.#timer = setTimeout(() => this.#again(), SHARE_MS);
+	}
+
+	hear(summary: PeerSummary): void {
+		const { group } = this.#place ?? {};
+		if (group === undefined || !this.#model) return;
+		const now = Date.now() / 1_000;
+		const isSibling = summary.from.startsWith(`${this.#model.id}/${group}/`);
+		this.#core.hear(summary, isSibling ? "sibling" : "abroad", now);
+	}
+
+	get #hasPeers(): boolean {
+		return this.#model !== undefined && (this.#shards > 1 || this.#model.groups.length > 1);
+	}
+
+	get #shards(): number {
+		return this.#model?.model.scheduler_shards ?? 1;
+	}
+
+	#again(): void {
+		this.#timer = undefined;
+		if (this.#core.inFlight + this.#core.waiting > 0) this.wake();
+		else if (this.#hasPeers) this.#tell();
+	}
+
+	#tell(): void {
+		if (!this.#model || !this.#place) return;
+		const { id, groups } = this.#model;
+		const { group, shard } = this.#place;
+		const from = schedulerName(id, this.#place);
+		const now = Date.now() / 1_000;
+		const send = (place: SchedulerPlace, summary: PeerSummary): void => {
+			// A peer that cannot be reached counts as one that has nothing in flight, and hears again in a second.
+			this.#schedulers
+				.getByName(schedulerName(id, place))
+				.share(summary)
+				.catch(() => {});
+		};
+		if (this.#shards > 1) {
+			const summary = this.#core.summary(from, "sibling", now);
+			for (let other = 0; other < this.#shards; other++) if (other !== shard) send({ group, shard: other }, summary);
+		}
+		if (groups.length > 1) {
+			const summary = this.#core.summary(from, "abroad", now);
+			for (const other of groups) if (other !== group) send({ group: other, shard }, summary);
+		}
+	}
+}

@@ -1,0 +1,64 @@
+import type { Seconds } from "../../src/shared/units.ts";
+
+/** The one timer of a request, which has at most one thing to wait for at a time: the scheduler's answer, then the pool's.
+ *  Moving what is due to later is an assignment and not a new timer, because a small request moves it several times within
+ *  milliseconds, and an answer with every chunk. */
+export class RequestTimer {
+	#timer: ReturnType<typeof setTimeout> | undefined;
+	#firesAt = Infinity;
+	#dueAt = Infinity;
+	#run: (() => void) | undefined;
+
+	/** Calls `run` once it is `at` (Unix milliseconds), in place of what was due before. */
+	set(at: number, run: () => void): void {
+		this.#dueAt = at;
+		this.#run = run;
+		if (at < this.#firesAt) this.#arm();
+	}
+
+	/** Nothing is due. */
+	clear(): void {
+		this.#dueAt = Infinity;
+		this.#run = undefined;
+	}
+
+	/** The request is over. */
+	stop(): void {
+		this.clear();
+		clearTimeout(this.#timer);
+		this.#timer = undefined;
+		this.#firesAt = Infinity;
+	}
+
+	/** Rejects when `promise` takes longer. The call itself goes on: callers must bear its late effect. */
+	within<T>(seconds: Seconds, promise: Promise<T>): Promise<T> {
+		return new Promise((resolve, reject) => {
+			const late = (): void => reject(new Error(`no answer in ${seconds} s`));
+			this.set(Date.now() + seconds * 1_000, late);
+			// An answer that comes too late finds something else to be due.
+			const came = (): void => {
+				if (this.#run === late) this.clear();
+			};
+			promise.finally(came).then(resolve, reject);
+		});
+	}
+
+	#arm(): void {
+		clearTimeout(this.#timer);
+		this.#firesAt = this.#dueAt;
+		this.#timer = setTimeout(() => this.#fired(), Math.max(0, this.#dueAt - Date.now()));
+	}
+
+	#fired(): void {
+		this.#timer = undefined;
+		this.#firesAt = Infinity;
+		// A timer may fire a millisecond early.
+		if (this.#dueAt > Date.now() + 1) {
+			if (this.#dueAt < Infinity) this.#arm();
+			return;
+		}
+		const run = this.#run;
+		this.clear();
+		run?.();
+	}
+}

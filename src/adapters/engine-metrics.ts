@@ -1,0 +1,34 @@
+import { ENGINES } from "../shared/catalog/engines.ts";
+import type { CatalogReplica } from "../shared/catalog/snapshot.ts";
+import { readEngineMark, type EngineMark } from "../shared/kv/engine-mark.ts";
+import { ENGINE_METRICS_BYTES_MAX } from "../shared/limits.ts";
+import { engineGet } from "./engine-call.ts";
+
+/** Reads from a replica's metrics which life of its engine this is. Null: it has none, or does not say; a look-up that may
+ *  fail, because what is in its cache is also seen from its answers. */
+export async function readMark(replica: CatalogReplica, env: object): Promise<EngineMark | null> {
+	const { metricsPath } = ENGINES[replica.pool.pool.engine];
+	if (metricsPath === null) return null;
+	try {
+		return await engineGet(replica, metricsPath, env, async (response) => {
+			if (response.status === 200) return readEngineMark(await textUpTo(response, ENGINE_METRICS_BYTES_MAX));
+			await response.body?.cancel();
+			return null;
+		});
+	} catch {
+		return null;
+	}
+}
+
+/** The text as far as it fits. */
+async function textUpTo(response: Response, bytesMax: number): Promise<string> {
+	const decoder = new TextDecoder();
+	let text = "";
+	let size = 0;
+	for await (const chunk of response.body ?? []) {
+		size += chunk.byteLength;
+		if (size > bytesMax) break;
+		text += decoder.decode(chunk, { stream: true });
+	}
+	return text;
+}

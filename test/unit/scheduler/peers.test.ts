@@ -1,0 +1,146 @@
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { PeerReplica } from "../../../src/shared/scheduler/peers.ts";
+import { PEER_SECONDS, Peers, plusLoad } from "../../../src/shared/scheduler/peers.ts";
+import { ended, mail, MIXED, modelOf, outcomeOf, request, rig, T0, type Rig } from "./support.ts";
+
+const load = (inFlight: number, pendingTokens = 0) => ({
+	inFlight,
+	pendingTokens,
+	decoding: 0,
+	heldTokens: 0,
+	residentTokens: 0,
+	outputTokens: 0,
+});
+const told = (replica: string, inFlight: number): PeerReplica => ({ ...load(inFlight), replica, open: true });
+
+describe("what peers have told", () => {
+	test("adds up over those who spoke in the last seconds, the last word of each", () => {
+		const word = fc.record({
+			from: fc.constantFrom("x", "y", "z"),
+			inFlight: fc.nat(9),
+			wait: fc.integer({ min: 0, max: 4 }),
+		});
+		fc.assert(
+			fc.property(fc.array(word, { maxLength: 20 }), (words) => {
+				const peers = new Peers();
+				const naive = new Map<string, { at: number; inFlight: number }>();
+				let now = T0;
+				for (const { from, inFlight, wait } of words) {
+					now += wait;
+					peers.hear({ from, replicas: inFlight > 0 ? [told("r", inFlight)] : [] }, now);
+					naive.set(from, { at: now, inFlight });
+					const fresh = [...naive.values()].filter(({ at }) => now - at < PEER_SECONDS);
+					const expected = fresh.reduce((sum, each) => sum + each.inFlight, 0);
+					expect(peers.load("r", now)?.inFlight ?? 0).toBe(expected);
+				}
+				expect(peers.load("r", now + PEER_SECONDS)).toBeUndefined();
+				expect(peers.isSilent(now + PEER_SECONDS)).toBe(true);
+			}),
+		);
+	});
+
+	test("is added to a load of one's own without changing it", () => {
+		const own = load(2, 100);
+		expect(plusLoad(own, undefined)).toBe(own);
+		expect(plusLoad(own, load(3, 50))).toMatchObject({ inFlight: 5, pendingTokens: 150 });
+		expect(own).toEqual(load(2, 100));
+	});
+});
+
+/** Tells `to` what `from` has in flight. */
+function tell(from: Rig, to: Rig, kind: "sibling" | "abroad", now: number): void {
+	to.core.hear(from.core.summary(kind === "sibling" ? "m/global/1" : "m/far/0", kind, now), kind, now);
+}
+
+describe("shards of one scheduler", () => {
+	test("send requests where the others' load is not, and keep a replica's limit together", () => {
+		const [a, b] = [rig(MIXED), rig(MIXED)];
+		const first = outcomeOf(a.core.assign(request(), T0));
+		for (let i = 0; i < 3; i++) a.core.assign(request(), T0);
+		const blind = outcomeOf(b.core.assign(request(), T0));
+		expect(blind).toBe(first);
+		tell(a, b, "sibling", T0);
+		const total = b.core.load(first, T0).inFlight;
+		expect(total).toBe(a.core.ownLoad(first, T0).inFlight + b.core.ownLoad(first, T0).inFlight);
+		expect(outcomeOf(b.core.assign(request(), T0))).not.toBe(first);
+		// What they told is forgotten when they fall silent.
+		expect(b.core.load(first, T0 + PEER_SECONDS).inFlight).toBe(b.core.ownLoad(first, T0 + PEER_SECONDS).inFlight);
+	});
+});
+
+describe("region groups", () => {
+	const GROUPED = {
+		...MIXED,
+		region_groups: [{ id: "near", regions: ["eu"] }],
+	};
+	const inGroup = (group: string): Rig => {
+		const it = rig(GROUPED);
+		it.core.configure(modelOf(GROUPED), T0, group);
+		return it;
+	};
+	const [regions] = [[...new Set(MIXED.pools.map(({ place }) => place.region))]];
+
+	test("each have their own pools", () => {
+		expect(regions.length).toBeGreaterThan(1);
+		const [near, far] = [inGroup("near"), inGroup("global")];
+		const names = (it: Rig) => it.core.fleet.replicas.map(({ entry }) => entry.pool.pool.place.region);
+		expect(new Set(names(near))).toEqual(new Set(["eu"]));
+		expect(names(far)).not.toContain("eu");
+		expect(names(near).length + names(far).length).toBe(modelOf(GROUPED).replicas.length);
+	});
+
+	test("send a request on when another is better by what it published, once, and only while that is fresh", () => {
+		const [near, far] = [inGroup("near"), inGroup("global")];
+		// Fills the own pools.
+		const held = [];
+		for (;;) {
+			const asked = request();
+			const outcome = outcomeOf(near.core.assign(asked, T0));
+			if (outcome === "queued") break;
+			held.push(asked.reservation);
+		}
+		tell(far, near, "abroad", T0);
+		expect(outcomeOf(near.core.assign(request(), T0 + 1))).toBe("elsewhere: global");
+		expect(outcomeOf(near.core.assign(request({ referred: true }), T0 + 1))).toBe("queued");
+		expect(outcomeOf(near.core.assign(request(), T0 + 1 + PEER_SECONDS))).toBe("queued");
+		expect(outcomeOf(far.core.assign(request({ referred: true }), T0 + 1))).toMatch(/\//);
+	});
+
+	test("keep a request that is better off at home, and one that may not leave its region", () => {
+		const [near, far] = [inGroup("near"), inGroup("global")];
+		tell(far, near, "abroad", T0);
+		expect(outcomeOf(near.core.assign(request({}, { regions: ["eu"] }), T0))).toMatch(/\//);
+		for (let i = 0; i < 30; i++) near.core.assign(request({}, { regions: ["eu"] }), T0);
+		expect(outcomeOf(near.core.assign(request({}, { regions: ["eu"] }), T0))).toBe("queued");
+		// A pool abroad that is put aside or full is no help.
+		const full = far.core.summary("m/global/0", "abroad", T0);
+		near.core.hear({ ...full, replicas: full.replicas.map((each) => ({ ...each, open: false })) }, "abroad", T0 + 1);
+		expect(outcomeOf(near.core.assign(request(), T0 + 1))).toBe("queued");
+	});
+
+	test("learn of the others' speed from what they publish", () => {
+		const american = { ...MIXED, region_groups: [{ id: "america", regions: ["us"] }] };
+		const inPart = (group: string): Rig => {
+			const it = rig(american);
+			it.core.configure(modelOf(american), T0, group);
+			return it;
+		};
+		const [near, far] = [inPart("america"), inPart("global")];
+		const hurried = (more = {}) =>
+			request({ promptBytes: 28_000, promptTokensMax: 28_000, ...more }, { valueOfSecond: 1 });
+		tell(far, near, "abroad", T0);
+		// H100s that are a hop away are faster with a long prompt than an L4 that is near.
+		expect(outcomeOf(near.core.assign(hurried({ needs: ["chat", "tools"] }), T0))).toBe("elsewhere: global");
+		for (let i = 0; i < 30; i++) {
+			const asked = hurried({ referred: true });
+			far.core.assign(asked, T0 + i);
+			far.core.mail(
+				mail({ ended: [ended(asked.reservation, { ttft: 60, seconds: 120, promptTokens: 7_000 })] }),
+				T0 + i,
+			);
+		}
+		tell(far, near, "abroad", T0 + 30);
+		expect(outcomeOf(near.core.assign(hurried({ needs: ["chat", "tools"] }), T0 + 30))).toBe("l4/a");
+	});
+});

@@ -1,0 +1,177 @@
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { CatalogStore } from "../../src/adapters/catalog-store.ts";
+import { catalogSchema } from "../../src/shared/catalog/schema.ts";
+import type { AssignRequest, Ended, SchedulerPort } from "../../src/shared/scheduler/messages.ts";
+import { schedulerName } from "../../src/shared/scheduler/name.ts";
+
+const MODEL = "prefixes-m";
+const REPLICAS = ["a", "b", "c"];
+const PROMPT_BYTES = 40_000;
+const BLOCK = 512;
+
+beforeAll(async () => {
+	const catalog = catalogSchema.parse({
+		models: [
+			{
+				id: MODEL,
+				context_length: 131_072,
+				capabilities: ["chat"],
+				parameters_billion: 8,
+				kv_bytes_per_token: 131_072,
+			},
+		],
+		pools: [
+			{
+				id: "p",
+				model: MODEL,
+				engine: "vllm",
+				gpu: { type: "L40S" },
+				place: { provider: "x", region: "eu" },
+				price: { per: "gpu_hour", usd: 1 },
+				replicas: REPLICAS.map((id) => ({ id, url: `http://${id}.test` })),
+			},
+		],
+	});
+	expect(await new CatalogStore(env.CATALOG).put({ catalog, basedOn: 0, now: 0 })).toMatchObject({ ok: true });
+});
+
+/** What the engines say in their metrics. */
+let startedAt: Record<string, number> = {};
+let generated = 0;
+
+beforeEach(() => {
+	startedAt = Object.fromEntries(REPLICAS.map((id) => [id, 1_700_000_000]));
+	generated = 1_000;
+	vi.spyOn(globalThis, "fetch").mockImplementation(async (input) => {
+		const url = new URL(input instanceof Request ? input.url : input);
+		if (url.pathname !== "/metrics") return new Response("ok");
+		const start = startedAt[url.hostname.split(".")[0]!];
+		const counter = `vllm:generation_tokens_total{engine="0",model_name="m"} ${generated}`;
+		return new Response(start === undefined ? counter : `${counter}\nprocess_start_time_seconds ${start}\n`);
+	});
+});
+afterEach(() => void vi.restoreAllMocks());
+
+let serial = 0;
+
+function scheduler(): { stub: DurableObjectStub; port: SchedulerPort } {
+	const stub = env.SCHEDULER.getByName(`${schedulerName(MODEL)}/prefixes-${++serial}`);
+	return { stub, port: stub };
+}
+
+/** The chain of a conversation with so many blocks. */
+function chain(conversation: number, blocks = PROMPT_BYTES / BLOCK): Uint32Array {
+	return Uint32Array.from(
+		{ length: 2 * Math.floor(blocks) },
+		(_, i) => Math.imul(conversation + 1, 0x9e3779b1) ^ (i << 8),
+	);
+}
+
+function request(prefix: Uint32Array): AssignRequest {
+	return {
+		reservation: `prefixes-${++serial}`,
+		catalogVersion: 1,
+		model: MODEL,
+		endpoint: "chat",
+		tenant: "t",
+		key: "k",
+		promptBytes: PROMPT_BYTES,
+		promptTokensMax: PROMPT_BYTES,
+		outputTokensMax: 100,
+		choiceTokensMax: 100,
+		needs: ["chat"],
+		stream: true,
+		policy: {
+			valueOfSecond: 0.001,
+			ttftGoal: 2,
+			lateSecond: 0.01,
+			priority: "standard",
+			waitingMax: 30,
+			regions: null,
+			priceCeiling: null,
+		},
+		exclude: [],
+		edge: "FRA",
+		retry: false,
+		prefix,
+		prefixUnit: { of: "bytes", count: BLOCK },
+	};
+}
+
+/** Asks, and says at once that it went well: where it was sent, and how much of it was expected there. */
+async function serve(port: SchedulerPort, prefix: Uint32Array): Promise<{ replica: string; cached: number }> {
+	const asked = request(prefix);
+	const { reply } = await port.assign(asked, { first: [], ended: [], renewals: [] });
+	if (reply.kind !== "assigned") throw new Error(`not assigned: ${reply.kind}`);
+	const { replica, expectedCachedTokens: cached = 0 } = reply.ranked[0]!;
+	const ended: Ended = {
+		reservation: asked.reservation,
+		outcome: "ok",
+		ttft: 0.2,
+		seconds: 1,
+		promptTokens: PROMPT_BYTES / 4,
+		cachedTokens: cached,
+		outputTokens: 50,
+	};
+	await port.mail({ first: [], ended: [ended], renewals: [] });
+	return { replica, cached };
+}
+
+describe("what replicas hold", () => {
+	test("is found again by the next turn, outlives the object, and is lost with its rows at the cost of hits alone", async () => {
+		const { stub, port } = scheduler();
+		const first = await serve(port, chain(1));
+		expect(first.cached).toBe(0);
+		const second = await serve(port, chain(1));
+		expect(second.replica).toBe(first.replica);
+		expect(second.cached).toBeGreaterThan(5_000);
+
+		expect(await runDurableObjectAlarm(stub)).toBe(true);
+		await evictDurableObject(stub);
+		const third = await serve(port, chain(1));
+		expect(third.replica).toBe(first.replica);
+		expect(third.cached).toBeGreaterThan(5_000);
+
+		await runInDurableObject(stub, (_, state) => void state.storage.sql.exec("DELETE FROM prefixes"));
+		await evictDurableObject(stub);
+		expect((await serve(port, chain(1))).cached).toBe(0);
+	});
+
+	test("is forgotten when the engine's start time moves, of that replica alone", async () => {
+		const { stub, port } = scheduler();
+		const conversations = [1, 2, 3, 4, 5, 6];
+		const at = new Map<number, string>();
+		for (const conversation of conversations) at.set(conversation, (await serve(port, chain(conversation))).replica);
+		await runDurableObjectAlarm(stub);
+		const restarted = at.get(1)!;
+		startedAt[restarted.split("/")[1]!]! += 60;
+		await serve(port, chain(99));
+		await runDurableObjectAlarm(stub);
+		const look = await Promise.all(
+			conversations.map(async (conversation) => {
+				const { reply } = await port.assign(request(chain(conversation)), { first: [], ended: [], renewals: [] });
+				return reply.kind === "assigned" ? (reply.ranked[0]!.expectedCachedTokens ?? 0) : -1;
+			}),
+		);
+		for (const [i, conversation] of conversations.entries()) {
+			if (at.get(conversation) === restarted) expect(look[i]).toBe(0);
+			else expect(look[i]).toBeGreaterThan(5_000);
+		}
+	});
+
+	test("is forgotten when the counters of an engine that tells no start time go back", async () => {
+		const { stub, port } = scheduler();
+		startedAt = {};
+		await serve(port, chain(1));
+		await runDurableObjectAlarm(stub);
+		generated = 2_000;
+		expect((await serve(port, chain(1))).cached).toBeGreaterThan(5_000);
+		await runDurableObjectAlarm(stub);
+		expect((await serve(port, chain(1))).cached).toBeGreaterThan(5_000);
+		generated = 5;
+		await runDurableObjectAlarm(stub);
+		expect((await serve(port, chain(1))).cached).toBe(0);
+	});
+});
