@@ -123,8 +123,9 @@ export function usdPerHour({ replicas }: Fleet): number {
 
 export const MODEL_ID = "replay";
 export const ANSWER_TOKENS_MAX = 4_096;
-/** More than ever are in flight: no request is refused here, so that every router answers all of them. */
-const CONCURRENCY_MAX = 4_096;
+/** Places a replica for each token a second. More than are ever in flight, so that no request is refused and every router
+ *  answers all of them; in proportion to speed, as an operator would size pools, since the fallback goes by them. */
+const PLACES_PER_RATE = 0.5;
 
 /** The fleet as an operator would write it into a catalog: GPU types and prices, no rates. KV memories
  *  look `memoryGuess` times as large as they are. */
@@ -141,14 +142,14 @@ export function catalogOf({ replicas }: Fleet, memoryGuess = 1): CatalogModel {
 				kv_bytes_per_token: 28_125 / memoryGuess,
 			},
 		],
-		pools: kinds.map(({ gpu, usdPerHour: usd }) => ({
+		pools: kinds.map(({ gpu, usdPerHour: usd, engine }) => ({
 			id: gpu.toLowerCase(),
 			model: MODEL_ID,
 			engine: "vllm",
 			gpu: { type: gpu },
 			place: { provider: "own", region: "eu", round_trip_ms: 1 },
 			price: { per: "gpu_hour", usd },
-			max_concurrency: CONCURRENCY_MAX,
+			max_concurrency: Math.round(PLACES_PER_RATE * engine.prefillTokensPerSecond),
 			replicas: replicas.flatMap((each, index) =>
 				each.gpu === gpu ? [{ id: `r${index}`, url: `http://r${index}.test` }] : [],
 			),

@@ -2,7 +2,9 @@ import { resolve } from "node:path";
 import { PROJECT, runBench } from "../lib/bench.ts";
 import type { BenchOptions } from "../lib/options.ts";
 import type { Findings } from "../lib/result.ts";
+import { COMPARED, NOT_MODELLED } from "./description.ts";
 import { FULL, playAll, QUICK } from "./plan.ts";
+import { writePlots } from "./plot.ts";
 import { COLUMNS, rowsOf, targetsOf } from "./rows.ts";
 import { Workers } from "./workers.ts";
 
@@ -11,16 +13,16 @@ await runBench({
 	title: "Routing on real traces",
 	columns: COLUMNS,
 	uses: ["plot", "data"],
-	compared: [],
-	notModelled: [],
+	compared: COMPARED,
+	notModelled: NOT_MODELLED,
 	run,
 });
 
 async function run({ quick, seed, data, plot }: BenchOptions, say: (text: string) => void): Promise<Findings> {
-	const workers = new Workers(data === null ? resolve(PROJECT, "../shared/data") : resolve(data));
+	const workers = new Workers(resolve(data ?? resolve(PROJECT, "../shared/data")));
 	try {
 		const found = await playAll(workers, quick ? QUICK : FULL, seed, say);
-		void plot;
+		if (plot !== null) await writePlots(resolve(plot), found);
 		return { rows: rowsOf(found), targets: targetsOf(found), notes: [] };
 	} finally {
 		workers.stop();

@@ -12,11 +12,13 @@ export interface Effort {
 	readonly size: number;
 	readonly tuningSize: number;
 	readonly tuningSeeds: number;
+	/** Tunes for each load on its own; otherwise at SPECIAL_LOAD for all. */
+	readonly tuneEachLoad: boolean;
 	readonly seeds: number;
 }
 
-export const FULL: Effort = { size: 1, tuningSize: 1, tuningSeeds: 3, seeds: 8 };
-export const QUICK: Effort = { size: 0.4, tuningSize: 0.4, tuningSeeds: 1, seeds: 2 };
+export const FULL: Effort = { size: 1, tuningSize: 1, tuningSeeds: 2, tuneEachLoad: true, seeds: 8 };
+export const QUICK: Effort = { size: 0.4, tuningSize: 0.4, tuningSeeds: 1, tuneEachLoad: false, seeds: 2 };
 
 /** Ours in circumstances that are not the best. */
 export const SPECIAL: readonly { readonly id: string; readonly title: string; readonly options: Circumstances }[] = [
@@ -52,9 +54,17 @@ export async function playAll(
 	const seedsOf = (count: number, salt: number): number[] =>
 		Array.from({ length: count }, (_, n) => combine(combine(seed, salt), n));
 
-	const tuning = SETTINGS.map((setting) => tuningJobs(setting, seedsOf(effort.tuningSeeds, 1), effort.tuningSize));
-	const tries = await workers.run(tuning.flat(), (done) => say(`tuning ${done} of ${tuning.flat().length}`));
-	const variants = tuning.map((jobs, index) => tuned(tries.slice(index * jobs.length, (index + 1) * jobs.length)));
+	const tunedAt = SETTINGS.filter(({ load }) => effort.tuneEachLoad || load === SPECIAL_LOAD);
+	const tuning = tunedAt.flatMap((setting) => tuningJobs(setting, seedsOf(effort.tuningSeeds, 1), effort.tuningSize));
+	const tries = await workers.run(tuning, (done) => say(`tuning ${done} of ${tuning.length}`));
+	const variants = SETTINGS.map(({ trace, fleet, load }) =>
+		tuned(
+			tries.filter((_, n) => {
+				const at = tuning[n]!.setting;
+				return at.trace === trace && at.fleet === fleet && (!effort.tuneEachLoad || at.load === load);
+			}),
+		),
+	);
 
 	const plays = SETTINGS.flatMap((setting, index) => {
 		const special = setting.load === SPECIAL_LOAD;
