@@ -125,11 +125,9 @@ export class Isolate {
 		this.#renewLater();
 	}
 
-	/** Hashes the first 2 kB of the prompt, as production does: the first block here. */
-	#fallback(asked: AssignRequest, { input }: TraceRequest): string {
-		const beginning = asked.prefix?.[0] ?? hash32(`${input}`);
+	#fallback(asked: AssignRequest, { conversation }: TraceRequest): string {
 		const view = { inFlight: (name: string) => this.#inFlight.get(name) ?? 0, isSuspect: () => false };
-		const [first] = fallbackRank(this.#options.model, asked, beginning, view);
+		const [first] = fallbackRank(this.#options.model, asked, hash32(`${conversation}`), view);
 		return first!.replica;
 	}
 

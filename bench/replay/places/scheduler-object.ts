@@ -26,9 +26,14 @@ export class SchedulerObject {
 		return this.#core.mail(mail, now);
 	}
 
-	/** It was lost and comes back: what it had learned was stored, what was in flight was not. */
+	/** It was lost and comes back: what it had learned and its index were stored, what was in flight was not. */
 	restart(now: number): void {
-		this.#core = this.#start(this.#core.learned(), now);
+		const lost = this.#core;
+		this.#core = this.#start(lost.learned(), now);
+		for (const { name } of this.#model.replicas) {
+			const stored = lost.prefixes.snapshot(name);
+			for (const part of stored?.parts ?? []) this.#core.prefixes.restore(name, stored!.baseUrl, part);
+		}
 	}
 
 	#start(learned: LearnedState | undefined, now: number): SchedulerCore {
