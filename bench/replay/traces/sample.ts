@@ -40,14 +40,14 @@ export function sampleTrace({ requests: all, blockIds }: Trace, gridSeconds: num
 }
 
 /** `count` sessions of one half of all, beginning at random in an hour and a half, what comes later is left out. A smaller
- *  size makes the time shorter. */
+ *  size takes fewer of them in a shorter time. */
 export function sampleSessions(sessions: readonly Trace[], count: number, { half, rng, size }: Sampling): Trace {
 	const middle = sessions.length >> 1;
 	const pool = half === "first" ? sessions.slice(0, middle) : sessions.slice(middle);
 	const window = SESSION_WINDOW * size;
 	const requests: TraceRequest[] = [];
 	let blockIds = 0;
-	for (let n = 0; n < count && pool.length > 0; n++) {
+	for (let n = 0; n < count * size && pool.length > 0; n++) {
 		const [session] = pool.splice(Math.floor(rng() * pool.length), 1);
 		const start = rng() * window;
 		const offset = blockIds;
