@@ -76,10 +76,12 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 			rng: Math.random,
 			onTurn: (reservation, reply) => this.#turn(reservation).resolve(reply),
 			...(learned && { learned }),
+			engines: { lookup: (chainFor) => this.#events.lookup(chainFor) },
 		});
 		this.#events = new EngineEvents({
 			blocksMax: settings.kvEventBlocksMax,
 			onEmptied: (replica) => this.#core.prefixes.forget(replica),
+			onEvicted: (replica, tokens) => this.#core.prefixes.evicts(replica, tokens),
 		});
 		this.#keeper = new PrefixKeeper(this.#core, this.#store, env);
 		this.#peers = new PeerLine(this.#core, env.SCHEDULER);

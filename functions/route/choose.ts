@@ -267,6 +267,7 @@ function assignRequest(admitted: Admitted, { number, retry, exclude }: Question,
 		...(referred && { referred }),
 		prefix: prefix.chain.words,
 		prefixUnit: prefix.chain.unit,
+		...(prefix.tokenChains && { tokenChains: prefix.tokenChains }),
 		...(prefix.session !== undefined && { session: prefix.session }),
 	};
 }

@@ -1,7 +1,10 @@
 import type { Key } from "../../src/shared/catalog/keys.ts";
 import type { CatalogModel } from "../../src/shared/catalog/snapshot.ts";
-import { stringAt } from "../../src/shared/http/json-values.ts";
+import { jsonAt, stringAt } from "../../src/shared/http/json-values.ts";
 import { member } from "../../src/shared/http/json-members.ts";
+import { extraText, tokenIds } from "../../src/shared/kv/events/decode-event.ts";
+import { tokenChain } from "../../src/shared/kv/events/token-chain.ts";
+import { KV_LOOKUP_TOKENS_MAX } from "../../src/shared/limits.ts";
 import { PREFIX_LIMITS, prefixChain, type PrefixChain } from "../../src/shared/kv/prefix-chain.ts";
 import { engineSalt, saltOf } from "../../src/shared/kv/prefix-salt.ts";
 import type { RoutedRequest } from "./read-request.ts";
@@ -11,6 +14,8 @@ export interface RequestPrefix {
 	readonly chain: PrefixChain;
 	/** Who shares cached prefixes with it. */
 	readonly salt: string;
+	/** Of a single prompt of tokens, where engines of the model send events: as they see it with a salt and without. */
+	readonly tokenChains: { readonly salted: Uint32Array; readonly plain: Uint32Array } | undefined;
 	/** The conversation as the client names it; a hint, where the chain tells nothing. */
 	readonly session: string | undefined;
 }
@@ -27,7 +32,23 @@ export function requestPrefix(
 	const { endpoint, json, members } = request;
 	const salt = saltOf(key);
 	const chain = prefixChain({ endpoint, json, members, model: model.id, salt }, { ...PREFIX_LIMITS, blockBytes });
-	return { chain, salt, session: sessionOf(request, headers) };
+	return { chain, salt, tokenChains: tokenChainsOf(request, model, salt), session: sessionOf(request, headers) };
+}
+
+function tokenChainsOf(request: RoutedRequest, model: CatalogModel, salt: string): RequestPrefix["tokenChains"] {
+	const { json, prompt, prompts } = request;
+	if (!request.needs.includes("token_prompts") || prompts !== 1 || request.endpoint === "embeddings") return undefined;
+	if (!model.pools.some(({ pool }) => pool.events_secret !== undefined)) return undefined;
+	const given = jsonAt(json, prompt);
+	// A list that holds the one prompt, or the prompt itself.
+	const ids = tokenIds(
+		Array.isArray(given) && Array.isArray(given[0]) ? given[0] : given,
+		"prompt",
+		KV_LOOKUP_TOKENS_MAX,
+	);
+	if (!ids.ok) return undefined;
+	const chain = (extra: string | null): Uint32Array => tokenChain(ids.value, null, extra);
+	return { salted: chain(extraText([cacheSalt(salt, request)])), plain: chain(null) };
 }
 
 /** What the body is to say of it, the client's own included. */

@@ -58,6 +58,13 @@ describe("a conversation", () => {
 			// What was expected is what was hit, to a block of ours and one of the engine's.
 			expect(Math.abs(chosen.expected_cached_tokens! - next.cached)).toBeLessThan(250);
 		}
+		const { replicas } = await gateway.fleet(MODEL);
+		const { prefix_cache: known } = replicas.find(({ replica }) => replica === first.replica)!;
+		expect(known).toMatchObject({ answers: 5, unreported: 0 });
+		expect(known!.actual_tokens).toBeGreaterThan(5_000);
+		// What was believed is what was hit.
+		expect(known!.predicted_tokens / known!.actual_tokens).toBeCloseTo(1, 0);
+		expect(known!.possible_tokens).toBe(known!.predicted_tokens);
 		const sibling = await ask(MODEL, opening("What is a trough?"));
 		expect(sibling.replica).toBe(first.replica);
 		expect(sibling.cached).toBeGreaterThan(sibling.prompt * 0.75);

@@ -31,7 +31,16 @@ test("the fleet shows each model's replicas with their health, load and rates", 
 			"fleet-m": {
 				in_flight: 0,
 				waiting: 0,
-				replicas: [{ replica: "p/a", health: "healthy", in_flight: 0, busy_seconds: 0, busy_usd: 0 }],
+				replicas: [
+					{
+						replica: "p/a",
+						health: "healthy",
+						in_flight: 0,
+						prefix_cache: { blocks: 0, answers: 0, possible_tokens: 0, predicted_tokens: 0, actual_tokens: 0 },
+						busy_seconds: 0,
+						busy_usd: 0,
+					},
+				],
 			},
 		},
 	});

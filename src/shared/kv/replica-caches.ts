@@ -14,6 +14,8 @@ export interface ReplicaCache {
 	readonly slot: number;
 	/** Tokens that its hardware suggests it holds. */
 	kvTokens: Tokens;
+	/** Tokens that it held when its engine last said that it evicts; null where it says nothing. */
+	evictsAt: Tokens | null;
 	readonly belief: CacheBelief;
 	readonly sums: CacheSums;
 }
@@ -99,7 +101,15 @@ export class ReplicaCaches {
 			if (!cache) {
 				const slot = this.#free.pop() ?? (this.#slotsUsed < SLOTS ? this.#slotsUsed++ : -1);
 				if (slot < 0) continue;
-				cache = { name, baseUrl, slot, kvTokens, belief: new CacheBelief(stored), sums: newCacheSums() };
+				cache = {
+					name,
+					baseUrl,
+					slot,
+					kvTokens,
+					evictsAt: null,
+					belief: new CacheBelief(stored),
+					sums: newCacheSums(),
+				};
 				this.#byName.set(name, cache);
 			}
 			cache.kvTokens = kvTokens;
@@ -174,6 +184,12 @@ export class ReplicaCaches {
 		cache.belief.forgive();
 	}
 
+	/** Its engine evicts while it holds so many tokens: that is its capacity, whatever was believed. */
+	evicts(cache: ReplicaCache, tokens: Tokens): void {
+		cache.evictsAt = tokens;
+		this.#fit(cache);
+	}
+
 	/** Blocks that hold a token's share of the prompts as they are now. Capacities follow when it has moved by a tenth. */
 	calibrate(blocksPerToken: number): void {
 		if (Math.abs(blocksPerToken / this.#blocksPerToken - 1) < 0.1) return;
@@ -214,7 +230,8 @@ export class ReplicaCaches {
 		}));
 	}
 
-	#fit({ slot, kvTokens, belief }: ReplicaCache): void {
-		this.#index.setCapacity(slot, Math.ceil(kvTokens * belief.scale * this.#blocksPerToken));
+	#fit({ slot, kvTokens, evictsAt, belief }: ReplicaCache): void {
+		const tokens = evictsAt ?? kvTokens * belief.scale;
+		this.#index.setCapacity(slot, Math.ceil(tokens * this.#blocksPerToken));
 	}
 }

@@ -16,7 +16,7 @@ import type { AssignReply, AssignRequest, Bill, Ended, Renewal, ReplicaName, Sch
 import { Abroad } from "./abroad.ts";
 import { Peers, plusLoad, type PeerReplica, type PeerSummary } from "./peers.ts";
 import { placingOf, type Placing } from "./placing.ts";
-import { Prefixes } from "./prefixes.ts";
+import { Prefixes, type EngineTellings } from "./prefixes.ts";
 import { refusalOf, refused } from "./refusals.ts";
 import { Waiting } from "./waiting.ts";
 
@@ -31,6 +31,8 @@ export interface SchedulerOptions {
 	readonly rng: () => number;
 	/** What an earlier life of this scheduler has learned. */
 	readonly learned?: LearnedState;
+	/** What engines tell of their caches. Absent: nothing. */
+	readonly engines?: EngineTellings;
 	/** A request that stood in the waiting room has its answer. */
 	readonly onTurn: (reservation: string, reply: AssignReply) => void;
 }
@@ -55,7 +57,7 @@ export class SchedulerCore {
 	constructor(options: SchedulerOptions) {
 		this.#options = options;
 		this.estimators = createEstimators(options.learned);
-		this.prefixes = new Prefixes(options.settings.prefixIndexMegabytes * 2 ** 20);
+		this.prefixes = new Prefixes(options.settings.prefixIndexMegabytes * 2 ** 20, options.engines);
 		const { fleet } = this;
 		const { rng, onTurn } = options;
 		const { waitingRoomMax: max, waitingRoomTenantMax: tenantMax } = options.settings;

@@ -51,6 +51,9 @@ export interface AssignRequest {
 	readonly prefix?: Uint32Array;
 	/** What a block holds. Absent: the default of kv/prefix-chain.ts. */
 	readonly prefixUnit?: PrefixUnit;
+	/** Of a prompt that came as tokens, where engines of the model send events: its chains (kv/events/token-chain.ts) as engines
+	 *  see it that are given the tenant's salt, and that are not. */
+	readonly tokenChains?: { readonly salted: Uint32Array; readonly plain: Uint32Array };
 	/** Names the conversation, as the client does. Decides between replicas of nearly the same score where none holds a
 	 *  block of the prompt. */
 	readonly session?: string;
@@ -216,6 +219,22 @@ export interface SchedulerPort {
 	status(model: string, catalogVersion: number): Promise<FleetStatus>;
 }
 
+/** Sums are over the answers since this scheduler started that told how much they hit. */
+export interface PrefixCacheStatus {
+	readonly blocks: number;
+	readonly blocks_max: number;
+	readonly answers: number;
+	readonly prompt_tokens: Tokens;
+	/** Held by some replica when the request came: what a choice for the cache alone would have hit. */
+	readonly possible_tokens: Tokens;
+	/** Held by this one, as was believed. */
+	readonly predicted_tokens: Tokens;
+	/** Hit, as it reported. */
+	readonly actual_tokens: Tokens;
+	/** Answers that did not tell. */
+	readonly unreported: number;
+}
+
 /** What an operator may want to see of one scheduler. */
 export interface FleetStatus {
 	readonly in_flight: number;
@@ -231,6 +250,8 @@ export interface ReplicaStatus {
 	readonly prefill_tokens_per_second: number;
 	readonly overhead_seconds: Seconds;
 	readonly seconds_per_output_token: Seconds;
+	/** What its prefix cache is believed to hold, and how that belief fared; null where it has no place in the index. */
+	readonly prefix_cache: PrefixCacheStatus | null;
 	/** Seconds with at least one request in flight, and what they cost, for pools priced by time. All of it was billed to
 	 *  requests; a reserved GPU's other seconds are the operator's. */
 	readonly busy_seconds: Seconds | null;

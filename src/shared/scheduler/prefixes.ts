@@ -26,7 +26,19 @@ export interface PrefixLook {
 	readonly perBlock: Tokens;
 	/** Where the conversation was last, when no block tells. */
 	readonly session: ReplicaName | undefined;
+	/** Prompt tokens that replicas hold by their engines' own events, where the prompt came as tokens. */
+	readonly told: ReadonlyMap<ReplicaName, Tokens>;
 }
+
+/** What engines tell of their caches by events. */
+export interface EngineTellings {
+	/** Who holds how much of a prompt's start; `chainFor` gives the chain of `token-chain.ts` as a replica's engine sees it. */
+	lookup(
+		chainFor: (replica: ReplicaName) => Uint32Array,
+	): readonly { readonly replica: ReplicaName; readonly tokens: Tokens }[];
+}
+
+const NOTHING_TOLD: ReadonlyMap<ReplicaName, Tokens> = new Map();
 
 export interface PrefixStatistics {
 	/** Memory of the index as it is now. */
@@ -44,8 +56,13 @@ export class Prefixes {
 	/** By tenant and session. */
 	readonly #sessions = new RecentMap<string, ReplicaName>(SESSIONS_MAX);
 
-	constructor(bytesMax: number) {
+	readonly #engines: EngineTellings | undefined;
+	/** Replicas whose engine is given a salt. */
+	#salted: ReadonlySet<ReplicaName> = new Set();
+
+	constructor(bytesMax: number, engines?: EngineTellings) {
 		this.#caches = new ReplicaCaches(bytesMax);
+		this.#engines = engines;
 	}
 
 	/** Follows the fleet: replicas that left or moved are forgotten. */
@@ -57,6 +74,7 @@ export class Prefixes {
 				return { name, baseUrl, kvTokens: model.prior.kvTokens, stored };
 			}),
 		);
+		this.#salted = new Set(replicas.filter(({ entry }) => entry.pool.cacheSalt).map(({ entry }) => entry.name));
 		for (const replica of replicas) replica.cache = this.#caches.get(replica.entry.name);
 	}
 
@@ -67,14 +85,22 @@ export class Prefixes {
 		if (prefixUnit?.of !== "tokens") this.#caches.calibrate(1 / perBlock);
 		const possible = prefix && prefix.length > 0 ? this.#caches.match(prefix) : 0;
 		const hinted = possible === 0 && session !== undefined;
-		return { possible, perBlock, session: hinted ? this.#sessions.get(sessionKey(tenant, session)) : undefined };
+		return {
+			possible,
+			perBlock,
+			session: hinted ? this.#sessions.get(sessionKey(tenant, session)) : undefined,
+			told: this.#told(request),
+		};
 	}
 
 	/** Prompt tokens that the replica is expected to hold, of a prompt of so many. */
-	cached({ cache }: ReplicaState, look: PrefixLook, promptTokens: Tokens): Tokens {
-		if (look.possible === 0 || cache === undefined) return 0;
+	cached({ entry, cache }: ReplicaState, look: PrefixLook, promptTokens: Tokens): Tokens {
+		const told = look.told.size > 0 ? Math.min(promptTokens - 1, look.told.get(entry.name) ?? 0) : 0;
+		if (look.possible === 0 || cache === undefined) return told;
 		const held = this.#caches.held(cache);
-		return held === 0 ? 0 : Math.floor(prefixTokens(held, look.perBlock, promptTokens) * cache.belief.trust);
+		if (held === 0) return told;
+		// What others in flight there are yet to compute no event tells.
+		return Math.max(told, Math.floor(prefixTokens(held, look.perBlock, promptTokens) * cache.belief.trust));
 	}
 
 	/** Names what the replica holds of the prompt, so that requests which have it in common keep it in memory once; null where
@@ -132,6 +158,12 @@ export class Prefixes {
 		if (cache) this.#caches.confirm(cache, chain);
 	}
 
+	/** Its engine tells that it evicts while it holds so many tokens. */
+	evicts(replica: ReplicaName, tokens: Tokens): void {
+		const cache = this.#caches.get(replica);
+		if (cache) this.#caches.evicts(cache, tokens);
+	}
+
 	/** False when there is no such replica. */
 	forget(replica: ReplicaName): boolean {
 		const cache = this.#caches.get(replica);
@@ -156,6 +188,16 @@ export class Prefixes {
 	statistics(): PrefixStatistics {
 		const { bytes, size: blocks } = this.#caches;
 		return { bytes, blocks, replicas: this.#caches.statistics() };
+	}
+
+	#told({ tokenChains }: AssignRequest): ReadonlyMap<ReplicaName, Tokens> {
+		if (!tokenChains || !this.#engines) return NOTHING_TOLD;
+		const { salted, plain } = tokenChains;
+		const told = new Map<ReplicaName, Tokens>();
+		// The most first: of a replica's data-parallel ranks the one that holds the most counts.
+		for (const { replica, tokens } of this.#engines.lookup((name) => (this.#salted.has(name) ? salted : plain)))
+			if (!told.has(replica)) told.set(replica, tokens);
+		return told;
 	}
 
 	/** It may have left or moved while the request was in flight. */

@@ -3,10 +3,12 @@ import { usdFromNano } from "../money/nano.ts";
 import { rates } from "../perf/replica-model.ts";
 import type { Seconds } from "../units.ts";
 import type { SchedulerCore } from "./core.ts";
-import type { FleetStatus, ReplicaStatus } from "./messages.ts";
+import type { CacheStatistics } from "../kv/replica-caches.ts";
+import type { FleetStatus, PrefixCacheStatus, ReplicaStatus } from "./messages.ts";
 
 /** How the fleet stands now. */
 export function fleetStatus(core: SchedulerCore, now: Seconds): FleetStatus {
+	const caches = new Map(core.prefixes.statistics().replicas.map((each) => [each.replica, each]));
 	return {
 		in_flight: core.inFlight,
 		waiting: core.waiting,
@@ -24,10 +26,25 @@ export function fleetStatus(core: SchedulerCore, now: Seconds): FleetStatus {
 				prefill_tokens_per_second: learned.prefillTokensPerSecond,
 				overhead_seconds: learned.overheadSeconds,
 				seconds_per_output_token: learned.stepSeconds,
+				prefix_cache: prefixCache(caches.get(entry.name)),
 				busy_seconds: busy,
 				busy_usd: busy === null || pricing.per !== "gpu_second" ? null : busy * usdFromNano(pricing.nanoPerSecond),
 			};
 		}),
+	};
+}
+
+function prefixCache(known: CacheStatistics | undefined): PrefixCacheStatus | null {
+	if (!known) return null;
+	return {
+		blocks: known.entries,
+		blocks_max: known.capacity,
+		answers: known.answers,
+		prompt_tokens: known.prompt,
+		possible_tokens: known.possible,
+		predicted_tokens: known.predicted,
+		actual_tokens: known.actual,
+		unreported: known.unreported,
 	};
 }
 
@@ -49,7 +66,22 @@ function together(a: ReplicaStatus, b: ReplicaStatus): ReplicaStatus {
 		...a,
 		in_flight: a.in_flight + b.in_flight,
 		pending_tokens: a.pending_tokens + b.pending_tokens,
+		prefix_cache: a.prefix_cache && b.prefix_cache ? bothCaches(a.prefix_cache, b.prefix_cache) : null,
 		busy_seconds: plus(a.busy_seconds, b.busy_seconds),
 		busy_usd: plus(a.busy_usd, b.busy_usd),
+	};
+}
+
+/** Each shard knows the blocks of its own conversations; the replica holds them all. */
+function bothCaches(a: PrefixCacheStatus, b: PrefixCacheStatus): PrefixCacheStatus {
+	return {
+		blocks: a.blocks + b.blocks,
+		blocks_max: a.blocks_max,
+		answers: a.answers + b.answers,
+		prompt_tokens: a.prompt_tokens + b.prompt_tokens,
+		possible_tokens: a.possible_tokens + b.possible_tokens,
+		predicted_tokens: a.predicted_tokens + b.predicted_tokens,
+		actual_tokens: a.actual_tokens + b.actual_tokens,
+		unreported: a.unreported + b.unreported,
 	};
 }

@@ -240,3 +240,29 @@ describe("engine events", () => {
 		expect(ours.stats().ranks).toEqual([]);
 	});
 });
+
+test("an engine that evicts tells how much it holds then, a clear tells nothing of that", () => {
+	const told: [string, number][] = [];
+	const events = new EngineEvents({ blocksMax: 1_000, onEvicted: (replica, tokens) => told.push([replica, tokens]) });
+	const stored = (number: number): KvEvent => ({
+		kind: "stored",
+		ids: idsOf([number]),
+		parent: null,
+		tokens: new Uint32Array(16).fill(number),
+		blockSize: 16,
+		tier: 0,
+		group: 0,
+		slidingWindow: false,
+		lora: null,
+		extras: null,
+	});
+	const gone = (number: number, tier: number): KvEvent => ({ kind: "removed", ids: idsOf([number]), tier, group: 0 });
+	events.accept(SOURCE, [batchOf(0, 1, [1, 2, 3, 4].map(stored))]);
+	// Another rank of the replica has a cache of its own.
+	events.accept({ ...SOURCE, rank: 1 }, [batchOf(0, 1, [5, 6].map(stored))]);
+	expect(told).toEqual([]);
+	events.accept(SOURCE, [batchOf(1, 2, [gone(1, 0), stored(7), gone(2, 0)])]);
+	expect(told).toEqual([["p/a", 5 * 16]]);
+	events.accept(SOURCE, [batchOf(2, 3, [gone(3, 1)]), batchOf(3, 4, [gone(4, 0), { kind: "cleared" }])]);
+	expect(told).toHaveLength(1);
+});

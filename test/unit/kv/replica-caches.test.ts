@@ -41,6 +41,21 @@ test("what is sent counts as held at once, and is taken back to what was there w
 	expect(held(first)).toEqual([4, 0]);
 });
 
+test("a replica that evicts while it holds so many tokens holds no more, whatever its hardware suggests", () => {
+	const perToken = 1 / PER_BLOCK;
+	caches.calibrate(perToken);
+	for (let i = 0; i < 20; i++) caches.confirm(a, chain(i, 10));
+	expect(held(chain(0, 10))).toEqual([10, 0]);
+	caches.evicts(a, 5_000);
+	expect(caches.statistics()[0]).toMatchObject({ replica: "p/a", entries: 50, capacity: 50 });
+	expect(held(chain(0, 10))).toEqual([0, 0]);
+	expect(held(chain(19, 10))).toEqual([10, 0]);
+	// It may turn out larger, as when others stop using its memory.
+	caches.evicts(a, 9_000);
+	for (let i = 20; i < 40; i++) caches.confirm(a, chain(i, 10));
+	expect(caches.statistics()[0]).toMatchObject({ entries: 90, capacity: 90 });
+});
+
 describe("an answer", () => {
 	test("adds to what was possible, predicted and hit; one that does not report adds nothing", () => {
 		const prompt = chain(1, 10);

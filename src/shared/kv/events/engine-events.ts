@@ -6,6 +6,7 @@ import { judge, replayFrom, STREAM_START, type StreamPosition } from "./event-st
 import type { EventReply, EventSource, HeldByRank, KvStats, RankStats } from "./messages.ts";
 import { TOKEN_BLOCK } from "./token-chain.ts";
 
+const GPU = TIERS.indexOf("GPU");
 /** Publishers at once; the one not heard of for longest is forgotten. */
 const STREAMS_MAX = 8_192;
 
@@ -28,6 +29,8 @@ export interface EngineEventsOptions {
 	readonly blocksMax: number;
 	/** The cache of a replica is empty from now: it restarted, or was cleared. */
 	readonly onEmptied?: (replica: ReplicaName) => void;
+	/** An engine evicts, and so many tokens are left in its GPU's memory. */
+	readonly onEvicted?: (replica: ReplicaName, tokens: Tokens) => void;
 }
 
 /** What the engines of one model hold, as their own events tell it. Lives in memory alone: after it is lost the next batch
@@ -37,13 +40,15 @@ export class EngineEvents {
 	readonly #blocks: EngineBlocks;
 	readonly #blocksMax: number;
 	readonly #onEmptied: (replica: ReplicaName) => void;
+	readonly #onEvicted: (replica: ReplicaName, tokens: Tokens) => void;
 	/** By replica and rank, not heard of for longest first. */
 	readonly #streams = new Map<string, Stream>();
 
-	constructor({ blocksMax, onEmptied = () => {} }: EngineEventsOptions) {
+	constructor({ blocksMax, onEmptied = () => {}, onEvicted = () => {} }: EngineEventsOptions) {
 		this.#blocks = new EngineBlocks(blocksMax);
 		this.#blocksMax = blocksMax;
 		this.#onEmptied = onEmptied;
+		this.#onEvicted = onEvicted;
 	}
 
 	/** Batches of one publisher, in the order in which they were sent. At a gap the rest is left alone and asked for again. */
@@ -152,15 +157,28 @@ export class EngineEvents {
 
 	#apply(stream: Stream, { events }: EventBatch): void {
 		stream.batches++;
+		let evicts = false;
 		for (const event of events) {
 			if (event.kind === "stored") this.#blocks.store(stream.holder, event);
-			else if (event.kind === "removed") this.#blocks.remove(stream.holder, event);
-			else {
+			else if (event.kind === "removed") {
+				this.#blocks.remove(stream.holder, event);
+				evicts ||= event.tier === GPU;
+			} else {
 				stream.clears++;
 				this.#empty(stream);
 				this.#onEmptied(stream.replica);
+				evicts = false;
 			}
 		}
+		// Only while the table has room for all that engines tell is what it knows all that they hold.
+		if (evicts && this.#blocks.evicted === 0) this.#onEvicted(stream.replica, this.#onGpu(stream.replica));
+	}
+
+	#onGpu(replica: ReplicaName): Tokens {
+		let blocks = 0;
+		for (const stream of this.#streams.values())
+			if (stream.replica === replica) blocks += stream.holder.blocks[GPU] ?? 0;
+		return blocks * TOKEN_BLOCK;
 	}
 
 	#reset(stream: Stream): void {
