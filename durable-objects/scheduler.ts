@@ -213,9 +213,9 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 	async #probeOne(replica: ReplicaState, now: number): Promise<void> {
 		replica.health = onProbeSent(replica.health, now);
 		const good = await probeReplica(replica.entry, this.env);
-		// It may be another engine that answers now, with an empty cache.
-		if (good) await this.#keeper.look(replica);
 		replica.health = onProbe(replica.health, good, Date.now() / 1_000, { jitter: Math.random() });
+		// It may be another engine that answers now, with an empty cache. Requests need not wait to know.
+		if (good) this.ctx.waitUntil(this.#keeper.look(replica));
 	}
 
 	/** Brings the catalog up to the version that the isolate has seen. When D1 is gone the one that was kept serves on. */

@@ -1,6 +1,7 @@
 import { Hono, type Context } from "hono";
 import * as z from "zod";
 import { isolateCatalog } from "../../src/adapters/catalog-cache.ts";
+import { credentialOf } from "../../src/adapters/credentials.ts";
 import { catalogConflict, CatalogStore, type StoredCatalog } from "../../src/adapters/catalog-store.ts";
 import type { CatalogContext } from "../../src/shared/catalog/checks.ts";
 import { diffCatalogs, type CatalogDiff } from "../../src/shared/catalog/diff.ts";
@@ -150,6 +151,7 @@ function contextOf(c: AdminContext): CatalogContext {
 			const value: unknown = Reflect.get(c.env, name);
 			return typeof value === "string" && value !== "";
 		},
+		isSendable: (name) => credentialOf(name, c.env) !== null,
 		knownGpu: (name) => gpuByName(name) !== undefined,
 	};
 }

@@ -41,6 +41,20 @@ export interface Admitted {
 	readonly startedAt: Seconds;
 }
 
+/** The same without the prompt, which is not needed any more once an answer has begun: a stream may last for minutes, and
+ *  an isolate has 128 MB for all. */
+export function withoutPrompt(admitted: Admitted): Admitted {
+	const { request, prefix } = admitted;
+	return {
+		...admitted,
+		request: { ...request, json: NO_JSON, members: [], prompt: { start: 0, end: 0 } },
+		prefix: { ...prefix, chain: { ...prefix.chain, words: NO_WORDS } },
+	};
+}
+
+const NO_JSON = { bytes: new Uint8Array(), text: "" };
+const NO_WORDS = new Uint32Array();
+
 /** From an HTTP request to an admitted one: key, body, model, policy, money, in the order in which a refusal is cheapest. */
 export async function admit(
 	id: string,

@@ -4,6 +4,7 @@ import { err, ok, type Result } from "../../src/shared/result.ts";
 import type {
 	AssignReply,
 	AssignRequest,
+	Ended,
 	Explanation,
 	RankedReplica,
 	ReplicaName,
@@ -13,6 +14,7 @@ import type { Seconds, Tokens } from "../../src/shared/units.ts";
 import { GLOBAL_GROUP } from "../../src/shared/catalog/region-groups.ts";
 import { schedulerName, type SchedulerPlace } from "../../src/shared/scheduler/name.ts";
 import type { Admitted } from "./admit.ts";
+import type { Beat } from "./beat.ts";
 import { schedulerOf } from "./objects.ts";
 import type { RequestTimer } from "./request-timer.ts";
 
@@ -32,6 +34,25 @@ export interface Choice {
 export interface Refused {
 	readonly error: IsobarError;
 	readonly explanation: Explanation | null;
+}
+
+/** What choosing needs of a request, over all its attempts. */
+export interface Seeker {
+	readonly env: Env;
+	readonly client: AbortSignal;
+	readonly timer: RequestTimer;
+	readonly beat: Beat;
+	/** Seconds that it has stood in waiting rooms: its patience is one for all attempts. */
+	waited: Seconds;
+}
+
+/** One question to the schedulers. */
+export interface Question {
+	/** Makes the reservation's name. */
+	readonly number: number;
+	/** Another attempt has been made. */
+	readonly retry: boolean;
+	readonly exclude: readonly ReplicaName[];
 }
 
 /** Beyond its waiting time, what a queued request allows the scheduler for its last word. */
@@ -54,11 +75,8 @@ const OTHERS_MAY_HELP: ReadonlySet<string> = new Set([
  *  stands in a waiting room if need be. When one does not answer in its deadline the stateless fallback decides. */
 export async function choose(
 	admitted: Admitted,
-	attempt: number,
-	exclude: readonly ReplicaName[],
-	env: Env,
-	client: AbortSignal,
-	timer: RequestTimer,
+	question: Question,
+	seeker: Seeker,
 ): Promise<Result<Choice, Refused | "client_gone">> {
 	const { groups, shard } = admitted.schedulers;
 	const asked = new Set<string>();
@@ -66,12 +84,13 @@ export async function choose(
 	let refusal: Refused | undefined;
 	for (;;) {
 		const place = { group, shard };
-		const request = assignRequest(admitted, attempt, exclude, asked.size > 0);
+		const request = assignRequest(admitted, question, asked.size > 0);
 		asked.add(group);
-		const reply = await ask(admitted, request, place, env, client, timer);
+		const before = seeker.waited;
+		const reply = await ask(admitted, request, place, seeker);
 		if (reply === "client_gone") return err(reply);
-		if (reply === "silent") return fallback(admitted, request);
-		if (reply.kind === "assigned") return ok(choiceOf(admitted, request, place, reply));
+		if (reply === "silent") return withoutIts(admitted, request, place);
+		if (reply.kind === "assigned") return ok(choiceOf(admitted, request, place, reply, before));
 		if (reply.kind === "elsewhere") {
 			if (asked.has(reply.group)) return fallback(admitted, request);
 			group = reply.group;
@@ -91,11 +110,10 @@ async function ask(
 	{ isolate, model }: Admitted,
 	request: AssignRequest,
 	place: SchedulerPlace,
-	env: Env,
-	client: AbortSignal,
-	timer: RequestTimer,
+	seeker: Seeker,
 ): Promise<Answer | "silent" | "client_gone"> {
 	const { settings, post } = isolate;
+	const { env, timer } = seeker;
 	const name = schedulerName(model.id, place);
 	const box = post.mailbox(name, Date.now() / 1_000);
 	const scheduler = schedulerOf(env, name);
@@ -103,7 +121,10 @@ async function ask(
 		const parcel = box.take(Date.now() / 1_000, settings.renewSeconds);
 		let reply: AssignReply;
 		try {
-			const answer = await timer.within(settings.schedulerDeadlineSeconds, scheduler.assign(request, parcel.mail));
+			const answer = await timer.within(
+				settings.schedulerDeadlineSeconds,
+				scheduler.assign(patient(request, seeker.waited), parcel.mail),
+			);
 			parcel.delivered(answer.bills);
 			reply = answer.reply;
 		} catch {
@@ -111,7 +132,9 @@ async function ask(
 			return "silent";
 		}
 		if (reply.kind === "queued") {
-			const turn = await waitTurn(scheduler, request, client, timer);
+			const since = Date.now();
+			const turn = await waitTurn(scheduler, request, seeker);
+			seeker.waited += (Date.now() - since) / 1_000;
 			if (turn === "client_gone") return turn;
 			if (turn === "lost") continue;
 			reply = turn;
@@ -126,6 +149,7 @@ function choiceOf(
 	request: AssignRequest,
 	place: SchedulerPlace,
 	reply: Extract<AssignReply, { kind: "assigned" }>,
+	before: Seconds,
 ): Choice {
 	const { promptTokens, outputTokens, waited, explanation } = reply;
 	return {
@@ -135,23 +159,30 @@ function choiceOf(
 		decidedBy: "scheduler",
 		promptTokens,
 		outputTokens,
-		waited,
+		waited: before + waited,
 		explanation,
 	};
+}
+
+/** The request with what is left of its patience. */
+function patient(request: AssignRequest, waited: Seconds): AssignRequest {
+	if (waited === 0) return request;
+	const { policy } = request;
+	return { ...request, policy: { ...policy, waitingMax: Math.max(0, policy.waitingMax - waited) } };
 }
 
 async function waitTurn(
 	scheduler: SchedulerPort,
 	request: AssignRequest,
-	client: AbortSignal,
-	timer: RequestTimer,
+	{ client, timer, beat, waited }: Seeker,
 ): Promise<AssignReply | "lost" | "client_gone"> {
 	const { reservation, policy } = request;
 	const gone = new Promise<"client_gone">((resolve) => {
 		if (client.aborted) resolve("client_gone");
 		else client.addEventListener("abort", () => resolve("client_gone"), { once: true });
 	});
-	const turn = timer.within(policy.waitingMax + LAST_WORD_SECONDS, scheduler.waitTurn(reservation));
+	const patience = Math.max(0, policy.waitingMax - waited) + LAST_WORD_SECONDS;
+	const turn = timer.within(patience, scheduler.waitTurn(reservation), beat);
 	try {
 		const first = await Promise.race([turn, gone]);
 		if (first === "client_gone") {
@@ -164,9 +195,35 @@ async function waitTurn(
 	}
 }
 
+/** The fallback's choice in place of a scheduler's that may reserve all the same, later than it was waited for: it hears that
+ *  nothing came of that, where it will not hear from the request itself. */
+function withoutIts(admitted: Admitted, request: AssignRequest, place: SchedulerPlace): Result<Choice, Refused> {
+	const { isolate, model } = admitted;
+	const chosen = fallback(admitted, request);
+	const name = schedulerName(model.id, place);
+	if (!chosen.ok || chosen.value.scheduler !== name) {
+		isolate.post.mailbox(name, Date.now() / 1_000).ended(unused(request.reservation), () => {});
+	}
+	return chosen;
+}
+
+/** Ends a reservation, if there is one, of which no use was made: it says nothing about the replica. */
+export function unused(reservation: string): Ended {
+	return {
+		reservation,
+		outcome: "failed",
+		ttft: null,
+		seconds: 0,
+		promptTokens: null,
+		cachedTokens: null,
+		outputTokens: null,
+	};
+}
+
 function fallback(admitted: Admitted, request: AssignRequest): Result<Choice, Refused> {
 	const { model, isolate } = admitted;
-	const [replica] = fallbackRank(model, request, beginningHash(admitted), isolate.replicas);
+	const ranked = fallbackRank(model, request, beginningHash(admitted), isolate.replicas);
+	const replica = ranked.find(({ pool }) => isolate.replicas.mayFallBack(pool, request.retry));
 	if (!replica) {
 		const error = isobarError(
 			"no_healthy_replica",
@@ -195,15 +252,10 @@ function beginningHash({ prefix, request: { json, prompt } }: Admitted): number 
 	return block >= 0 ? words[2 * block]! : hash32(json.text.slice(prompt.start, prompt.end));
 }
 
-function assignRequest(
-	admitted: Admitted,
-	attempt: number,
-	exclude: readonly ReplicaName[],
-	referred: boolean,
-): AssignRequest {
+function assignRequest(admitted: Admitted, { number, retry, exclude }: Question, referred: boolean): AssignRequest {
 	const { id, key, model, request, policy, catalogVersion, prefix, edge } = admitted;
 	return {
-		reservation: `${id}.${attempt}`,
+		reservation: `${id}.${number}`,
 		catalogVersion,
 		model: model.id,
 		endpoint: request.endpoint,
@@ -219,7 +271,7 @@ function assignRequest(
 		policy,
 		exclude,
 		edge: edge.name,
-		retry: attempt > 1,
+		retry,
 		...(referred && { referred }),
 		prefix: prefix.chain.words,
 		prefixUnit: prefix.chain.unit,

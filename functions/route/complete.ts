@@ -1,23 +1,28 @@
+import { isolateCatalog } from "../../src/adapters/catalog-cache.ts";
+import type { CatalogReplica } from "../../src/shared/catalog/snapshot.ts";
 import { errorResponse, isobarError, type IsobarError } from "../../src/shared/http/errors.ts";
 import type { Attempt } from "../../src/shared/ledger/messages.ts";
-import type { Endpoint } from "../../src/shared/scheduler/messages.ts";
+import type { Endpoint, ReplicaName } from "../../src/shared/scheduler/messages.ts";
 import type { Seconds } from "../../src/shared/units.ts";
-import { admit, type Admitted } from "./admit.ts";
+import { admit, withoutPrompt, type Admitted } from "./admit.ts";
 import { answerHeaders } from "./answer-headers.ts";
-import { choose, type Choice } from "./choose.ts";
+import { Beat } from "./beat.ts";
+import { choose, unused, type Choice, type Seeker } from "./choose.ts";
 import { errorOfFailure, type Failure } from "./failure.ts";
 import { nextHops } from "./hop.ts";
 import { carriers } from "./objects.ts";
 import { relayLong, relayStream, type RelayEnd } from "./relay.ts";
 import { RequestTimer } from "./request-timer.ts";
 import { requestId } from "./request-id.ts";
-import { endAttempt, settle, type LastAttempt } from "./settle.ts";
+import { endAttempt, settle, type Ending, type LastAttempt } from "./settle.ts";
 import { callUpstream, type UpstreamResult } from "./upstream.ts";
-import type { Beat } from "./watchdog.ts";
 import { upstreamCall } from "./upstream-request.ts";
 
 /** Nginx's status for a client that hung up; it stands in records, since nobody is left to read it. */
 const CLIENT_CLOSED_REQUEST = 499;
+
+/** How many replicas that this isolate does not know a request is given before it ends. */
+const UNKNOWN_MAX = 3;
 
 /** The hot path: a prompt in, an answer out. Admits, chooses, calls, and tries the next replica until an answer has begun;
  *  what is left to do then (settling) happens behind the answer. */
@@ -42,13 +47,19 @@ async function answerTo(endpoint: Endpoint, http: Request, env: Env, ctx: Execut
 
 /** One admitted request on its way through its attempts. */
 class Dispatch {
-	readonly #admitted: Admitted;
+	#admitted: Admitted;
 	readonly #http: Request;
 	readonly #hops: string;
 	readonly #env: Env;
 	readonly #ctx: ExecutionContext;
 	readonly #attempts: Attempt[] = [];
 	readonly #timer = new RequestTimer();
+	readonly #seeker: Seeker;
+	/** Replicas that this isolate's catalog does not have. */
+	readonly #unknown: ReplicaName[] = [];
+	/** The attempt under way, as it stands. */
+	#open: LastAttempt | null = null;
+	#settled = false;
 
 	constructor(admitted: Admitted, http: Request, hops: string, env: Env, ctx: ExecutionContext) {
 		this.#admitted = admitted;
@@ -56,48 +67,102 @@ class Dispatch {
 		this.#hops = hops;
 		this.#env = env;
 		this.#ctx = ctx;
+		const { isolate } = admitted;
+		// Keeps the reservation and the lease of a request that takes long, be it in the waiting room or at a pool.
+		const beat = new Beat(isolate.settings.renewSeconds, Date.now(), () =>
+			ctx.waitUntil(isolate.post.flush(carriers(env, isolate.id, isolate.settings))),
+		);
+		this.#seeker = { env, client: http.signal, timer: this.#timer, beat, waited: 0 };
 	}
 
 	async run(): Promise<Response> {
+		try {
+			return await this.#run();
+		} catch (error) {
+			this.#crash();
+			throw error;
+		}
+	}
+
+	async #run(): Promise<Response> {
 		const { settings } = this.#admitted.isolate;
 		let lastFailure: { failure: Failure; attempt: LastAttempt } | undefined;
-		for (let number = 1; number <= settings.attemptsMax; number++) {
-			const tried = this.#attempts.map((attempt) => attempt.replica);
-			const chosen = await choose(this.#admitted, number, tried, this.#env, this.#http.signal, this.#timer);
+		for (let number = 1; this.#attempts.length < settings.attemptsMax; number++) {
+			const exclude = this.#attempts.map((attempt) => attempt.replica).concat(this.#unknown);
+			const ask = { number, retry: this.#attempts.length > 0, exclude };
+			const chosen = await choose(this.#admitted, ask, this.#seeker);
 			if (!chosen.ok) {
 				if (chosen.error === "client_gone") return this.#leave(lastFailure?.attempt ?? null);
 				// A retry that finds no replica answers with what went wrong before.
 				if (lastFailure) break;
+				if (this.#unknown.length > 0) break;
 				return this.#refuse(chosen.error.error, chosen.error.explanation);
 			}
-			const done = await this.#attempt(chosen.value);
+			const choice = chosen.value;
+			const replica = this.#replica(choice) ?? (await this.#readAgain(choice));
+			if (!replica) {
+				this.#forgo(choice);
+				if (this.#unknown.length < UNKNOWN_MAX) continue;
+				break;
+			}
+			const done = await this.#attempt(choice, replica);
 			if (done instanceof Response) return done;
 			lastFailure = done;
 		}
-		const { failure, attempt } = lastFailure!;
+		if (!lastFailure) {
+			return this.#refuse(
+				isobarError("catalog_unavailable", "The catalog is changing; try again.", { retryAfter: 1 }),
+				null,
+			);
+		}
+		const { failure, attempt } = lastFailure;
 		const error = errorOfFailure(failure, this.#attempts.length);
 		// The attempt itself has been reported; what is left is the request.
 		return this.#fail(error, attempt);
 	}
 
-	async #attempt(choice: Choice): Promise<Response | { failure: Failure; attempt: LastAttempt }> {
-		const { isolate, model, key } = this.#admitted;
-		const replica = model.replicas.find(({ name }) => name === choice.replica.replica);
-		if (!replica) {
-			// The scheduler's catalog is newer than this isolate's, or older.
-			const failure: Failure = {
-				kind: "connect",
-				status: null,
-				retryAfter: null,
-				detail: "the replica is not in this isolate's catalog",
-			};
-			this.#attempts.push({ replica: choice.replica.replica, status: null, failure: failure.detail, seconds: 0 });
-			return this.#refuse(
-				isobarError("catalog_unavailable", "The catalog is changing; try again.", { retryAfter: 1 }),
-				choice.explanation,
-			);
-		}
+	#replica({ replica }: Choice): CatalogReplica | undefined {
+		return this.#admitted.model.replicas.find(({ name }) => name === replica.replica);
+	}
+
+	/** The scheduler's catalog is newer than this isolate's, or older: then a look at D1 does not help. */
+	async #readAgain(choice: Choice): Promise<CatalogReplica | undefined> {
+		const { model, catalogVersion } = this.#admitted;
+		const waitUntil = (promise: Promise<unknown>): void => this.#ctx.waitUntil(promise);
+		const snapshot = await isolateCatalog(this.#env).newerThan(catalogVersion, waitUntil);
+		const now = snapshot.ok ? snapshot.value.models.get(model.id) : undefined;
+		if (!snapshot.ok || now?.id !== model.id) return undefined;
+		this.#admitted = { ...this.#admitted, model: now, catalogVersion: snapshot.value.version };
+		return this.#replica(choice);
+	}
+
+	/** Gives back a reservation at a replica that cannot be called from here. */
+	#forgo({ scheduler, reservation, replica }: Choice): void {
+		const { isolate } = this.#admitted;
+		isolate.post.mailbox(scheduler, Date.now() / 1_000).ended(unused(reservation), noop);
+		this.#unknown.push(replica.replica);
+	}
+
+	async #attempt(
+		choice: Choice,
+		replica: CatalogReplica,
+	): Promise<Response | { failure: Failure; attempt: LastAttempt }> {
+		const { isolate, key } = this.#admitted;
 		const since = Date.now() / 1_000;
+		let headersAt: Seconds | null = null;
+		const attempt = (extra: Partial<LastAttempt>): LastAttempt => ({
+			choice,
+			replica,
+			answered: false,
+			failure: null,
+			usage: null,
+			tokenEvents: 0,
+			ttft: null,
+			headersAt,
+			seconds: Date.now() / 1_000 - since,
+			...extra,
+		});
+		this.#open = attempt({});
 		const { promptTokens, outputTokens } = choice;
 		const renewal = {
 			reservation: choice.reservation,
@@ -107,30 +172,24 @@ class Dispatch {
 			promptTokens,
 			outputTokens,
 		};
-		isolate.post.mailbox(choice.scheduler, since).depart({ renewal, since, started: false });
 		isolate.replicas.enter(replica.name);
+		isolate.post.mailbox(choice.scheduler, since).depart({ renewal, since, started: false });
 
 		const call = upstreamCall(this.#admitted, replica, this.#http.headers, this.#hops, this.#env);
-		const result = await callUpstream(call, isolate.settings, this.#http.signal, this.#beat(), this.#timer);
-		const attempt = (extra: Partial<LastAttempt>): LastAttempt => ({
-			choice,
-			replica,
-			answered: false,
-			failure: null,
-			usage: null,
-			tokenEvents: 0,
-			ttft: null,
-			headersAt: "headersAt" in result ? result.headersAt : null,
-			seconds: Date.now() / 1_000 - since,
-			...extra,
-		});
+		const result = await callUpstream(call, isolate.settings, this.#http.signal, this.#seeker.beat, this.#timer);
+		if ("headersAt" in result) headersAt = result.headersAt;
 		this.#attempts.push({
 			replica: replica.name,
 			status: "status" in result ? result.status : result.kind === "failed" ? result.failure.status : null,
 			failure: result.kind === "failed" ? result.failure.detail : null,
 			seconds: Date.now() / 1_000 - since,
 		});
-		return this.#answer(result, choice, attempt);
+		try {
+			return this.#answer(result, choice, attempt);
+		} catch (error) {
+			if ("abort" in result) result.abort.abort(error);
+			throw error;
+		}
 	}
 
 	#answer(
@@ -141,31 +200,30 @@ class Dispatch {
 		switch (result.kind) {
 			case "failed": {
 				const failed = attempt({ failure: result.failure });
-				endAttempt(this.#admitted, failed, "failed", () => {});
+				this.#open = null;
+				endAttempt(this.#admitted, failed, "failed", noop);
 				return { failure: result.failure, attempt: failed };
 			}
 			case "client_gone": {
-				// The pool has worked on it: its prompt, or its time, is owed.
-				this.#settle(CLIENT_CLOSED_REQUEST, "client_gone", null, attempt({ answered: true }));
+				// A pool that was called has worked on it: its prompt, or its time, is owed.
+				this.#settle(CLIENT_CLOSED_REQUEST, "client_gone", null, attempt({ answered: result.sent }));
 				return new Response(null, { status: CLIENT_CLOSED_REQUEST });
 			}
 			case "refused": {
+				const headers = answerHeaders(this.#admitted, choice, this.#attempts.length, result.headers);
 				this.#settle(result.status, "refused", null, attempt({}));
-				return new Response(result.body, {
-					status: result.status,
-					headers: answerHeaders(this.#admitted, choice, this.#attempts.length, result.headers),
-				});
+				return new Response(result.body, { status: result.status, headers });
 			}
 			case "plain": {
+				const headers = answerHeaders(this.#admitted, choice, this.#attempts.length, result.headers);
 				this.#settle(result.status, "ok", null, attempt({ answered: true, usage: result.usage }));
-				return new Response(result.body, {
-					status: result.status,
-					headers: answerHeaders(this.#admitted, choice, this.#attempts.length, result.headers),
-				});
+				return new Response(result.body, { status: result.status, headers });
 			}
 			case "stream":
 			case "long": {
 				const { status } = result;
+				const headers = answerHeaders(this.#admitted, choice, this.#attempts.length, result.headers);
+				this.#admitted = withoutPrompt(this.#admitted);
 				const started = (ttft: Seconds): void => this.#started(choice, ttft, result.headersAt);
 				if (result.kind === "stream" && result.ttft !== null) started(result.ttft);
 				const onEnd = (end: RelayEnd): void => {
@@ -186,10 +244,7 @@ class Dispatch {
 					result.kind === "stream"
 						? relayStream(result, this.#admitted.id, settings, { onFirstToken: started, onEnd })
 						: relayLong(result, settings, { onFirstToken: started, onEnd });
-				return new Response(body, {
-					status,
-					headers: answerHeaders(this.#admitted, choice, this.#attempts.length, result.headers),
-				});
+				return new Response(body, { status, headers });
 			}
 		}
 	}
@@ -203,56 +258,25 @@ class Dispatch {
 			.firstToken({ reservation: choice.reservation, ttft, headers });
 	}
 
-	/** Keeps the reservation and the lease of a request that runs for long. */
-	#beat(): Beat {
-		const { isolate } = this.#admitted;
-		const run = (): void => this.#ctx.waitUntil(isolate.post.flush(carriers(this.#env, isolate.id, isolate.settings)));
-		return { seconds: isolate.settings.renewSeconds, run };
-	}
-
 	#refuse(error: IsobarError, explanation: Choice["explanation"]): Response {
 		const response = errorResponse(error, this.#admitted.id);
-		settle(this.#admitted, {
-			status: response.status,
-			outcome: "failed",
-			error,
-			attempts: this.#attempts,
-			explanation,
-			last: null,
-			reported: false,
-		});
-		this.#linger();
+		this.#end({ status: response.status, outcome: "failed", error, explanation, last: null, reported: false });
 		return response;
 	}
 
-	#fail(error: IsobarError, attempt: LastAttempt): Response {
+	#fail(error: IsobarError, last: LastAttempt): Response {
 		const response = errorResponse(error, this.#admitted.id);
-		settle(this.#admitted, {
-			status: response.status,
-			outcome: "failed",
-			error,
-			attempts: this.#attempts,
-			explanation: attempt.choice.explanation,
-			last: attempt,
-			reported: true,
-		});
-		this.#linger();
+		const { explanation } = last.choice;
+		this.#end({ status: response.status, outcome: "failed", error, explanation, last, reported: true });
 		return response;
 	}
 
-	/** The client hung up in the waiting room. `attempt`: the last one before, which has been reported. */
-	#leave(attempt: LastAttempt | null): Response {
-		settle(this.#admitted, {
-			status: CLIENT_CLOSED_REQUEST,
-			outcome: "client_gone",
-			error: null,
-			attempts: this.#attempts,
-			explanation: attempt?.choice.explanation ?? null,
-			last: attempt,
-			reported: true,
-		});
-		this.#linger();
-		return new Response(null, { status: CLIENT_CLOSED_REQUEST });
+	/** The client hung up in the waiting room. `last`: the attempt before, which has been reported. */
+	#leave(last: LastAttempt | null): Response {
+		const explanation = last?.choice.explanation ?? null;
+		const status = CLIENT_CLOSED_REQUEST;
+		this.#end({ status, outcome: "client_gone", error: null, explanation, last, reported: true });
+		return new Response(null, { status });
 	}
 
 	#settle(
@@ -261,19 +285,22 @@ class Dispatch {
 		error: IsobarError | null,
 		last: LastAttempt,
 	): void {
-		settle(this.#admitted, {
-			status,
-			outcome,
-			error,
-			attempts: this.#attempts,
-			explanation: last.choice.explanation,
-			last,
-			reported: false,
-		});
-		this.#linger();
+		this.#end({ status, outcome, error, explanation: last.choice.explanation, last, reported: false });
 	}
 
-	#linger(): void {
+	/** Something threw, which is a bug. What the request holds must not stay held for it. */
+	#crash(): void {
+		if (this.#settled) return;
+		const error = isobarError("internal", "Isobar failed; the log says why.");
+		const last = this.#open;
+		const explanation = last?.choice.explanation ?? null;
+		this.#end({ status: 500, outcome: "failed", error, explanation, last, reported: last === null });
+	}
+
+	#end(ending: Omit<Ending, "attempts">): void {
+		this.#open = null;
+		settle(this.#admitted, { ...ending, attempts: this.#attempts });
+		this.#settled = true;
 		this.#timer.stop();
 		const { isolate, key, id } = this.#admitted;
 		this.#ctx.waitUntil(isolate.post.linger(key.tenant, id, carriers(this.#env, isolate.id, isolate.settings)));

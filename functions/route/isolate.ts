@@ -29,7 +29,7 @@ function create(settings: Settings): Isolate {
 		settings,
 		post: new Post(settings, newId),
 		credit: new Credit(),
-		replicas: new Neighbourhood(now),
+		replicas: new Neighbourhood(now, settings.retryShareMax),
 	};
 }
 

@@ -35,10 +35,13 @@ export class Mailbox {
 	#first: FirstToken[] = [];
 	#ended: Ending[] = [];
 	readonly #flights = new Map<string, Flight>();
+	readonly #flightSecondsMax: Seconds;
 	#renewedAt: Seconds;
 
-	constructor(now: Seconds) {
+	/** No request is in flight for longer than `flightSecondsMax`. */
+	constructor(now: Seconds, flightSecondsMax: Seconds) {
 		this.#renewedAt = now;
+		this.#flightSecondsMax = flightSecondsMax;
 	}
 
 	/** A reservation was made: it is renewed until it ends. */
@@ -74,6 +77,8 @@ export class Mailbox {
 		let renewals: Renewal[] = [];
 		if (this.#flights.size > 0 && now - this.#renewedAt >= renewEvery) {
 			this.#renewedAt = now;
+			// The runtime may end a request without a word: its reservation ends then, instead of being renewed for ever.
+			for (const [id, { since }] of this.#flights) if (now - since > this.#flightSecondsMax) this.#flights.delete(id);
 			renewals = [...this.#flights.values()].map((f) => ({ ...f.renewal, started: f.started, age: now - f.since }));
 		}
 		return {

@@ -1,16 +1,26 @@
 import type { LocalView } from "../../src/shared/admission/fallback.ts";
+import { RetryBudget } from "../../src/shared/admission/retry-budget.ts";
 import type { Seconds } from "../../src/shared/units.ts";
+import type { Failure } from "./failure.ts";
 
 const SUSPECT_SECONDS = 5;
+/** Idle connections to one replica that are believed in at most: the platform keeps some of those that were used. */
+const IDLE_MAX = 256;
 
 /** What this isolate has seen of replicas itself: all that the fallback has to go by. */
 export class Neighbourhood implements LocalView {
 	readonly #clock: () => Seconds;
 	readonly #inFlight = new Map<string, number>();
 	readonly #failedAt = new Map<string, Seconds>();
+	/** How many idle connections there may be to a replica: each was left by an answer. */
+	readonly #idle = new Map<string, number>();
+	readonly #retryShare: number;
+	/** By pool: of requests that the fallback sent, since the scheduler keeps the budget of its own. */
+	readonly #retries = new Map<string, RetryBudget>();
 
-	constructor(clock: () => Seconds) {
+	constructor(clock: () => Seconds, retryShare: number) {
 		this.#clock = clock;
+		this.#retryShare = retryShare;
 	}
 
 	inFlight(replica: string): number {
@@ -25,14 +35,35 @@ export class Neighbourhood implements LocalView {
 		return false;
 	}
 
+	/** A connection to it was lost before anything came: whether it may have been one that the replica had closed while it was
+	 *  idle. When the next one is lost too, none is believed in until it has answered again: a replica that reads requests and
+	 *  drops them would get each twice. */
+	mayHaveBeenStale(replica: string): boolean {
+		const idle = this.#idle.get(replica) ?? 0;
+		if (idle === 0) return false;
+		this.#idle.set(replica, idle - 1);
+		return true;
+	}
+
+	/** Whether the fallback may send a request to this pool: a retry only within the retry budget. Counts it as sent. */
+	mayFallBack(pool: string, retry: boolean): boolean {
+		let budget = this.#retries.get(pool);
+		if (!budget) this.#retries.set(pool, (budget = new RetryBudget({ share: this.#retryShare })));
+		if (retry) return budget.withdraw(this.#clock());
+		budget.deposit(this.#clock());
+		return true;
+	}
+
 	enter(replica: string): void {
 		this.#inFlight.set(replica, this.inFlight(replica) + 1);
 	}
 
-	exit(replica: string, failed: boolean): void {
+	exit(replica: string, failure: Failure["kind"] | null): void {
 		const left = this.inFlight(replica) - 1;
 		if (left > 0) this.#inFlight.set(replica, left);
 		else this.#inFlight.delete(replica);
-		if (failed) this.#failedAt.set(replica, this.#clock());
+		if (failure === null) return void this.#idle.set(replica, Math.min(IDLE_MAX, (this.#idle.get(replica) ?? 0) + 1));
+		this.#failedAt.set(replica, this.#clock());
+		if (failure === "connect") this.#idle.delete(replica);
 	}
 }

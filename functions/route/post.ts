@@ -1,6 +1,6 @@
 import type { LeaseReturn, LedgerMail, LedgerMailReply, Settlement } from "../../src/shared/ledger/messages.ts";
 import type { Bill, SchedulerMail } from "../../src/shared/scheduler/messages.ts";
-import { RPC_BYTES_MAX } from "../../src/shared/limits.ts";
+import { RPC_BYTES_MAX, WAITING_SECONDS_MAX } from "../../src/shared/limits.ts";
 import type { Settings } from "../../src/shared/settings.ts";
 import type { Seconds } from "../../src/shared/units.ts";
 import { Mailbox } from "./mailbox.ts";
@@ -34,6 +34,9 @@ interface TenantPost {
 /** How long a request stays behind for what it posted; the platform allows 30 s after the answer. */
 const LINGER_SECONDS_MAX = 25;
 
+/** Beyond its time-out, what a call may take to be ended. */
+const WATCHDOG_SECONDS = 30;
+
 /** A record has some kilobytes, with the decision over hundreds of replicas some tens of them. */
 const SETTLEMENTS_PER_MAIL_MAX = Math.floor(RPC_BYTES_MAX / 2 / 65_536);
 const SETTLEMENTS_QUEUED_MAX = 20_000;
@@ -63,8 +66,13 @@ export class Post {
 
 	mailbox(scheduler: string, now: Seconds): Mailbox {
 		let box = this.#mailboxes.get(scheduler);
-		if (!box) this.#mailboxes.set(scheduler, (box = new Mailbox(now)));
+		if (!box) this.#mailboxes.set(scheduler, (box = new Mailbox(now, this.#flightSecondsMax())));
 		return box;
+	}
+
+	/** One attempt has its time-out; what the watchdog needs to end it comes on top. */
+	#flightSecondsMax(): Seconds {
+		return this.#settings.totalTimeoutSeconds + WATCHDOG_SECONDS;
 	}
 
 	wallet(tenant: string): Wallet {
@@ -150,7 +158,7 @@ export class Post {
 	async #flushTenant(name: string, post: TenantPost, carriers: Carriers): Promise<void> {
 		const now = carriers.now();
 		const returns = [...post.returns, ...post.wallet.takeReturns(post.recalled, now)];
-		const held = post.wallet.held();
+		const held = post.wallet.held(now);
 		const renewalsDue = held.length > 0 && now - post.renewedAt >= this.#settings.renewSeconds * 0.9;
 		const settling = post.settling.slice(0, SETTLEMENTS_PER_MAIL_MAX);
 		if (settling.length + returns.length === 0 && !renewalsDue) return;
@@ -196,6 +204,9 @@ export class Post {
 				newId: this.#newId,
 				wantMax: this.#settings.requestsPerLeaseMax,
 				idleSeconds: this.#settings.leaseIdleSeconds,
+				requestSecondsMax:
+					this.#settings.attemptsMax * this.#flightSecondsMax() +
+					Math.max(WAITING_SECONDS_MAX, this.#settings.waitingSecondsMax),
 			});
 			post = { wallet, settling: [], underWay: new Set(), returns: [], recalled: [], renewedAt: 0 };
 			this.#tenants.set(name, post);

@@ -70,7 +70,7 @@ export function relayStream(
 				);
 			}
 			if (chunk.done) {
-				const { forward } = tap.end();
+				const forward = tap.end();
 				if (forward.byteLength > 0) controller.enqueue(forward);
 				// The pool has said so itself, and the client has read it.
 				if (tap.error !== null) end("cut", isobarError("upstream_failed", "The pool's stream held an error."));
@@ -91,7 +91,7 @@ export function relayStream(
 			if (forward.byteLength > 0) return controller.enqueue(forward);
 		}
 	};
-	return relay(open, pull, () => end("client_gone", null));
+	return relay(open, pull, end);
 }
 
 /** How much of the end of a long answer is kept to find its usage. */
@@ -128,20 +128,27 @@ export function relayLong(
 			controller.error(error);
 		}
 	};
-	return relay(open, pull, () => end("client_gone", null));
+	return relay(open, pull, end);
 }
 
-function relay(open: OpenStream | LongAnswer, pull: Pull, onCancel: () => void): ReadableStream<Uint8Array> {
-	const { held, abort, reader } = open;
-	let next = 0;
+type End = (outcome: RelayEnd["outcome"], error: IsobarError | null) => void;
+
+function relay(open: OpenStream | LongAnswer, pull: Pull, end: End): ReadableStream<Uint8Array> {
+	const { held, abort, reader, client, watchdog } = open;
+	// Nobody may be reading any more when the client hangs up or the time is over.
+	const onAbort = (): void => {
+		if (client.aborted) end("client_gone", null);
+		else end("cut", isobarError(watchdog.expired ? "upstream_timeout" : "upstream_cut", "The call was ended."));
+	};
+	abort.signal.addEventListener("abort", onAbort, { once: true });
 	return new ReadableStream<Uint8Array>(
 		{
 			pull: (controller) => {
-				const chunk = held[next++];
+				const chunk = held.shift();
 				return chunk === undefined ? pull(controller) : controller.enqueue(chunk);
 			},
 			cancel: async (reason) => {
-				onCancel();
+				end("client_gone", null);
 				abort.abort(reason);
 				await reader.cancel(reason).catch(() => {});
 			},

@@ -1,4 +1,5 @@
 import type { Seconds } from "../../src/shared/units.ts";
+import type { Beat } from "./beat.ts";
 
 /** The one timer of a request, which has at most one thing to wait for at a time: the scheduler's answer, then the pool's.
  *  Moving what is due to later is an assignment and not a new timer, because a small request moves it several times within
@@ -30,14 +31,22 @@ export class RequestTimer {
 		this.#firesAt = Infinity;
 	}
 
-	/** Rejects when `promise` takes longer. The call itself goes on: callers must bear its late effect. */
-	within<T>(seconds: Seconds, promise: Promise<T>): Promise<T> {
+	/** Rejects when `promise` takes longer. The call itself goes on: callers must bear its late effect. What waits for long
+	 *  has its beat meanwhile. */
+	within<T>(seconds: Seconds, promise: Promise<T>, beat?: Beat): Promise<T> {
 		return new Promise((resolve, reject) => {
-			const late = (): void => reject(new Error(`no answer in ${seconds} s`));
-			this.set(Date.now() + seconds * 1_000, late);
+			const deadline = Date.now() + seconds * 1_000;
+			const check = (): void => {
+				const now = Date.now();
+				// A timer may fire a millisecond early.
+				if (now >= deadline - 1) return reject(new Error(`no answer in ${seconds} s`));
+				beat?.check(now);
+				this.set(Math.min(deadline, beat?.dueAt ?? Infinity), check);
+			};
+			this.set(Math.min(deadline, beat?.dueAt ?? Infinity), check);
 			// An answer that comes too late finds something else to be due.
 			const came = (): void => {
-				if (this.#run === late) this.clear();
+				if (this.#run === check) this.clear();
 			};
 			promise.finally(came).then(resolve, reject);
 		});

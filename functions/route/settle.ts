@@ -46,7 +46,7 @@ export function endAttempt(
 ): void {
 	const { isolate } = admitted;
 	const { choice, failure, usage } = attempt;
-	isolate.replicas.exit(choice.replica.replica, failure !== null);
+	isolate.replicas.exit(choice.replica.replica, failure?.kind ?? null);
 	isolate.post.mailbox(choice.scheduler, Date.now() / 1_000).ended(
 		{
 			reservation: choice.reservation,

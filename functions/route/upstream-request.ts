@@ -28,7 +28,7 @@ export function upstreamCall(
 	hops: string,
 	env: object,
 ): UpstreamCall {
-	const { request, id } = admitted;
+	const { request, id, isolate } = admitted;
 	const headers = new Headers();
 	for (const [name, value] of clientHeaders) if (!DROPPED.test(name)) headers.set(name, value);
 	for (const name of connectionNames(clientHeaders)) headers.delete(name);
@@ -45,6 +45,7 @@ export function upstreamCall(
 		body: splice(request.json.bytes, editMembers(request.json, request.members, changesFor(admitted, replica))),
 		stream: request.stream,
 		dropUsageEvent: request.stream && !request.includeUsage,
+		mayRepeat: () => isolate.replicas.mayHaveBeenStale(replica.name),
 	};
 }
 

@@ -1,11 +1,12 @@
 import { SseTap } from "../../src/shared/http/sse.ts";
 import { usageOfBody, type ReportedUsage } from "../../src/shared/http/usage.ts";
-import { ANSWER_HOLD_BYTES_MAX } from "../../src/shared/limits.ts";
+import { ANSWER_HOLD_BYTES_MAX, ANSWER_PREAMBLE_BYTES_MAX, REFUSAL_BYTES_MAX } from "../../src/shared/limits.ts";
 import type { Settings } from "../../src/shared/settings.ts";
 import type { Seconds } from "../../src/shared/units.ts";
 import { failureOfStatus, plainMessage, retryAfterSeconds, type Failure } from "./failure.ts";
+import type { Beat } from "./beat.ts";
 import type { RequestTimer } from "./request-timer.ts";
-import { Watchdog, type Beat } from "./watchdog.ts";
+import { Watchdog } from "./watchdog.ts";
 
 /** One call to one replica. */
 export interface UpstreamCall {
@@ -15,6 +16,8 @@ export interface UpstreamCall {
 	readonly stream: boolean;
 	/** Take the usage event out of the stream: the client did not ask for it. */
 	readonly dropUsageEvent: boolean;
+	/** Asked when the connection was lost before anything came: whether the call may be made once more. */
+	readonly mayRepeat: () => boolean;
 }
 
 interface Head {
@@ -26,8 +29,8 @@ interface Head {
 
 /** An answer of which only the beginning has been read. */
 interface Open extends Head {
-	/** What was read already and goes to the client first. */
-	readonly held: readonly Uint8Array[];
+	/** What was read already and goes to the client first; emptied as it goes. */
+	readonly held: Uint8Array[];
 	readonly reader: ReadableStreamDefaultReader<Uint8Array>;
 	readonly watchdog: Watchdog;
 	readonly abort: AbortController;
@@ -57,7 +60,8 @@ export type UpstreamResult =
 	/** The pool says that the client is wrong: passed on as it is. */
 	| (Head & { readonly kind: "refused"; readonly body: Uint8Array })
 	| { readonly kind: "failed"; readonly failure: Failure }
-	| { readonly kind: "client_gone" };
+	/** `sent`: the pool had been called by then, and may have worked on it. */
+	| { readonly kind: "client_gone"; readonly sent: boolean };
 
 type Timeouts = Pick<
 	Settings,
@@ -74,7 +78,7 @@ export async function callUpstream(
 	beat: Beat,
 	timer: RequestTimer,
 ): Promise<UpstreamResult> {
-	if (client.aborted) return { kind: "client_gone" };
+	if (client.aborted) return { kind: "client_gone", sent: false };
 	const abort = new AbortController();
 	const onClientGone = (): void => abort.abort(new Error("client gone"));
 	client.addEventListener("abort", onClientGone, { once: true });
@@ -88,7 +92,7 @@ export async function callUpstream(
 		keep = result.kind === "stream" || result.kind === "long";
 		return result;
 	} catch (error) {
-		if (client.aborted) return { kind: "client_gone" };
+		if (client.aborted) return { kind: "client_gone", sent: true };
 		return { kind: "failed", failure: failureOfException(error, context) };
 	} finally {
 		if (!keep) {
@@ -117,7 +121,7 @@ async function answer(call: UpstreamCall, timeouts: Timeouts, context: Context):
 			await response.body?.cancel();
 			return { kind: "failed", failure };
 		}
-		return { kind: "refused", ...head, body: new Uint8Array(await response.arrayBuffer()) };
+		return refusal(response, head);
 	}
 	if (!response.body) return garbage(status, "an empty body");
 	if (!call.stream) return plain(response, head, context);
@@ -129,36 +133,58 @@ async function answer(call: UpstreamCall, timeouts: Timeouts, context: Context):
 	return openStream(call, response.body, head, context);
 }
 
+async function refusal(response: Response, head: Head): Promise<UpstreamResult> {
+	const { held, size, reader } = await readUpTo(response, REFUSAL_BYTES_MAX);
+	if (!reader) return { kind: "refused", ...head, body: concat(held, size) };
+	await reader.cancel();
+	return garbage(head.status, `an error of over ${REFUSAL_BYTES_MAX} bytes`);
+}
+
 /** How soon a connection that is lost was one that the pool had closed already. */
 const STALE_SECONDS = 1;
 
 /** Servers close connections that were idle (vLLM's after five seconds), which is found out when one is used again; a new
  *  one is tried then, because that says nothing about the replica. */
 async function send(call: UpstreamCall, { abort, startedAt }: Context): Promise<Response> {
-	const { headers, body } = call;
+	const { headers, body, mayRepeat } = call;
 	const request = (): Promise<Response> =>
 		fetch(call.url, { method: "POST", headers, body, signal: abort.signal, redirect: "manual" });
 	try {
 		return await request();
 	} catch (error) {
-		if (abort.signal.aborted || Date.now() - startedAt > STALE_SECONDS * 1_000) throw error;
+		if (abort.signal.aborted || Date.now() - startedAt > STALE_SECONDS * 1_000 || !mayRepeat()) throw error;
 		return request();
 	}
 }
 
 async function plain(response: Response, head: Head, context: Context): Promise<UpstreamResult> {
-	const length = Number(response.headers.get("content-length") ?? Number.NaN);
-	if (length <= ANSWER_HOLD_BYTES_MAX) return wholeAnswer(new Uint8Array(await response.arrayBuffer()), head);
+	const { held, size, reader } = await readUpTo(response, ANSWER_HOLD_BYTES_MAX);
+	return reader ? { kind: "long", ...head, ...context, held, reader } : wholeAnswer(concat(held, size), head);
+}
 
-	const reader = response.body!.getReader();
+/** The body, if it has not more than so many bytes; else what of it has been read, and the reader of the rest. */
+async function readUpTo(
+	response: Response,
+	bytesMax: number,
+): Promise<Pick<Open, "held"> & { readonly size: number; readonly reader: Open["reader"] | null }> {
+	const { headers, body } = response;
+	if (!body) return { held: [], size: 0, reader: null };
+	// Of a compressed body the length says nothing.
+	const length =
+		headers.get("content-encoding") === null ? Number(headers.get("content-length") ?? Number.NaN) : Number.NaN;
+	if (length <= bytesMax) {
+		const whole = new Uint8Array(await response.arrayBuffer());
+		return { held: [whole], size: whole.byteLength, reader: null };
+	}
+	const reader = body.getReader();
 	const held: Uint8Array[] = [];
 	let size = 0;
 	for (;;) {
 		const { done, value } = await reader.read();
-		if (done) return wholeAnswer(concat(held, size), head);
+		if (done) return { held, size, reader: null };
 		held.push(value);
 		size += value.byteLength;
-		if (size > ANSWER_HOLD_BYTES_MAX) return { kind: "long", ...head, ...context, held, reader };
+		if (size > bytesMax) return { held, size, reader };
 	}
 }
 
@@ -178,11 +204,13 @@ async function openStream(
 	const reader = body.getReader();
 	const tap = new SseTap({ dropUsageEvent: call.dropUsageEvent });
 	const held: Uint8Array[] = [];
+	let size = 0;
 	for (;;) {
 		const { done, value } = await reader.read();
 		if (done) return { kind: "failed", failure: cutBeforeData(tap.dataEvents) };
 		const forward = tap.push(value);
 		if (forward.byteLength > 0) held.push(forward);
+		size += forward.byteLength;
 		if (tap.overflow) {
 			await reader.cancel();
 			return garbage(head.status, "an event without end");
@@ -191,7 +219,11 @@ async function openStream(
 			await reader.cancel();
 			return { kind: "failed", failure: errorAnswer(head.status) };
 		}
-		if (tap.dataEvents === 0) continue;
+		if (tap.dataEvents === 0) {
+			if (size <= ANSWER_PREAMBLE_BYTES_MAX) continue;
+			await reader.cancel();
+			return garbage(head.status, "comments without end");
+		}
 		if (!tap.isJson) {
 			await reader.cancel();
 			return garbage(head.status, "events that are no JSON");

@@ -84,13 +84,16 @@ export class Wallet {
 	readonly #newId: () => string;
 	readonly #wantMax: number;
 	readonly #idleSeconds: Seconds;
+	readonly #requestSecondsMax: Seconds;
 	/** Given back with a call that failed: they go out again. */
 	#unsent: LeaseReturn[] = [];
 
-	constructor(options: { newId: () => string; wantMax: number; idleSeconds: Seconds }) {
+	/** No request takes longer than `requestSecondsMax` from its draw to its settlement. */
+	constructor(options: { newId: () => string; wantMax: number; idleSeconds: Seconds; requestSecondsMax: Seconds }) {
 		this.#newId = options.newId;
 		this.#wantMax = options.wantMax;
 		this.#idleSeconds = options.idleSeconds;
+		this.#requestSecondsMax = options.requestSecondsMax;
 	}
 
 	/** Reserves `need` for one request: at once from a lease in hand, otherwise by a call, made by this request or by another
@@ -152,8 +155,16 @@ export class Wallet {
 		return returns;
 	}
 
-	/** Leases that the ledger must keep alive for us. */
-	held(): string[] {
+	/** Leases that the ledger must keep alive for us. One whose last request must be over has been left behind, by a request that
+	 *  the runtime ended without a word: it is forgotten here, and ends unconfirmed there. */
+	held(now: Seconds): string[] {
+		for (const [key, purse] of this.#purses) {
+			for (const lease of purse.leases.values()) {
+				if (!lease.closed || now - lease.lastDraw <= this.#requestSecondsMax) continue;
+				purse.leases.delete(lease.id);
+				this.#forgetPurseIfEmpty(key, purse);
+			}
+		}
 		return [...this.#purses.values()].flatMap((purse) => [...purse.leases.keys()]);
 	}
 

@@ -1,21 +1,15 @@
 import type { Seconds } from "../../src/shared/units.ts";
+import type { Beat } from "./beat.ts";
 import type { RequestTimer } from "./request-timer.ts";
 
 /** What a call to a pool may be waiting for, and what ended it early. */
 export type Phase = "headers" | "first_event" | "idle" | "total";
-
-/** Something that is done at intervals while the call lasts. */
-export interface Beat {
-	readonly seconds: Seconds;
-	run(): void;
-}
 
 /** Aborts an upstream call that takes too long in its present phase, or in all. */
 export class Watchdog {
 	readonly #abort: AbortController;
 	readonly #endsAt: number;
 	readonly #beat: Beat;
-	#beatAt: number;
 	#phase: Phase = "total";
 	#deadline: number;
 	readonly #timer: RequestTimer;
@@ -25,7 +19,6 @@ export class Watchdog {
 		this.#abort = abort;
 		this.#timer = timer;
 		this.#beat = beat;
-		this.#beatAt = Date.now() + beat.seconds * 1_000;
 		this.#endsAt = Date.now() + totalSeconds * 1_000;
 		this.#deadline = this.#endsAt;
 	}
@@ -52,7 +45,7 @@ export class Watchdog {
 	}
 
 	#watch(): void {
-		this.#timer.set(Math.min(this.#deadline, this.#endsAt, this.#beatAt), this.#check);
+		this.#timer.set(Math.min(this.#deadline, this.#endsAt, this.#beat.dueAt), this.#check);
 	}
 
 	readonly #check = (): void => {
@@ -61,10 +54,7 @@ export class Watchdog {
 		if (now >= this.#endsAt - 1) this.#expire("total");
 		else if (now >= this.#deadline - 1) this.#expire(this.#phase);
 		else {
-			if (now >= this.#beatAt - 1) {
-				this.#beatAt = now + this.#beat.seconds * 1_000;
-				this.#beat.run();
-			}
+			this.#beat.check(now);
 			this.#watch();
 		}
 	};

@@ -69,6 +69,21 @@ export class CatalogCache {
 		return this.#awaitSnapshot(waitUntil);
 	}
 
+	/** The catalog, read now unless the one at hand is newer than `version`: somebody has seen a later one. As it is when D1
+	 *  cannot be read, or has just failed. */
+	async newerThan(version: number, waitUntil: WaitUntil): Promise<Found<CatalogSnapshot>> {
+		const since = this.#clock();
+		// A read that is under way may have begun before the change.
+		for (let reads = 0; ; reads++) {
+			const view = this.#view;
+			const failing = since - this.#failedAt < this.#settings.catalogFreshSeconds;
+			const enough = reads === 2 || failing || (view && (view.mark.version > version || view.readAt >= since));
+			if (view && enough) return view.snapshot;
+			const read = await this.#awaitSnapshot(waitUntil);
+			if (!read.ok) return read;
+		}
+	}
+
 	/** The key of this hash, revoked and expired ones too; null where there is none. */
 	key(hash: string, waitUntil: WaitUntil): Soon<Key | null> {
 		const view = this.#view;

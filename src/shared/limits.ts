@@ -10,6 +10,10 @@ export const RPC_BYTES_MAX = 32 * 1024 * 1024;
 export const REQUEST_BODY_BYTES_MAX = 20 * 1024 * 1024;
 /** Ours: how much of a plain (not streamed) answer is held back so that a cut answer can be tried elsewhere. */
 export const ANSWER_HOLD_BYTES_MAX = 8 * 1024 * 1024;
+/** Ours: how much of an answer is held before its first data event: comments, headers of a stream that has not begun. */
+export const ANSWER_PREAMBLE_BYTES_MAX = 1024 * 1024;
+/** Ours: a pool's 4xx answer, which is read whole. */
+export const REFUSAL_BYTES_MAX = 1024 * 1024;
 /** Ours: one server-sent event of a pool; a longer one is taken as garbage. */
 export const SSE_EVENT_BYTES_MAX = 4 * 1024 * 1024;
 /** Ours: an engine's metrics, which are read to see whether it restarted. */
@@ -18,6 +22,8 @@ export const ENGINE_METRICS_BYTES_MAX = 2 * 1024 * 1024;
 export const CATALOG_BYTES_MAX = 1_000_000;
 /** Ours: the explanation stored with a request record. */
 export const RECORD_BYTES_MAX = 200_000;
+/** Ours: how long a request may stand in the waiting room, whatever it asks for. */
+export const WAITING_SECONDS_MAX = 600;
 /** Ours: members of one body read at the top level. */
 export const BODY_MEMBERS_MAX = 1_000;
 /** Ours: how deep a body may nest before it is refused. */

@@ -219,7 +219,7 @@ describe("what the client gets", () => {
 		);
 		expect(headers.get("content-type")).toBe("application/json; charset=utf-8");
 		expect(headers.get("openai-processing-ms")).toBe("12");
-		expect(headers.get("x-ratelimit-remaining-tokens")).toBeNull();
+		expect(headers.get("x-ratelimit-remaining-tokens"), "the operator's account").toBeNull();
 		expect(headers.get("set-cookie")).toBeNull();
 		expect(headers.get("x-isobar-pool")).toBe("same");
 	});

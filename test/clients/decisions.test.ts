@@ -45,7 +45,7 @@ async function occupy(name: string): Promise<{ gate: Gate; answer: Promise<Respo
 /** A replica that breaks the connection, is put aside and probed, and has one request in flight in its slow start. */
 async function recover(): Promise<Gate> {
 	const gate = new Gate();
-	const isProbe = (path: string): boolean => path === "/health";
+	const isProbe = (path: string): boolean => ["/health", "/metrics"].includes(path);
 	pool.on("recovering", (response) => void response.destroy());
 	expect((await gateway.chat("m", only("recovering"))).status).toBe(502);
 	const recovered: Answer = (response, request) =>

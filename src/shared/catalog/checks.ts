@@ -9,6 +9,8 @@ export interface CatalogContext {
 	/** Hosts (`name[:port]`) under which the gateway itself is reached. */
 	readonly ownHosts: readonly string[];
 	readonly hasSecret: (name: string) => boolean;
+	/** Whether a secret that is set can be sent in a header. */
+	readonly isSendable: (name: string) => boolean;
 	/** Whether there is a performance profile for this GPU type. */
 	readonly knownGpu: (name: string) => boolean;
 }
@@ -139,6 +141,9 @@ function checkSecret(name: string | undefined, path: string, context: Context, f
 	} else if (!context.hasSecret(name)) {
 		const message = `the secret ${name} is not set; set it with: wrangler secret put ${name} (for npm start: a line ${name}=… in .dev.vars, and start again)`;
 		found.missingSecrets.push({ path, message });
+	} else if (!context.isSendable(name)) {
+		const message = `the secret ${name} holds what no header may: a line break or a character outside ASCII`;
+		found.problems.push({ path, message });
 	}
 }
 

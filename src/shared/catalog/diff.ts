@@ -43,12 +43,6 @@ export function diffCatalogs(from: Catalog, to: Catalog): CatalogDiff {
 	};
 }
 
-export function isEmptyDiff(diff: CatalogDiff): boolean {
-	return [diff.models, diff.pools, diff.replicas, diff.region_groups].every(
-		(part) => part.added.length + part.removed.length + part.changed.length === 0,
-	);
-}
-
 /** Fields that tell what a thing is, or that are compared on their own. */
 const NOT_COMPARED: ReadonlySet<string> = new Set(["id", "replicas"]);
 

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { WAITING_SECONDS_MAX } from "../limits.ts";
 import { USD_MAX } from "../money/nano.ts";
 
 const tenant = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, "1 to 64 letters, digits and . _ -");
@@ -19,7 +20,7 @@ export const policySchema = z.strictObject({
 	 *  key's alone, no request's. */
 	fair_weight: z.number().min(0.01).max(100).default(1),
 	/** How long a request may stand in the waiting room; 0: not at all. Default: the deployment's. */
-	waiting_seconds_max: z.number().nonnegative().max(600).optional(),
+	waiting_seconds_max: z.number().nonnegative().max(WAITING_SECONDS_MAX).optional(),
 	/** Pools elsewhere are no candidates. Absent: anywhere. */
 	regions: z.array(z.string().min(1).max(64)).min(1).max(64).optional(),
 	/** Keys that name the same group, of whatever tenants, share cached prefixes: each can then learn from the time to the

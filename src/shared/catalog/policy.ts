@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { WAITING_SECONDS_MAX } from "../limits.ts";
 import type { AssignPolicy } from "../scheduler/messages.ts";
 import type { Seconds } from "../units.ts";
 import { PRIORITIES, type Policy } from "./keys.ts";
@@ -10,7 +11,7 @@ export const overridesSchema = z
 		ttft_goal_seconds: z.number().positive().max(3_600),
 		late_second_usd: z.number().nonnegative().max(10_000),
 		priority: z.enum(PRIORITIES),
-		waiting_seconds_max: z.number().nonnegative().max(600),
+		waiting_seconds_max: z.number().nonnegative().max(WAITING_SECONDS_MAX),
 		regions: z.array(z.string().min(1).max(64)).min(1).max(64),
 		price_ceiling_usd: z.number().nonnegative(),
 	})

@@ -15,12 +15,6 @@ import {
 } from "./sse-event.ts";
 import { reportedUsage, type ReportedUsage } from "./usage.ts";
 
-export interface SseEnd {
-	readonly forward: Uint8Array;
-	/** Bytes of an event that was never completed; they are not forwarded. */
-	readonly leftover: number;
-}
-
 export interface SseTapOptions {
 	/** Takes out the event whose `choices` is empty and which has a usage: for a client that did not ask for it. */
 	readonly dropUsageEvent?: boolean;
@@ -106,16 +100,16 @@ export class SseTap {
 		return chunk.length === 0 || this.#overflow ? NOTHING : this.#read(chunk);
 	}
 
-	/** Ends the stream. An event without its blank line is discarded, as the standard and the SDKs do; only a `[DONE]` passes,
+	/** Ends the stream and returns what may still be forwarded. An event without its blank line is discarded, as the standard and the SDKs do; only a `[DONE]` passes,
 	 *  since nothing can follow it and some pools end right there. */
-	end(): SseEnd {
+	end(): Uint8Array {
 		const rest = this.#held.take();
-		if (rest.length === 0) return { forward: NOTHING, leftover: 0 };
+		if (rest.length === 0) return NOTHING;
 		const { data } = eventData(rest);
-		if (data === null || !isDone(data, 0, data.length)) return { forward: NOTHING, leftover: rest.length };
+		if (data === null || !isDone(data, 0, data.length)) return NOTHING;
 		this.#dataEvents++;
 		this.#done = true;
-		return { forward: rest, leftover: 0 };
+		return rest;
 	}
 
 	#read(chunk: Uint8Array): Uint8Array {

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import type { Tokens } from "../units.ts";
-import { elementCount, member, topLevelMembers } from "./json-members.ts";
+import { member, topLevelMembers } from "./json-members.ts";
 import { countedPrompt } from "./usage-dialects.ts";
 import { isNullAt, jsonAt, jsonText, latin1 } from "./json-values.ts";
 
@@ -17,8 +17,6 @@ export interface AnswerBody {
 	/** False: the body is no JSON object, thus garbage. */
 	readonly isObject: boolean;
 	readonly usage: ReportedUsage;
-	/** Null where the answer has no array of that name, as for embeddings. */
-	readonly choices: number | null;
 	/** It is an error in the OpenAI shape, whatever its status. */
 	readonly error: boolean;
 }
@@ -50,14 +48,12 @@ export function reportedUsage(usage: unknown): ReportedUsage {
 export function usageOfBody(bytes: Uint8Array): AnswerBody {
 	const json = jsonText(bytes);
 	const members = topLevelMembers(json);
-	if (!members.ok) return { isObject: false, usage: reportedUsage(undefined), choices: null, error: false };
+	if (!members.ok) return { isObject: false, usage: reportedUsage(undefined), error: false };
 	const usage = member(members.value, "usage");
-	const choices = member(members.value, "choices");
 	const error = member(members.value, "error");
 	return {
 		isObject: true,
 		usage: reportedUsage(usage && jsonAt(json, usage.value)),
-		choices: (choices && elementCount(json, choices.value)) ?? null,
 		error: error !== undefined && !isNullAt(json, error.value),
 	};
 }

@@ -23,8 +23,6 @@ const OVERFLOW = DISTANCE_MAX + 64;
 const BYTES_PER_PLACE = WORDS * Int32Array.BYTES_PER_ELEMENT;
 
 export const SLOTS_MAX = SLOT_BITS;
-/** Memory of a table for one entry. */
-export const BYTES_PER_ENTRY = BYTES_PER_PLACE / LOAD_MAX;
 
 /** The entries (block, slot) of a prefix index in one open-addressed table of 32-bit words, and for every slot a list of its
  *  entries from the newest to the oldest. An entry's home follows from its block alone, so that one look finds all slots that

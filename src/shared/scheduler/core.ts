@@ -1,15 +1,12 @@
 import { admits } from "../admission/health.ts";
-import { expectedWait } from "../admission/expected-wait.ts";
 import { Recent } from "../admission/recent.ts";
 import { ENDED_MAX, ENDED_SECONDS, ReservationBook, type Load, type Reservation } from "../admission/reservations.ts";
-import { ServiceRates } from "../admission/service-rates.ts";
-import { WaitingRoom, type WaitingEntry } from "../admission/waiting-room.ts";
 import type { CatalogModel } from "../catalog/snapshot.ts";
-import { isobarError, type IsobarError } from "../http/errors.ts";
+import { isobarError } from "../http/errors.ts";
 import { rates, snapshotReplicaModel } from "../perf/replica-model.ts";
 import type { Settings } from "../settings.ts";
 import type { Seconds } from "../units.ts";
-import { candidatesOf, freeReplicas, placesOf } from "./candidates.ts";
+import { freeReplicas } from "./candidates.ts";
 import { decide, roomSeconds, type Decision } from "./decide.ts";
 import { Fleet, type ReplicaState } from "./fleet.ts";
 import { billOf, judge, learn, type Flight } from "./flights.ts";
@@ -20,7 +17,8 @@ import { Abroad } from "./abroad.ts";
 import { Peers, plusLoad, type PeerReplica, type PeerSummary } from "./peers.ts";
 import { placingOf, type Placing } from "./placing.ts";
 import { Prefixes } from "./prefixes.ts";
-import { overloaded, refusalOf } from "./refusals.ts";
+import { refusalOf, refused } from "./refusals.ts";
+import { Waiting } from "./waiting.ts";
 
 export type SchedulerSettings = Pick<
 	Settings,
@@ -37,16 +35,6 @@ export interface SchedulerOptions {
 	readonly onTurn: (reservation: string, reply: AssignReply) => void;
 }
 
-const FULL = {
-	full: "Every replica is busy and the waiting room is full.",
-	tenant_full: "Every replica is busy and too many of this tenant's requests wait already.",
-};
-const NO_DECISION = { replicas: [], rejected: [], values: [] };
-/** Requests in the waiting room that are tried when a place is free which they could not have before. */
-const LOOK_MAX = 8;
-/** Mean seconds of a request before any has ended. */
-const REQUEST_SECONDS_PRIOR = 5;
-
 /** The decisions of one scheduler object, for one base model: which replica, who waits, what was learned. No I/O and no clock,
  *  so that the replay of a trace runs this very code. */
 export class SchedulerCore {
@@ -56,22 +44,22 @@ export class SchedulerCore {
 	readonly prefixes: Prefixes;
 	readonly #options: SchedulerOptions;
 	readonly #book = new ReservationBook();
-	readonly #room: WaitingRoom<AssignRequest>;
+	readonly #waiting: Waiting;
 	readonly #flights = new Map<string, Flight & { readonly reply: AssignReply }>();
 	readonly #siblings = new Peers();
 	readonly #abroad = new Abroad();
 	/** Of what ended: whoever did not get the answer asks again. */
 	readonly #bills = new Recent<Bill>(ENDED_SECONDS, ENDED_MAX);
 	#model: CatalogModel | undefined;
-	readonly #serviceRates = new ServiceRates();
-	#requestSeconds: Seconds = REQUEST_SECONDS_PRIOR;
 
 	constructor(options: SchedulerOptions) {
 		this.#options = options;
 		this.estimators = createEstimators(options.learned);
 		this.prefixes = new Prefixes(options.settings.prefixIndexMegabytes * 2 ** 20);
+		const { fleet } = this;
+		const { rng, onTurn } = options;
 		const { waitingRoomMax: max, waitingRoomTenantMax: tenantMax } = options.settings;
-		this.#room = new WaitingRoom({ max, tenantMax: Math.min(max, tenantMax) });
+		this.#waiting = new Waiting({ fleet, max, tenantMax, rng, onTurn });
 	}
 
 	get inFlight(): number {
@@ -79,7 +67,7 @@ export class SchedulerCore {
 	}
 
 	get waiting(): number {
-		return this.#room.size;
+		return this.#waiting.size;
 	}
 
 	/** What this scheduler alone has in flight there. */
@@ -99,7 +87,7 @@ export class SchedulerCore {
 		const own = model?.replicas.filter(({ pool }) => group === undefined || pool.group === group) ?? [];
 		this.fleet.configure(own, this.#options.settings.retryShareMax, this.#options.learned, now);
 		this.prefixes.configure(this.fleet, this.#options.learned);
-		this.#regroup(now);
+		this.#waiting.regroup((request) => this.#decide(request, now).decision, now);
 		if (group !== undefined) this.#abroad.configure(model, group, now);
 	}
 
@@ -159,12 +147,12 @@ export class SchedulerCore {
 		const { circumstances, decision } = this.#decide(request, now);
 		const group = request.referred ? undefined : this.#abroad.better(request, circumstances, decision.score, now);
 		// Who waits has just been given what there was for him: what is free now is of no use to anybody there.
-		if (group !== undefined || decision.ranked.length > 0) this.#left(this.#room.leave(request.reservation), now);
+		if (group !== undefined || decision.ranked.length > 0) this.#waiting.leave(request.reservation, now);
 		if (group !== undefined) return { kind: "elsewhere", group };
 		if (decision.ranked.length > 0) return this.#place(request, decision, circumstances, 0, now);
 		const refusal = refusalOf(decision, request, model, circumstances);
 		if (refusal) return { kind: "refused", error: refusal, explanation: decision.explanation };
-		return this.#queue(request, decision, circumstances, now);
+		return this.#waiting.queue(request, decision, circumstances.promptTokens + circumstances.outputTokens, now);
 	}
 
 	/** What isolates tell: first tokens, ends, renewals. Takes duplicates, late and unknown ones; an end that is told again
@@ -192,7 +180,7 @@ export class SchedulerCore {
 
 	/** The request no longer wants its place in the waiting room, or what it was given there. */
 	leave(reservation: string, now: Seconds): void {
-		this.#left(this.#room.leave(reservation), now);
+		this.#waiting.leave(reservation, now);
 		const flight = this.#flights.get(reservation);
 		if (flight) {
 			this.#forget(reservation, flight.replica, now);
@@ -209,18 +197,18 @@ export class SchedulerCore {
 			this.#flights.delete(id);
 			this.fleet.get(replica)?.meter?.end(id, now);
 		}
-		for (const entry of this.#room.expire(now)) {
-			const waited = now - entry.enqueuedAt;
-			const error = overloaded(
-				waited,
-				entry.payload.policy.waitingMax,
-				`No replica became free in ${waited.toFixed(1)} s.`,
-				this.#options.rng(),
-			);
-			this.#left(entry, now);
-			this.#options.onTurn(entry.id, refused(error));
-		}
-		this.#giveTurns(now);
+		this.#waiting.expire(now);
+		if (this.#waiting.size === 0) return;
+		const load = ({ entry }: ReplicaState): Load => this.load(entry.name, now);
+		this.#waiting.giveTurns(
+			() => freeReplicas(this.fleet, load, now),
+			(request) => {
+				const { circumstances, decision } = this.#decide(request, now);
+				if (decision.ranked.length === 0) return undefined;
+				return (waited) => this.#place(request, decision, circumstances, waited, now);
+			},
+			now,
+		);
 	}
 
 	#decide(request: AssignRequest, now: Seconds): { circumstances: Placing; decision: Decision } {
@@ -291,95 +279,11 @@ export class SchedulerCore {
 		return reply;
 	}
 
-	#queue(request: AssignRequest, decision: Decision, circumstances: Placing, now: Seconds): AssignReply {
-		const { reservation: id, tenant, policy } = request;
-		const candidates = candidatesOf(decision.explanation);
-		const entry = {
-			id,
-			tenant,
-			priority: policy.priority,
-			weight: policy.fairWeight ?? 1,
-			cost: circumstances.promptTokens + circumstances.outputTokens,
-			candidates,
-			deadline: now + policy.waitingMax,
-			enqueuedAt: now,
-			payload: request,
-		};
-		const shed = (wait: Seconds, why: string): AssignReply => ({
-			kind: "refused",
-			error: overloaded(wait, policy.waitingMax, why, this.#options.rng()),
-			explanation: decision.explanation,
-		});
-		// Asked before anything changes in the room: what is shed must not have displaced another.
-		const expected = this.#expectedWait(this.#room.nextPosition(entry), candidates, now);
-		if (expected > policy.waitingMax && !this.#room.get(id)) {
-			return shed(expected, `Every replica is busy, and the wait would be about ${expected.toFixed(0)} s.`);
-		}
-		const offered = this.#room.offer(entry);
-		if (!offered.ok) return shed(expected, FULL[offered.error]);
-		const { displaced, position } = offered.value;
-		this.#serviceRates.observe(candidates, true, now);
-		if (displaced) {
-			this.#left(displaced, now);
-			this.#options.onTurn(displaced.id, this.#displace(displaced, now));
-		}
-		return { kind: "queued", position, expectedWait: this.#expectedWait(position, candidates, now) };
-	}
-
-	#displace({ payload: { policy }, candidates }: WaitingEntry<AssignRequest>, now: Seconds): AssignReply {
-		const wait = this.#expectedWait(this.#room.sizeFor(this.#room.left(candidates)), candidates, now);
-		const why = "The waiting room is full and a more urgent request came.";
-		return refused(overloaded(wait, policy.waitingMax, why, this.#options.rng()));
-	}
-
-	/** Gives free places to those whose turn it is, until nobody who waits has a use for what is left. */
-	#giveTurns(now: Seconds): void {
-		const load = ({ entry }: ReplicaState): Load => this.load(entry.name, now);
-		while (this.#room.size > 0) {
-			let placed: { circumstances: Placing; decision: Decision } | undefined;
-			const entry = this.#room.next(
-				now,
-				freeReplicas(this.fleet, load, now),
-				({ payload }) => {
-					placed = this.#decide(payload, now);
-					return placed.decision.ranked.length > 0;
-				},
-				LOOK_MAX,
-			);
-			if (!entry || !placed) break;
-			this.#serviceRates.turn(entry.candidates, now);
-			this.#left(entry, now);
-			const reply = this.#place(entry.payload, placed.decision, placed.circumstances, now - entry.enqueuedAt, now);
-			this.#options.onTurn(entry.id, reply);
-		}
-	}
-
-	/** Who waits may be able to use other replicas now, and they are numbered anew. */
-	#regroup(now: Seconds): void {
-		this.#serviceRates.clear();
-		if (this.#room.size === 0) return;
-		this.#room.regroup(({ payload }) => {
-			const candidates = candidatesOf(this.#decide(payload, now).decision.explanation);
-			this.#serviceRates.observe(candidates, true, now);
-			return candidates;
-		});
-	}
-
-	/** Somebody has left the waiting room. */
-	#left(entry: WaitingEntry<AssignRequest> | undefined, now: Seconds): void {
-		if (entry) this.#serviceRates.observe(entry.candidates, this.#room.waits(entry.candidates), now);
-	}
-
-	#expectedWait(position: number, candidates: bigint, now: Seconds): Seconds {
-		const prior = placesOf(this.fleet, this.#room.left(candidates)) / this.#requestSeconds;
-		return expectedWait(position, this.#serviceRates.perSecond(candidates, prior, now));
-	}
-
 	#renew(renewal: Renewal, now: Seconds): void {
 		const replica = this.fleet.get(renewal.replica);
 		if (!replica) return;
 		const { reservation } = renewal;
-		this.#left(this.#room.leave(reservation), now);
+		this.#waiting.leave(reservation, now);
 		const flight = this.#flights.get(reservation);
 		if (flight && flight.replica !== replica) {
 			// The fallback had sent it elsewhere than was decided here too late.
@@ -405,7 +309,7 @@ export class SchedulerCore {
 			const ratio = this.estimators.bytesPerToken.ratio(replica.entry.pool.model.id);
 			if (prefix) this.prefixes.ended(prefix, ended, promptTokens, request, ratio);
 			learn(flight, ended, this.#book.load(replica.entry.name, now).inFlight + 1, this.estimators, now);
-			this.#requestSeconds += 0.02 * (now - flight.assignedAt - this.#requestSeconds);
+			this.#waiting.ended(now - flight.assignedAt);
 		}
 		return billOf(replica, reservation, now, flight ? undefined : booked?.reservedAt);
 	}
@@ -420,7 +324,7 @@ export class SchedulerCore {
 		now: Seconds,
 	): Bill | undefined {
 		const { reservation } = ended;
-		this.#left(this.#room.leave(reservation), now);
+		this.#waiting.leave(reservation, now);
 		const replica = this.fleet.get(name);
 		if (flight && flight.replica !== replica) flight.replica.meter?.end(reservation, now);
 		if (flight) this.#moved(flight, ended.outcome === "ok" ? replica : undefined);
@@ -443,10 +347,6 @@ export class SchedulerCore {
 		this.#flights.delete(reservation);
 		replica.meter?.end(reservation, now);
 	}
-}
-
-function refused(error: IsobarError): AssignReply {
-	return { kind: "refused", error, explanation: NO_DECISION };
 }
 
 /** A load as plain data: the book's own changes under whoever keeps it. */

@@ -4,7 +4,13 @@ import { isobarError, type IsobarError } from "../http/errors.ts";
 import type { Seconds } from "../units.ts";
 import { contextNeed } from "./context-need.ts";
 import type { Circumstances, Decision } from "./decide.ts";
-import { PROMPT_MEMBER, type AssignRequest } from "./messages.ts";
+import { PROMPT_MEMBER, type AssignReply, type AssignRequest, type Explanation } from "./messages.ts";
+
+const NO_DECISION: Explanation = { replicas: [], rejected: [], values: [] };
+
+export function refused(error: IsobarError, explanation = NO_DECISION): AssignReply {
+	return { kind: "refused", error, explanation };
+}
 
 /** Why no replica can take this request now or later: the first rule that all of them fail, said so that the client can
  *  mend it. Undefined when some replica could once it has room. */

@@ -66,6 +66,7 @@ export function sampleInput(): CatalogInput & Record<string, unknown> {
 export const CONTEXT: CatalogContext = {
 	ownHosts: ["gateway.example.com"],
 	hasSecret: (name) => name === "VENDOR_KEY",
+	isSendable: () => true,
 	knownGpu: (name) => ["L4", "H100"].includes(name),
 };
 

@@ -132,6 +132,12 @@ describe("secrets", () => {
 			"VENDOR_KEY is not set; set it with: wrangler secret put VENDOR_KEY (for npm start: a line VENDOR_KEY=… in .dev.vars, and start again)",
 		);
 	});
+
+	test("a secret that no header can carry", () => {
+		const error = failure(() => {}, { isSendable: () => false });
+		expect(error).toMatchObject({ code: "catalog_invalid", param: "pools[2].secret" });
+		expect(error.message).toContain("a line break or a character outside ASCII");
+	});
 });
 
 describe("replica URLs", () => {

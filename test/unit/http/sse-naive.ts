@@ -3,7 +3,6 @@ import { reportedUsage, type ReportedUsage } from "../../../src/shared/http/usag
 /** What the tap must say of a stream, from the whole of its text by the plainest means. */
 export interface NaiveReading {
 	readonly forward: string;
-	readonly leftover: string;
 	readonly dataEvents: number;
 	readonly tokenEvents: number;
 	readonly done: boolean;
@@ -15,11 +14,10 @@ export interface NaiveReading {
 const OUTPUT = ["content", "reasoning_content", "reasoning", "text", "refusal", "tool_calls", "function_call", "audio"];
 
 export function readNaively(text: string, dropUsageEvent: boolean): NaiveReading {
-	const { events, leftover } = eventsOf(text);
 	const seen = { dataEvents: 0, tokenEvents: 0, done: false, finished: false, error: false };
 	let usage: ReportedUsage | null = null;
 	let forward = "";
-	for (const event of events) {
+	for (const event of eventsOf(text)) {
 		let drop = false;
 		const { data, name } = fieldsOf(event);
 		if (data !== null) {
@@ -38,22 +36,20 @@ export function readNaively(text: string, dropUsageEvent: boolean): NaiveReading
 		}
 		if (!drop) forward += event;
 	}
-	return { ...seen, usage, forward, leftover };
+	return { ...seen, usage, forward };
 }
 
 /** Cuts at blank lines, and after a comment that no other line of an event stands before. */
-function eventsOf(text: string): { readonly events: string[]; readonly leftover: string } {
+function eventsOf(text: string): string[] {
 	const events: string[] = [];
 	let event = "";
-	let end = 0;
-	for (const { 0: whole, 1: line, index } of text.matchAll(/([^\r\n]*)(?:\r\n|\r|\n)/g)) {
+	for (const { 0: whole, 1: line } of text.matchAll(/([^\r\n]*)(?:\r\n|\r|\n)/g)) {
 		event += whole;
-		end = index + whole.length;
 		if (line !== "" && !event.startsWith(":")) continue;
 		events.push(event);
 		event = "";
 	}
-	return { events, leftover: event + text.slice(end) };
+	return events;
 }
 
 function fieldsOf(event: string): { readonly data: string | null; readonly name: string } {

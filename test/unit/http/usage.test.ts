@@ -107,12 +107,11 @@ describe("reportedUsage", () => {
 describe("usageOfBody", () => {
 	const usage = '"usage":{"prompt_tokens":5,"completion_tokens":7,"prompt_tokens_details":{"cached_tokens":4}}';
 
-	test("reads the usage and counts the choices", () => {
+	test("reads the usage at the top and no other", () => {
 		const text = `{"id":"c","choices":[{"message":{"content":"\\"usage\\":{}"}},{"usage":{"prompt_tokens":1}}],${usage}}\n`;
 		expect(usageOfBody(bytesOf(text))).toEqual({
 			isObject: true,
 			usage: { promptTokens: 5, completionTokens: 7, cachedTokens: 4 },
-			choices: 2,
 			error: false,
 		});
 	});
@@ -120,7 +119,7 @@ describe("usageOfBody", () => {
 	test.each(["", "null", "[]", '"x"', "<html>", '{"choices":[', `{${usage}`, `{${usage}}{}`])(
 		"%j is garbage",
 		(text) => {
-			expect(usageOfBody(bytesOf(text))).toEqual({ isObject: false, usage: NONE, choices: null, error: false });
+			expect(usageOfBody(bytesOf(text))).toEqual({ isObject: false, usage: NONE, error: false });
 		},
 	);
 
@@ -128,7 +127,6 @@ describe("usageOfBody", () => {
 		expect(usageOfBody(bytesOf('{"usage":null,"choices":{},"error":null}'))).toMatchObject({
 			isObject: true,
 			usage: NONE,
-			choices: null,
 			error: false,
 		});
 	});

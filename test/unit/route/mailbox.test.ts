@@ -10,7 +10,7 @@ function ended(reservation: string): Ended {
 }
 
 test("first tokens do not pile up while the scheduler is away, and a lost parcel is not too large to take back", () => {
-	const box = new Mailbox(0);
+	const box = new Mailbox(0, 600);
 	for (let i = 0; i < 200_000; i++) box.firstToken({ reservation: `r${i}`, ttft: 1, headers: null });
 	const parcel = box.take(1, RENEW);
 	expect(parcel.mail.first.length).toBeLessThanOrEqual(1_000);
@@ -19,7 +19,7 @@ test("first tokens do not pile up while the scheduler is away, and a lost parcel
 });
 
 test("endings leave in parcels of a bounded size, in their order, and none is lost or told twice", () => {
-	const box = new Mailbox(0);
+	const box = new Mailbox(0, 600);
 	const told: string[] = [];
 	const all = Array.from({ length: 200_000 }, (_, i) => `r${i}`);
 	for (const id of all) box.ended(ended(id), () => told.push(id));
@@ -36,7 +36,7 @@ test("endings leave in parcels of a bounded size, in their order, and none is lo
 });
 
 test("an ending that is lost three times is given up, and what came meanwhile is not", () => {
-	const box = new Mailbox(0);
+	const box = new Mailbox(0, 600);
 	const bills: [string, number | null][] = [];
 	box.ended(ended("old"), (nano) => bills.push(["old", nano]));
 	for (let i = 0; i < 2; i++) box.take(i, RENEW).lost();
@@ -46,4 +46,15 @@ test("an ending that is lost three times is given up, and what came meanwhile is
 	third.lost();
 	expect(bills).toEqual([["old", null]]);
 	expect(box.take(4, RENEW).mail.ended.map(({ reservation }) => reservation)).toEqual(["new"]);
+});
+
+test("a request that has left without a word is not renewed for ever", () => {
+	const box = new Mailbox(0, 600);
+	const renewal = { replica: "p/a", tenant: "t", key: "k", promptTokens: 1, outputTokens: 1 };
+	box.depart({ renewal: { ...renewal, reservation: "lost" }, since: 0, started: false });
+	box.depart({ renewal: { ...renewal, reservation: "long" }, since: 100, started: false });
+	const renewed = (now: number) => box.take(now, RENEW).mail.renewals.map(({ reservation }) => reservation);
+	expect(renewed(590)).toEqual(["lost", "long"]);
+	expect(renewed(610)).toEqual(["long"]);
+	expect(box.inFlight).toBe(1);
 });

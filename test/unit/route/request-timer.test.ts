@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { Beat } from "../../../functions/route/beat.ts";
 import { RequestTimer } from "../../../functions/route/request-timer.ts";
 
 beforeEach(() => void vi.useFakeTimers());
@@ -76,5 +77,21 @@ describe("a request's timer", () => {
 		const set = timers();
 		await vi.advanceTimersByTimeAsync(1_000);
 		expect(set).not.toHaveBeenCalled();
+	});
+
+	it("keeps the beat while it waits, without a timer more than that, and is late all the same", async () => {
+		const timer = new RequestTimer();
+		const run = vi.fn<() => void>();
+		const beat = new Beat(15, Date.now(), run);
+		const within = timer.within(40, new Promise(() => {}), beat);
+		const late = expect(within).rejects.toThrow("no answer in 40 s");
+		const set = timers();
+		await vi.advanceTimersByTimeAsync(39_000);
+		expect(run).toHaveBeenCalledTimes(2);
+		expect(set.mock.calls.length).toBeLessThanOrEqual(4);
+		await vi.advanceTimersByTimeAsync(1_001);
+		await late;
+		await vi.advanceTimersByTimeAsync(60_000);
+		expect(run).toHaveBeenCalledTimes(2);
 	});
 });

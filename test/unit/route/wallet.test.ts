@@ -62,7 +62,7 @@ function rig(budget: number, wantMax = 16) {
 	let id = 0;
 	let now = 0;
 	const ledger = new FakeLedger(budget);
-	const wallet = new Wallet({ newId: () => `lease${++id}`, wantMax, idleSeconds: 1 });
+	const wallet = new Wallet({ newId: () => `lease${++id}`, wantMax, idleSeconds: 1, requestSecondsMax: 1_000 });
 	const reserve = async (nano: number) => {
 		const reserved = wallet.reserve("k", LIMITS, need(nano), ledger.ask, () => now, keep);
 		return "ok" in reserved ? reserved : reserved.promise;
@@ -170,8 +170,20 @@ describe("giving back", () => {
 		expect(wallet.takeReturns([], now())).toEqual([
 			{ lease: "lease1", unused: { nano: 30, requests: 3, tokens: 30, slots: 3 } },
 		]);
-		expect(wallet.held()).toEqual(["lease1"]);
+		expect(wallet.held(now())).toEqual(["lease1"]);
 		wallet.settled("k", held.value);
+		expect(wallet.isEmpty).toBe(true);
+	});
+
+	test("a lease whose request was never settled is not kept alive for ever", async () => {
+		const { wallet, reserve, advance, now } = rig(100_000);
+		await reserve(10);
+		advance(1.1);
+		wallet.takeReturns([], now());
+		advance(998);
+		expect(wallet.held(now())).toEqual(["lease1"]);
+		advance(1);
+		expect(wallet.held(now())).toEqual([]);
 		expect(wallet.isEmpty).toBe(true);
 	});
 
@@ -210,7 +222,7 @@ test("draws and returns together are exactly what was granted, whatever the orde
 					}
 				} else {
 					if (kind === "idle") advance(1.1);
-					for (const { lease, unused } of wallet.takeReturns(kind === "recall" ? wallet.held() : [], now())) {
+					for (const { lease, unused } of wallet.takeReturns(kind === "recall" ? wallet.held(now()) : [], now())) {
 						// What is in flight stays with the lease until it is settled.
 						ledger.left += unused.nano;
 						ledger.granted.set(lease, ledger.granted.get(lease)! - unused.nano);
