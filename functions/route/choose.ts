@@ -1,5 +1,6 @@
-import { fallbackRank, hash32 } from "../../src/shared/admission/fallback.ts";
+import { fallbackRank } from "../../src/shared/admission/fallback.ts";
 import { isobarError, type IsobarError } from "../../src/shared/http/errors.ts";
+import { conversationHash } from "../../src/shared/kv/conversation.ts";
 import { err, ok, type Result } from "../../src/shared/result.ts";
 import type {
 	AssignReply,
@@ -59,9 +60,6 @@ export interface Question {
 const LAST_WORD_SECONDS = 2;
 /** A place in the waiting room may be lost when the scheduler is evicted; then the request asks again, so often. */
 const ASKS_MAX = 3;
-/** The block of a prompt whose chain the fallback hashes: late enough to tell system prompts apart, early enough that the next
- *  turn has the same. */
-const FALLBACK_BLOCK = 3;
 
 /** What a scheduler has to tell that another group's may see otherwise: no replica of its own will do. */
 const OTHERS_MAY_HELP: ReadonlySet<string> = new Set([
@@ -222,7 +220,8 @@ export function unused(reservation: string): Ended {
 
 function fallback(admitted: Admitted, request: AssignRequest): Result<Choice, Refused> {
 	const { model, isolate } = admitted;
-	const ranked = fallbackRank(model, request, beginningHash(admitted), isolate.replicas);
+	const { endpoint, json, members } = admitted.request;
+	const ranked = fallbackRank(model, request, conversationHash(endpoint, json, members), isolate.replicas);
 	const replica = ranked.find(({ pool }) => isolate.replicas.mayFallBack(pool, request.retry));
 	if (!replica) {
 		const error = isobarError(
@@ -243,13 +242,6 @@ function fallback(admitted: Admitted, request: AssignRequest): Result<Choice, Re
 		waited: 0,
 		explanation: null,
 	});
-}
-
-/** The first blocks as a number; of a prompt that fills none, its text. */
-function beginningHash({ prefix, request: { json, prompt } }: Admitted): number {
-	const { words } = prefix.chain;
-	const block = Math.min(FALLBACK_BLOCK, words.length / 2 - 1);
-	return block >= 0 ? words[2 * block]! : hash32(json.text.slice(prompt.start, prompt.end));
 }
 
 function assignRequest(admitted: Admitted, { number, retry, exclude }: Question, referred: boolean): AssignRequest {

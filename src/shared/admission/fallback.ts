@@ -16,19 +16,22 @@ export interface LocalView {
 const RANKED_MAX = 3;
 /** A replica may have this much more than its share of what this isolate has in flight, before its prompts go to the next. */
 const LOAD_FACTOR = 1.25;
+/** Below this many it is never passed over: one of many isolates has only a few in flight, and a share of those would send a
+ *  conversation's turns to one replica after the other. */
+const BOUND_MIN = 4;
 /** Of what a prompt is expected to be, without anything learned. */
 const BYTES_PER_TOKEN = 4;
 const OUTPUT_TOKENS = 300;
 
-/** The stateless choice for when the scheduler does not answer: rendezvous (highest random weight) hashing of the prompt's
- *  beginning over the replicas that pass the rules which the catalog alone can judge, weighted by how many requests each
- *  takes at once, so that equal prompts meet at one replica whoever decides. Replicas at their limit are left out, those with
- *  more than 1.25 times their share of this isolate's load and those under its suspicion come last. Thaler and Ravishankar
+/** The stateless choice for when the scheduler does not answer: rendezvous (highest random weight) hashing of the
+ *  conversation over the replicas that pass the rules which the catalog alone can judge, weighted by how many requests each
+ *  takes at once, so that its turns meet at one replica whoever decides. Replicas at their limit are left out, those with
+ *  more than 1.25 times their share of this isolate's load, and more than a few, and those under its suspicion come last. Thaler and Ravishankar
  *  1998; weights by the logarithmic method; bounded loads by Mirrokni, Thorup and Zadimoghaddam 2018. */
 export function fallbackRank(
 	model: CatalogModel,
 	request: AssignRequest,
-	prefixHash: number,
+	conversation: number,
 	view: LocalView,
 ): RankedReplica[] {
 	const needs = capabilityBits(request.needs);
@@ -50,9 +53,10 @@ export function fallbackRank(
 	const scored = candidates
 		.filter(({ replica, inFlight }) => inFlight < replica.maxConcurrency)
 		.map(({ replica, inFlight }) => {
-			const bound = Math.ceil((LOAD_FACTOR * total * replica.maxConcurrency) / places);
+			const share = (total * replica.maxConcurrency) / places;
+			const bound = Math.max(BOUND_MIN, Math.ceil(LOAD_FACTOR * share));
 			const last = (view.isSuspect(replica.name) ? 2 : 0) + (inFlight >= bound ? 1 : 0);
-			return { replica, last, weight: rendezvousWeight(prefixHash, replica) };
+			return { replica, last, weight: rendezvousWeight(conversation, replica) };
 		});
 	scored.sort((a, b) => a.last - b.last || b.weight - a.weight);
 	const ranked = scored.map(({ replica }) => expectation(replica, request, tokens));

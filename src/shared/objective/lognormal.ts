@@ -8,6 +8,14 @@ export function expectedExcess(mean: number, sigma: number, goal: number): numbe
 	return Math.max(0, mean * normalCdf(d1) - goal * normalCdf(d1 - sigma));
 }
 
+/** By how much `expectedExcess` grows when the mean does: the share of the time over the goal, in [0, 1]. */
+export function lateShare(mean: number, sigma: number, goal: number): number {
+	if (goal <= 0) return 1;
+	if (mean <= 0) return 0;
+	if (sigma < 1e-6) return mean > goal ? 1 : 0;
+	return normalCdf(Math.log(mean / goal) / sigma + sigma / 2);
+}
+
 /** The standard normal distribution function, error under 1.5e-7 (Abramowitz and Stegun 7.1.26). */
 export function normalCdf(x: number): number {
 	const z = Math.abs(x) / Math.SQRT2;

@@ -1,10 +1,12 @@
 import type { Terms } from "../scheduler/messages.ts";
 import type { Seconds, Tokens, Usd } from "../units.ts";
-import { expectedExcess } from "./lognormal.ts";
+import { expectedExcess, lateShare } from "./lognormal.ts";
 
-/** How much more than its own seconds a missed prefix costs: 1.75 means that the requests behind it lose another 0.75.
- *  Best on four replays of real traces (1.5 to 2 were good on all of them). */
-export const RECOMPUTE_WEIGHT = 1.75;
+/** How many requests a second of prefill holds up, for each that is queued on average (`u / (1 - u)`, M/M/1, at the replica's
+ *  utilisation u): one that comes while the replica is busy also delays those that come before it is idle again. 2 to 5 were
+ *  good on the replays of all traces. */
+export const QUEUED_BEHIND = 3;
+const UTILISATION_MAX = 0.95;
 
 /** What a second is worth to the one who waits. */
 export interface Weights {
@@ -28,18 +30,36 @@ export interface Estimate {
 	/** Prompt tokens that this candidate has to compute. */
 	readonly uncachedTokens: Tokens;
 	readonly prefillTokensPerSecond: number;
+	/** Requests in flight there, and those among them whose first token has come. */
+	readonly inFlight: number;
+	readonly decoding: number;
+	/** Seconds that this answer's decode adds to each other one there. */
+	readonly decodeDelay: Seconds;
+	/** Seconds of prefill that were sent there per second, of late. */
+	readonly utilisation: number;
 }
 
 /** The one objective, `E[marginal $] + v E[s] + v_slo E[s over the goal] + harm to others`, term by term in USD. */
 export function objectiveTerms(estimate: Estimate, weights: Weights): Terms {
-	const ownPrefill = estimate.uncachedTokens / estimate.prefillTokensPerSecond;
+	const { valueOfSecond, lateSecond, ttftGoal } = weights;
 	return {
 		money: estimate.marginalUsd,
 		congestion: estimate.congestionUsd,
-		time: weights.valueOfSecond * (estimate.ttft + estimate.outputSeconds),
-		late: weights.lateSecond * expectedExcess(estimate.ttft, estimate.ttftSigma, weights.ttftGoal),
-		harm: weights.valueOfSecond * (RECOMPUTE_WEIGHT - 1) * ownPrefill,
+		time: valueOfSecond * (estimate.ttft + estimate.outputSeconds),
+		late: lateSecond * expectedExcess(estimate.ttft, estimate.ttftSigma, ttftGoal),
+		harm: harmUsd(estimate, weights),
 	};
+}
+
+/** What others lose, at the same value of their seconds: those that decode wait for the prefill's steps, those that will queue
+ *  behind it wait for all of it and are late as much as this one, and every answer there is slowed by one more. */
+function harmUsd(estimate: Estimate, { valueOfSecond, lateSecond, ttftGoal }: Weights): Usd {
+	const prefill = estimate.uncachedTokens / estimate.prefillTokensPerSecond;
+	const utilisation = Math.min(UTILISATION_MAX, estimate.utilisation);
+	const behind = (QUEUED_BEHIND * utilisation) / (1 - utilisation);
+	const firstSecond = valueOfSecond + lateSecond * lateShare(estimate.ttft, estimate.ttftSigma, ttftGoal);
+	const decoding = estimate.decoding * prefill + estimate.inFlight * estimate.decodeDelay;
+	return firstSecond * behind * prefill + valueOfSecond * decoding;
 }
 
 /** The score: the least one wins. */

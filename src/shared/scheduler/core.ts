@@ -236,7 +236,8 @@ export class SchedulerCore {
 		const running = before.inFlight + 1;
 		const cachedTokens = chosen.expectedCachedTokens ?? 0;
 		const uncachedTokens = promptTokens - cachedTokens;
-		const room = roomSeconds(replica.roomTokens, before, uncachedTokens + outputTokens, rates(replica.model, now));
+		const learned = rates(replica.model, now);
+		const room = roomSeconds(replica.roomTokens, before, uncachedTokens + outputTokens, learned);
 		// A streamed answer says when it has begun; if that word is lost, it is taken as begun some time later.
 		const expectedStart = request.stream ? now + 10 + 4 * chosen.expectedTtft : now + chosen.expectedTtft;
 		const reserved = this.#book.reserve({
@@ -255,6 +256,7 @@ export class SchedulerCore {
 		// The caller has gone on without this answer, and its request is over already.
 		if (reserved === "ended") return refused(isobarError("internal", "The request has ended."));
 		replica.meter?.begin(id, promptTokens + outputTokens, now);
+		replica.utilisation.add(uncachedTokens / learned.prefillTokensPerSecond, now);
 		if (request.retry) replica.retryBudget.withdraw(now);
 		else replica.retryBudget.deposit(now);
 

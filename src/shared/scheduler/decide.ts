@@ -125,6 +125,10 @@ export function decide(fleet: Fleet, request: AssignRequest, circumstances: Circ
 				outputSeconds,
 				uncachedTokens: uncached,
 				prefillTokensPerSecond: learned.prefillTokensPerSecond,
+				inFlight: load.inFlight,
+				decoding: load.decoding,
+				decodeDelay: outputTokens * learned.stepSecondsPerSequence,
+				utilisation: replica.utilisation.perSecond(now),
 			},
 			request.policy,
 		);

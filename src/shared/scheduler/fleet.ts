@@ -2,12 +2,16 @@ import { newHealth, type Health } from "../admission/health.ts";
 import { RetryBudget } from "../admission/retry-budget.ts";
 import type { CatalogReplica } from "../catalog/snapshot.ts";
 import { TokenTimeMeter } from "../money/token-time.ts";
+import { DecayingRate } from "../perf/decaying-rate.ts";
 import { kvTokensAreKnown, priorRates } from "../perf/prior.ts";
 import { createReplicaModel, type ReplicaModel } from "../perf/replica-model.ts";
 import type { LearnedReplica, LearnedState } from "./learned.ts";
 import type { ReplicaName } from "./messages.ts";
 import type { ReplicaCache } from "../kv/replica-caches.ts";
 import type { Seconds, Tokens } from "../units.ts";
+
+/** Long against the gaps between requests, short against the tides of traffic. */
+const UTILISATION_MEMORY: Seconds = 60;
 
 /** What the scheduler knows of one replica beyond the catalog. */
 export interface ReplicaState {
@@ -21,6 +25,8 @@ export interface ReplicaState {
 	 *  token: requests in flight still pay by time. */
 	meter: TokenTimeMeter | null;
 	retryBudget: RetryBudget;
+	/** Seconds of prefill that were sent to it, each second. */
+	readonly utilisation: DecayingRate;
 	/** What is known of its KV cache; undefined where it has no place in the index. */
 	cache: ReplicaCache | undefined;
 }
@@ -70,7 +76,8 @@ export class Fleet {
 			const { model: served, pool } = entry.pool;
 			const roomTokens = kvTokensAreKnown(served, pool) ? model.prior.kvTokens : Infinity;
 			const meter = byTime ? new TokenTimeMeter() : null;
-			return { entry, model, roomTokens, health: newHealth(now), meter, retryBudget, cache: undefined };
+			const utilisation = new DecayingRate(UTILISATION_MEMORY);
+			return { entry, model, roomTokens, health: newHealth(now), meter, retryBudget, utilisation, cache: undefined };
 		});
 		this.#replicas = replicas;
 		this.#names = replicas.map((state) => state.entry.name);

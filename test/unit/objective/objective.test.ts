@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { expectedExcess, normalCdf } from "../../../src/shared/objective/lognormal.ts";
+import { expectedExcess, lateShare, normalCdf } from "../../../src/shared/objective/lognormal.ts";
 import { objectiveTerms, scoreOf, type Estimate } from "../../../src/shared/objective/objective.ts";
 
 const estimate: Estimate = {
@@ -11,6 +11,10 @@ const estimate: Estimate = {
 	outputSeconds: 2,
 	uncachedTokens: 4_000,
 	prefillTokensPerSecond: 8_000,
+	inFlight: 5,
+	decoding: 4,
+	decodeDelay: 0.1,
+	utilisation: 0.5,
 };
 const weights = { valueOfSecond: 0.001, lateSecond: 0.01, ttftGoal: 2 };
 
@@ -34,10 +38,30 @@ test("expected excess agrees with numeric integration", () => {
 	expect(expectedExcess(mean, sigma, goal)).toBeCloseTo(sum, 4);
 });
 
+test("the late share is the slope of the expected excess", () => {
+	const positive = fc.double({ min: 0.01, max: 50, noNaN: true });
+	fc.assert(
+		fc.property(positive, fc.double({ min: 0.05, max: 2, noNaN: true }), positive, (mean, sigma, goal) => {
+			const step = 1e-3 * mean;
+			const slope = (expectedExcess(mean + step, sigma, goal) - expectedExcess(mean - step, sigma, goal)) / (2 * step);
+			expect(lateShare(mean, sigma, goal)).toBeCloseTo(slope, 2);
+		}),
+	);
+	expect(lateShare(1, 0.3, 0)).toBe(1);
+	expect(lateShare(3, 0, 2)).toBe(1);
+	expect(lateShare(1, 0, 2)).toBe(0);
+});
+
+test("a replica with nothing to do harms nobody", () => {
+	expect(objectiveTerms({ ...estimate, inFlight: 0, decoding: 0, utilisation: 0 }, weights).harm).toBe(0);
+});
+
 test("terms are in dollars and add up to the score", () => {
 	const terms = objectiveTerms(estimate, weights);
 	expect(terms.time).toBeCloseTo(0.003, 12);
-	expect(terms.harm).toBeCloseTo(0.001 * 0.75 * 0.5, 12);
+	// Half a second of prefill: three queue behind it, four decode beside it, and five answers become 0.1 s longer.
+	const firstSecond = 0.001 + 0.01 * lateShare(1, 0.3, 2);
+	expect(terms.harm).toBeCloseTo(firstSecond * 3 * 0.5 + 0.001 * (4 * 0.5 + 5 * 0.1), 12);
 	expect(scoreOf(terms)).toBeCloseTo(
 		Object.values(terms).reduce((a, b) => a + b, 0),
 		12,
@@ -50,7 +74,10 @@ test("later, dearer or more to compute never scores better", () => {
 		fc.property(
 			positive,
 			positive,
-			fc.constantFrom("ttft", "outputSeconds", "marginalUsd", "congestionUsd", "uncachedTokens" as const),
+			fc.constantFrom(
+				...(["ttft", "outputSeconds", "marginalUsd", "congestionUsd", "uncachedTokens"] as const),
+				...(["inFlight", "decoding", "decodeDelay", "utilisation"] as const),
+			),
 			(base, more, field) => {
 				const before = scoreOf(objectiveTerms({ ...estimate, [field]: base }, weights));
 				const after = scoreOf(objectiveTerms({ ...estimate, [field]: base + more }, weights));
