@@ -185,7 +185,7 @@ describe.concurrent("a client that hangs up", () => {
 		await reader.cancel();
 		await expectAborted("leaver");
 		const record = await gateway.record(response);
-		expect(record).toMatchObject({ outcome: "client_gone", error: null, usage_source: "counted" });
+		expect(record).toMatchObject({ status: 200, outcome: "client_gone", error: null, usage_source: "counted" });
 		expect(record.completion_tokens).toBeGreaterThanOrEqual(4);
 		expect(record.completion_tokens).toBeLessThan(10_000);
 		expect(record.cost_nano_usd).toBe(record.prompt_tokens * 1_000 + record.completion_tokens * 2_000);
