@@ -1,7 +1,8 @@
+import type { LocationHint } from "../src/shared/catalog/schema.ts";
 import type { CatalogModel } from "../src/shared/catalog/snapshot.ts";
 import type { SchedulerCore } from "../src/shared/scheduler/core.ts";
 import type { SchedulerPort } from "../src/shared/scheduler/messages.ts";
-import { schedulerName, type SchedulerPlace } from "../src/shared/scheduler/name.ts";
+import { schedulerName, schedulerOptions, type SchedulerPlace } from "../src/shared/scheduler/name.ts";
 import type { PeerSummary } from "../src/shared/scheduler/peers.ts";
 
 /** How often loads are exchanged. */
@@ -9,7 +10,7 @@ const SHARE_MS = 1_000;
 
 /** The namespace of the schedulers, as far as it is needed here. */
 interface Schedulers {
-	getByName(name: string): Pick<SchedulerPort, "share">;
+	getByName(name: string, options: { locationHint?: LocationHint }): Pick<SchedulerPort, "share">;
 }
 
 /** The other schedulers of a model: tells them once a second what this one has in flight, for as long as that is anything, and
@@ -62,14 +63,15 @@ export class PeerLine {
 
 	#tell(): void {
 		if (!this.#model || !this.#place) return;
-		const { id, groups } = this.#model;
+		const model = this.#model;
+		const { id, groups } = model;
 		const { group, shard } = this.#place;
 		const from = schedulerName(id, this.#place);
 		const now = Date.now() / 1_000;
 		const send = (place: SchedulerPlace, summary: PeerSummary): void => {
 			// A peer that cannot be reached counts as one that has nothing in flight, and hears again in a second.
 			this.#schedulers
-				.getByName(schedulerName(id, place))
+				.getByName(schedulerName(id, place), schedulerOptions(model, place))
 				.share(summary)
 				.catch(() => {});
 		};

@@ -3,7 +3,7 @@ import { isolateCatalog } from "../../src/adapters/catalog-cache.ts";
 import { within } from "../../src/adapters/catalog-deadline.ts";
 import { errorResponse } from "../../src/shared/http/errors.ts";
 import type { SchedulerPort } from "../../src/shared/scheduler/messages.ts";
-import { schedulerName, schedulerPlaces } from "../../src/shared/scheduler/name.ts";
+import { schedulerName, schedulerOptions, schedulerPlaces } from "../../src/shared/scheduler/name.ts";
 import { mergedStatus } from "../../src/shared/scheduler/status.ts";
 
 /** How long a scheduler may take to tell its state: one that hangs must not hide the others. */
@@ -18,7 +18,10 @@ export const fleetRoutes = new Hono<{ Bindings: Env }>().get("/fleet", async (c)
 	const statuses = await Promise.all(
 		[...new Set(models.values())].map(async (model) => {
 			const asked = schedulerPlaces(model).map((place) => {
-				const scheduler: SchedulerPort = c.env.SCHEDULER.getByName(schedulerName(model.id, place));
+				const scheduler: SchedulerPort = c.env.SCHEDULER.getByName(
+					schedulerName(model.id, place),
+					schedulerOptions(model, place),
+				);
 				return within(STATUS_SECONDS, scheduler.status(model.id, version)).catch(() => null);
 			});
 			const known = (await Promise.all(asked)).filter((status) => status !== null);

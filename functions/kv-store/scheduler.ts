@@ -3,7 +3,7 @@ import type { CatalogModel } from "../../src/shared/catalog/snapshot.ts";
 import { isobarError, type IsobarError } from "../../src/shared/http/errors.ts";
 import type { KvPort } from "../../src/shared/kv/events/messages.ts";
 import { err, ok, type Result } from "../../src/shared/result.ts";
-import { schedulerName, schedulerPlaces } from "../../src/shared/scheduler/name.ts";
+import { schedulerName, schedulerOptions, schedulerPlaces } from "../../src/shared/scheduler/name.ts";
 
 /** How long these endpoints wait for the schedulers. None is on the hot path. */
 const DEADLINE_SECONDS = 5;
@@ -17,7 +17,9 @@ export async function askSchedulers<T>(
 	only?: string,
 ): Promise<Result<readonly [T, ...T[]], IsobarError>> {
 	const places = schedulerPlaces(model).filter(({ group }) => only === undefined || group === only);
-	const asked = places.map((place) => ask(env.SCHEDULER.getByName(schedulerName(model.id, place))));
+	const asked = places.map((place) =>
+		ask(env.SCHEDULER.getByName(schedulerName(model.id, place), schedulerOptions(model, place))),
+	);
 	const answer = await within(
 		DEADLINE_SECONDS,
 		Promise.all(asked).then(

@@ -13,7 +13,7 @@ import type {
 } from "../../src/shared/scheduler/messages.ts";
 import type { Seconds, Tokens } from "../../src/shared/units.ts";
 import { GLOBAL_GROUP } from "../../src/shared/catalog/region-groups.ts";
-import { schedulerName, type SchedulerPlace } from "../../src/shared/scheduler/name.ts";
+import { schedulerName, schedulerOptions, type SchedulerPlace } from "../../src/shared/scheduler/name.ts";
 import type { Admitted } from "./admit.ts";
 import type { Beat } from "./beat.ts";
 import { schedulerOf } from "./objects.ts";
@@ -114,7 +114,7 @@ async function ask(
 	const { env, timer } = seeker;
 	const name = schedulerName(model.id, place);
 	const box = post.mailbox(name, Date.now() / 1_000);
-	const scheduler = schedulerOf(env, name);
+	const scheduler = schedulerOf(env, name, schedulerOptions(model, place));
 	for (let asks = 0; asks < ASKS_MAX; asks++) {
 		const parcel = box.take(Date.now() / 1_000, settings.renewSeconds);
 		let reply: AssignReply;

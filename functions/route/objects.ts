@@ -1,3 +1,4 @@
+import type { LocationHint } from "../../src/shared/catalog/schema.ts";
 import type { LeaseReply, LeaseRequest, LedgerPort } from "../../src/shared/ledger/messages.ts";
 import type { SchedulerPort } from "../../src/shared/scheduler/messages.ts";
 import type { Settings } from "../../src/shared/settings.ts";
@@ -17,8 +18,8 @@ export async function withinDeadline<T>(seconds: Seconds, promise: Promise<T>): 
 	}
 }
 
-export function schedulerOf(env: Env, name: string): SchedulerPort {
-	return env.SCHEDULER.getByName(name);
+export function schedulerOf(env: Env, name: string, options: { locationHint?: LocationHint } = {}): SchedulerPort {
+	return env.SCHEDULER.getByName(name, options);
 }
 
 export function ledgerOf(env: Env, tenant: string): LedgerPort {

@@ -103,6 +103,10 @@ export type Pool = z.infer<typeof poolSchema>;
 
 export const CONTINENTS = ["AF", "AN", "AS", "EU", "NA", "OC", "SA"] as const;
 
+/** Cloudflare's names of places for Durable Objects. */
+const LOCATION_HINTS = ["wnam", "enam", "sam", "weur", "eeur", "apac", "oc", "afr", "me"] as const;
+export type LocationHint = (typeof LOCATION_HINTS)[number];
+
 /** Pools that are near one another, and the edges that are near them: they get schedulers of their own. */
 export const regionGroupSchema = z.strictObject({
 	id,
@@ -115,7 +119,7 @@ export const regionGroupSchema = z.strictObject({
 		.max(512)
 		.default([]),
 	/** Where Cloudflare is asked to create its schedulers. Default: where the first request comes from. */
-	location_hint: z.enum(["wnam", "enam", "sam", "weur", "eeur", "apac", "oc", "afr", "me"]).optional(),
+	location_hint: z.enum(LOCATION_HINTS).optional(),
 });
 export type RegionGroup = z.infer<typeof regionGroupSchema>;
 

@@ -7,7 +7,15 @@ import { didYouMean, nearestNames } from "./nearest-names.ts";
 import { pricingOf, type PoolPricing } from "./pricing.ts";
 import { groupOfRegion } from "./region-groups.ts";
 import { baseUrlOf } from "./replica-url.ts";
-import { CAPABILITIES, type Capability, type Catalog, type Model, type Pool, type RegionGroup } from "./schema.ts";
+import {
+	CAPABILITIES,
+	type Capability,
+	type Catalog,
+	type Model,
+	type Pool,
+	type LocationHint,
+	type RegionGroup,
+} from "./schema.ts";
 
 /** A replica with all that holds for it, whether it was said of itself, of its pool or of its model. */
 export interface CatalogReplica {
@@ -44,6 +52,8 @@ export interface CatalogModel {
 	readonly replicas: readonly CatalogReplica[];
 	/** Region groups that have pools of it. */
 	readonly groups: readonly string[];
+	/** By group, where Cloudflare is asked to create its schedulers; groups without a wish are left out. */
+	readonly locationHints: Readonly<Record<string, LocationHint>>;
 	/** The longest context among its pools; zero when no pool serves it. */
 	readonly longestContext: Tokens;
 }
@@ -73,6 +83,9 @@ export function buildSnapshot(version: number, catalog: Catalog): CatalogSnapsho
 	const poolsOf = new Map<string, Pool[]>();
 	for (const pool of catalog.pools) poolsOf.set(pool.model, [...(poolsOf.get(pool.model) ?? []), pool]);
 
+	const locationHints = Object.fromEntries(
+		(catalog.region_groups ?? []).flatMap(({ id, location_hint: hint }) => (hint ? [[id, hint] as const] : [])),
+	);
 	const models = new Map<string, CatalogModel>();
 	for (const model of catalog.models) {
 		const pools = (poolsOf.get(model.id) ?? []).map((pool) => poolOf(pool, model, catalog.region_groups ?? []));
@@ -82,6 +95,7 @@ export function buildSnapshot(version: number, catalog: Catalog): CatalogSnapsho
 			pools,
 			replicas: pools.flatMap((pool) => pool.replicas),
 			groups: [...new Set(pools.map(({ group }) => group))],
+			locationHints,
 			longestContext: Math.max(0, ...pools.map((pool) => pool.contextLength)),
 		};
 		for (const name of [model.id, ...model.aliases]) models.set(name, entry);

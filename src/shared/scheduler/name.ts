@@ -1,4 +1,5 @@
 import { GLOBAL_GROUP } from "../catalog/region-groups.ts";
+import type { LocationHint } from "../catalog/schema.ts";
 import type { CatalogModel } from "../catalog/snapshot.ts";
 
 /** Which of a model's schedulers. */
@@ -33,4 +34,13 @@ export function shardOf(conversation: number, shards: number): number {
 export function schedulerPlaces({ model, groups }: Pick<CatalogModel, "model" | "groups">): SchedulerPlace[] {
 	const shards = Array.from({ length: model.scheduler_shards ?? 1 }, (_, shard) => shard);
 	return (groups.length > 0 ? groups : [GLOBAL_GROUP]).flatMap((group) => shards.map((shard) => ({ group, shard })));
+}
+
+/** How a scheduler's object is to be got: where it is created, if this call is the first, is up to its group. */
+export function schedulerOptions(
+	{ locationHints }: Pick<CatalogModel, "locationHints">,
+	{ group }: SchedulerPlace,
+): { readonly locationHint?: LocationHint } {
+	const hint = locationHints[group];
+	return hint === undefined ? {} : { locationHint: hint };
 }
