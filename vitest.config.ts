@@ -4,6 +4,8 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
 	test: {
 		reporters: ["default", "./test/reporter.ts"],
+		// Tests of running Workers mostly wait: three at a time fill two cores.
+		maxWorkers: 3,
 		projects: [
 			{ test: { name: "unit", include: ["test/unit/**/*.test.ts", "test/simulator/**/*.test.ts"] } },
 			{
