@@ -107,7 +107,7 @@ export async function admit(
 		model,
 		catalogVersion: snapshot.value.version,
 		policy,
-		prefix: requestPrefix(request, http.headers, model, key, settings.prefixBlockBytes),
+		prefix: requestPrefix(request, http.headers, model, key, settings.prefixBlockBytes, env.ADMIN_TOKEN),
 		edge,
 		schedulers: requestSchedulers(request, model, snapshot.value, edge),
 		choiceTokensMax,

@@ -16,7 +16,7 @@ const START: Hash64 = { lo: 0x243f6a88, hi: 0x85a308d3 };
 /** Hashes `bytes` up to `end` in blocks of `blockBytes` (a multiple of 4), each chained to those before it: two words (lo,
  *  hi) a block, at most `blocksMax` blocks, and nothing for what does not fill a block. Equal up to a block: equal words up to
  *  it. Every 32-bit word goes into both halves of the state, so that even texts that differ in two words only collide with
- *  2^-64. Not cryptographic: who knows the seed can make texts that collide under it. */
+ *  2^-64. Not cryptographic: who knows the seed can invert it, and make texts that collide or bring the state back. */
 export function hashBlocks(
 	bytes: Uint8Array,
 	end: number,

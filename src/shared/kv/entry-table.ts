@@ -12,7 +12,8 @@ const WORDS = 4;
 /** META: 12 bits of slot + 1 (so that 0 is a free place), the confirmed bit, 19 bits of the hash's high half. */
 const SLOT_BITS = 0xfff;
 const CONFIRMED = 0x1000;
-const TAG_BITS = 0xffffe000 | 0;
+/** Of a block's high half, what tells blocks apart beside the low one. */
+export const TAG_BITS = 0xffffe000 | 0;
 /** Entries per place: linear probing looks at four or five places for a block that is held by one. */
 const LOAD_MAX = 0.7;
 const PLACES_MIN = 1_024;
