@@ -81,7 +81,7 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 		this.#events = new EngineEvents({
 			blocksMax: settings.kvEventBlocksMax,
 			onEmptied: (replica) => this.#core.prefixes.forget(replica),
-			onEvicted: (replica, tokens) => this.#core.prefixes.evicts(replica, tokens),
+			onCapacity: (replica, tokens) => this.#core.prefixes.holdsAtMost(replica, tokens),
 		});
 		this.#keeper = new PrefixKeeper(this.#core, this.#store, env);
 		this.#peers = new PeerLine(this.#core, env.SCHEDULER);

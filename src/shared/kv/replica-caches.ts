@@ -14,7 +14,7 @@ export interface ReplicaCache {
 	readonly slot: number;
 	/** Tokens that its hardware suggests it holds. */
 	kvTokens: Tokens;
-	/** Tokens that it held when its engine last said that it evicts; null where it says nothing. */
+	/** Tokens that it can hold, by its engine's own evictions; null where they tell nothing. */
 	evictsAt: Tokens | null;
 	readonly belief: CacheBelief;
 	readonly sums: CacheSums;
@@ -182,10 +182,11 @@ export class ReplicaCaches {
 	forget(cache: ReplicaCache): void {
 		this.#index.clear(cache.slot);
 		cache.belief.forgive();
+		this.holdsAtMost(cache, null);
 	}
 
-	/** Its engine evicts while it holds so many tokens: that is its capacity, whatever was believed. */
-	evicts(cache: ReplicaCache, tokens: Tokens): void {
+	/** Its engine tells that it can hold so many tokens: that is its capacity, whatever was believed. Null: it tells nothing. */
+	holdsAtMost(cache: ReplicaCache, tokens: Tokens | null): void {
 		cache.evictsAt = tokens;
 		this.#fit(cache);
 	}

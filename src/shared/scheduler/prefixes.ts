@@ -158,10 +158,10 @@ export class Prefixes {
 		if (cache) this.#caches.confirm(cache, chain);
 	}
 
-	/** Its engine tells that it evicts while it holds so many tokens. */
-	evicts(replica: ReplicaName, tokens: Tokens): void {
+	/** Its engine tells how many tokens it can hold; null: not any more. */
+	holdsAtMost(replica: ReplicaName, tokens: Tokens | null): void {
 		const cache = this.#caches.get(replica);
-		if (cache) this.#caches.evicts(cache, tokens);
+		if (cache) this.#caches.holdsAtMost(cache, tokens);
 	}
 
 	/** False when there is no such replica. */
