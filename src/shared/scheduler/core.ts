@@ -310,9 +310,10 @@ export class SchedulerCore {
 		if (flight) {
 			judge(replica, flight.assignedAt, ended, now, this.#options.rng());
 			const { prefix, request, promptTokens } = flight;
+			const seen = { ...ended, cachedTokens: this.prefixes.hits(replica, request, ended) };
 			const ratio = this.estimators.bytesPerToken.ratio(replica.entry.pool.model.id);
-			if (prefix) this.prefixes.ended(prefix, ended, promptTokens, request, ratio);
-			learn(flight, ended, this.#book.load(replica.entry.name, now).inFlight + 1, this.estimators, now);
+			if (prefix) this.prefixes.ended(prefix, seen, promptTokens, request, ratio);
+			learn(flight, seen, this.#book.load(replica.entry.name, now).inFlight + 1, this.estimators, now);
 			this.#waiting.ended(now - flight.assignedAt);
 		}
 		return billOf(replica, reservation, now, flight ? undefined : booked?.reservedAt);

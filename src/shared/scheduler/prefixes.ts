@@ -1,3 +1,4 @@
+import { ENGINES } from "../catalog/engines.ts";
 import { RecentMap } from "../catalog/recent-map.ts";
 import {
 	ReplicaCaches,
@@ -10,7 +11,7 @@ import { prefixTokens, tokensPerBlock } from "../kv/prefix-tokens.ts";
 import type { Tokens } from "../units.ts";
 import type { Fleet, ReplicaState } from "./fleet.ts";
 import type { LearnedState } from "./learned.ts";
-import type { AssignRequest, Ended, ReplicaName } from "./messages.ts";
+import type { AssignRequest, Ended, Endpoint, ReplicaName } from "./messages.ts";
 
 /** What is remembered of a request's prefix while it is in flight. */
 export interface PrefixFlight extends PrefixMatch {
@@ -47,6 +48,7 @@ export interface PrefixStatistics {
 	readonly replicas: readonly CacheStatistics[];
 }
 
+const ENDPOINTS: readonly Endpoint[] = ["chat", "completions", "embeddings"];
 const SESSIONS_MAX = 8_192;
 const BYTES_PER_TOKEN_MIN = 1;
 
@@ -125,6 +127,18 @@ export class Prefixes {
 		if (session !== undefined) this.#sessions.set(sessionKey(tenant, session), entry.name);
 		if (!cache || !chain || chain.length === 0) return null;
 		return { ...this.#caches.expect(cache, chain, look.possible), cache, chain };
+	}
+
+	/** Prompt tokens that an answer hit, as it reports or as its silence says: an engine that says nothing of a miss has hit nothing
+	 *  once an answer of that kind has told. (Not all endpoints of a version do.) Null: it does not say. */
+	hits({ entry, cache }: ReplicaState, { endpoint, stream }: AssignRequest, ended: Ended): Tokens | null {
+		const { outcome, promptTokens, cachedTokens } = ended;
+		if (!cache || outcome !== "ok" || promptTokens === null) return cachedTokens;
+		const kind = ENDPOINTS.indexOf(endpoint) * 2 + (stream ? 1 : 0);
+		if (cachedTokens === null)
+			return ENGINES[entry.pool.pool.engine].silentOnMiss && cache.belief.tells(kind) ? 0 : null;
+		cache.belief.told(kind);
+		return cachedTokens;
 	}
 
 	/** It is over. What the replica has computed stays; of what failed before its first token remains what was there before. */

@@ -149,6 +149,40 @@ describe("what replicas report", () => {
 		expect(best(silent.assign(asked(prefix(1), ONLY_A), T0 + 60)).expectedCachedTokens).toBe(31 * 128);
 	});
 
+	test("silence of vLLM is a miss once it has told a count, until it begins anew; another engine's stays silence", () => {
+		const { core } = rig(TWINS);
+		for (let n = 0; n < 6; n++) answer(core, n, null, T0 + 2 * n);
+		answer(core, 1, 3_968, T0 + 20);
+		const of = () => core.prefixes.statistics().replicas[0]!;
+		expect(of()).toMatchObject({ answers: 1, unreported: 6 });
+		for (const n of [2, 3, 4]) answer(core, n, null, T0 + 22 + 2 * n);
+		// Three in a row: it restarted.
+		expect(of()).toMatchObject({ answers: 4, unreported: 6, predicted: 4 * 3_968, actual: 3_968 });
+		expect(best(core.assign(asked(prefix(5), ONLY_A), T0 + 40)).expectedCachedTokens).toBe(0);
+		core.prefixes.forget("h100/a");
+		answer(core, 7, null, T0 + 42);
+		expect(of()).toMatchObject({ answers: 4, unreported: 7 });
+
+		const api = rig({ ...TWINS, pools: TWINS.pools.map((pool) => ({ ...pool, engine: "openai" as const })) }).core;
+		answer(api, 1, 3_968, T0);
+		answer(api, 1, null, T0 + 2);
+		expect(api.prefixes.statistics().replicas[0]).toMatchObject({ answers: 1, unreported: 1 });
+	});
+
+	test("what a silent miss computed is learned as computed", () => {
+		const { core } = rig(TWINS);
+		const rate = () => core.learned().replicas["h100/a"]!.model;
+		answer(core, 1, 3_968, T0);
+		const twin = rig(TWINS).core;
+		answer(twin, 1, 3_968, T0);
+		for (const [each, cached] of [
+			[core, null],
+			[twin, 0],
+		] as const)
+			answer(each, 1, cached, T0 + 2);
+		expect(rate()).toEqual(twin.learned().replicas["h100/a"]!.model);
+	});
+
 	test("possible, predicted and actual cached tokens are summed per replica", () => {
 		const { core } = rig(TWINS);
 		answer(core, 1, 0, T0);
