@@ -4,6 +4,7 @@ import { hasRestarted, type EngineMark } from "../src/shared/kv/engine-mark.ts";
 import type { SchedulerCore } from "../src/shared/scheduler/core.ts";
 import type { ReplicaState } from "../src/shared/scheduler/fleet.ts";
 import type { ReplicaName } from "../src/shared/scheduler/messages.ts";
+import type { Seconds } from "../src/shared/units.ts";
 import type { SchedulerStore } from "./scheduler.store.ts";
 
 /** A replica's prefixes are kept anew when so many blocks have changed; all of them, when nothing is in flight. */
@@ -13,19 +14,24 @@ const KEPT_BYTES_AIM = 4 * 1024 * 1024;
 /** Engines asked in one alarm which life they are in; the next alarm goes on from there. */
 const MARKS_PER_ALARM = 32;
 
+/** A replica's engine is in another life, which began then. */
+export type OnRestart = (replica: ReplicaName, startedAt: Seconds | null) => void;
+
 /** Keeps a scheduler's prefix index over its eviction, and sees to it that a replica whose engine restarted is forgotten. What
  *  is lost here costs hits and nothing else. */
 export class PrefixKeeper {
 	readonly #core: SchedulerCore;
 	readonly #store: SchedulerStore;
 	readonly #env: object;
+	readonly #onRestart: OnRestart;
 	readonly #marks: Map<ReplicaName, EngineMark>;
 	#next = 0;
 
-	constructor(core: SchedulerCore, store: SchedulerStore, env: object) {
+	constructor(core: SchedulerCore, store: SchedulerStore, env: object, onRestart: OnRestart) {
 		this.#core = core;
 		this.#store = store;
 		this.#env = env;
+		this.#onRestart = onRestart;
 		this.#marks = new Map(Object.entries(store.engineMarks()));
 	}
 
@@ -64,12 +70,12 @@ export class PrefixKeeper {
 		if (count > 0) this.#store.keepEngineMarks(Object.fromEntries(this.#marks));
 	}
 
-	/** Forgets what the replica held when its engine is another one now. */
+	/** Tells when the replica's engine is another one now. */
 	async look({ entry }: ReplicaState): Promise<void> {
 		const mark = await readMark(entry, this.#env);
 		if (mark === null) return;
 		const before = this.#marks.get(entry.name);
 		this.#marks.set(entry.name, mark);
-		if (before && hasRestarted(before, mark)) this.#core.prefixes.forget(entry.name);
+		if (before && hasRestarted(before, mark)) this.#onRestart(entry.name, mark.startedAt);
 	}
 }

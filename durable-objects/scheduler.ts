@@ -83,7 +83,10 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 			onEmptied: (replica) => this.#core.prefixes.forget(replica),
 			onCapacity: (replica, tokens) => this.#core.prefixes.holdsAtMost(replica, tokens),
 		});
-		this.#keeper = new PrefixKeeper(this.#core, this.#store, env);
+		this.#keeper = new PrefixKeeper(this.#core, this.#store, env, (replica, startedAt) => {
+			this.#core.prefixes.forget(replica);
+			this.#events.forget(replica, startedAt);
+		});
 		this.#peers = new PeerLine(this.#core, env.SCHEDULER);
 		// Renewals may come before the first request that would bring the catalog.
 		const kept = this.#store.catalog();
@@ -150,7 +153,9 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 	): Promise<EventReply | null> {
 		if (catalogVersion > this.#version) await this.#load(model);
 		const isKnown = this.#core.fleet.replicas.some(({ entry }) => entry.name === source.replica);
-		return isKnown ? this.#events.accept(source, batches) : null;
+		if (!isKnown) return null;
+		this.#core.prefixes.heard(source.replica, Date.now() / 1_000);
+		return this.#events.accept(source, batches);
 	}
 
 	async kvLookup(model: string, catalogVersion: number, question: KvQuestion): Promise<HeldRow[]> {
@@ -237,10 +242,14 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 	#configure(model: string, version: number, catalog: Catalog): void {
 		this.#version = version;
 		const place = placeInName(this.ctx.id.name, model);
+		const urls = new Map(this.#core.fleet.replicas.map(({ entry }) => [entry.name, entry.baseUrl]));
 		const known = buildSnapshot(version, catalog).models.get(model);
 		this.#core.configure(known, Date.now() / 1_000, place.group);
 		this.#peers.configure(known, place);
-		const names = new Set(this.#core.fleet.names);
-		this.#events.keep((replica) => names.has(replica));
+		// One that moved is another one.
+		this.#events.keep((replica) => {
+			const now = this.#core.fleet.get(replica)?.entry.baseUrl;
+			return now !== undefined && now === (urls.get(replica) ?? now);
+		});
 	}
 }

@@ -3,6 +3,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { CatalogStore } from "../../src/adapters/catalog-store.ts";
 import { catalogSchema } from "../../src/shared/catalog/schema.ts";
+import type { KvPort } from "../../src/shared/kv/events/messages.ts";
 import type { AssignRequest, Ended, SchedulerPort } from "../../src/shared/scheduler/messages.ts";
 import { schedulerName } from "../../src/shared/scheduler/name.ts";
 
@@ -11,7 +12,7 @@ const REPLICAS = ["a", "b", "c"];
 const PROMPT_BYTES = 40_000;
 const BLOCK = 512;
 
-beforeAll(async () => {
+async function putCatalog(basedOn: number, urlOf: (id: string) => string): Promise<void> {
 	const catalog = catalogSchema.parse({
 		models: [
 			{
@@ -30,12 +31,14 @@ beforeAll(async () => {
 				gpu: { type: "L40S" },
 				place: { provider: "x", region: "eu" },
 				price: { per: "gpu_hour", usd: 1 },
-				replicas: REPLICAS.map((id) => ({ id, url: `http://${id}.test` })),
+				replicas: REPLICAS.map((id) => ({ id, url: urlOf(id) })),
 			},
 		],
 	});
-	expect(await new CatalogStore(env.CATALOG).put({ catalog, basedOn: 0, now: 0 })).toMatchObject({ ok: true });
-});
+	expect(await new CatalogStore(env.CATALOG).put({ catalog, basedOn, now: 0 })).toMatchObject({ ok: true });
+}
+
+beforeAll(() => putCatalog(0, (id) => `http://${id}.test`));
 
 /** What the engines say in their metrics. */
 let startedAt: Record<string, number> = {};
@@ -56,7 +59,7 @@ afterEach(() => void vi.restoreAllMocks());
 
 let serial = 0;
 
-function scheduler(): { stub: DurableObjectStub; port: SchedulerPort } {
+function scheduler(): { stub: DurableObjectStub; port: SchedulerPort & KvPort } {
 	const stub = env.SCHEDULER.getByName(`${schedulerName(MODEL)}/prefixes-${++serial}`);
 	return { stub, port: stub };
 }
@@ -173,5 +176,37 @@ describe("what replicas hold", () => {
 		generated = 5;
 		await runDurableObjectAlarm(stub);
 		expect((await serve(port, chain(1))).cached).toBe(0);
+	});
+});
+
+describe("what an engine told by events", () => {
+	/** A batch of its life, at a time of its clock. */
+	const tell = (port: KvPort, id: string, seq: number, ts: number) =>
+		port.kvEvents(MODEL, 1, { replica: `p/${id}`, rank: 0, topic: null }, [
+			{ seq, lost: false, batch: { ts, events: [], rank: null, unknown: 0 } },
+		]);
+	const ranks = async (port: KvPort, version = 1) =>
+		(await port.kvStats(MODEL, version)).ranks.map(({ replica, next }) => [replica, next]);
+
+	test("is forgotten when its metrics show a restart, but for what it has told since", async () => {
+		const { stub, port } = scheduler();
+		await serve(port, chain(1));
+		await runDurableObjectAlarm(stub);
+		await tell(port, "a", 0, 1_700_000_010);
+		await tell(port, "b", 0, 1_700_000_010);
+		for (const id of ["a", "b"]) startedAt[id]! += 60;
+		await tell(port, "b", 0, 1_700_000_070);
+		await tell(port, "b", 1, 1_700_000_071);
+		await serve(port, chain(2));
+		await runDurableObjectAlarm(stub);
+		expect(await ranks(port)).toEqual([["p/b", 2]]);
+	});
+
+	test("is forgotten when the replica moves", async () => {
+		const { port } = scheduler();
+		await tell(port, "a", 0, 1_700_000_010);
+		await tell(port, "b", 0, 1_700_000_010);
+		await putCatalog(1, (id) => (id === "a" ? "http://elsewhere.test" : `http://${id}.test`));
+		expect(await ranks(port, 2)).toEqual([["p/b", 1]]);
 	});
 });

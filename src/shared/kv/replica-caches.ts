@@ -1,5 +1,5 @@
 import type { ReplicaName } from "../scheduler/messages.ts";
-import type { Tokens } from "../units.ts";
+import type { Seconds, Tokens } from "../units.ts";
 import { CacheBelief } from "./cache-belief.ts";
 import { newCacheSums, type CacheSums } from "./cache-sums.ts";
 import { SLOTS_MAX } from "./entry-table.ts";
@@ -16,6 +16,9 @@ export interface ReplicaCache {
 	kvTokens: Tokens;
 	/** Tokens that it can hold, by its engine's own evictions; null where they tell nothing. */
 	evictsAt: Tokens | null;
+	/** When its engine last sent events, and when an answer last came of which it computed a part; -Infinity: never. */
+	heardAt: Seconds;
+	answeredAt: Seconds;
 	readonly belief: CacheBelief;
 	readonly sums: CacheSums;
 }
@@ -107,6 +110,8 @@ export class ReplicaCaches {
 					slot,
 					kvTokens,
 					evictsAt: null,
+					heardAt: -Infinity,
+					answeredAt: -Infinity,
 					belief: new CacheBelief(stored),
 					sums: newCacheSums(),
 				};

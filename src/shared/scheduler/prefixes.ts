@@ -8,7 +8,7 @@ import {
 	type StoredPrefixes,
 } from "../kv/replica-caches.ts";
 import { prefixTokens, tokensPerBlock } from "../kv/prefix-tokens.ts";
-import type { Tokens } from "../units.ts";
+import type { Seconds, Tokens } from "../units.ts";
 import type { Fleet, ReplicaState } from "./fleet.ts";
 import type { LearnedState } from "./learned.ts";
 import type { AssignRequest, Ended, Endpoint, ReplicaName } from "./messages.ts";
@@ -49,6 +49,10 @@ export interface PrefixStatistics {
 }
 
 const ENDPOINTS: readonly Endpoint[] = ["chat", "completions", "embeddings"];
+const NO_CHAIN = new Uint32Array(0);
+/** An engine that computes so much of a prompt tells of it at once. */
+const COMPUTED_MIN: Tokens = 64;
+const SILENT_SECONDS: Seconds = 180;
 const SESSIONS_MAX = 8_192;
 const BYTES_PER_TOKEN_MIN = 1;
 
@@ -97,12 +101,14 @@ export class Prefixes {
 
 	/** Prompt tokens that the replica is expected to hold, of a prompt of so many. */
 	cached({ entry, cache }: ReplicaState, look: PrefixLook, promptTokens: Tokens): Tokens {
-		const told = look.told.size > 0 ? Math.min(promptTokens - 1, look.told.get(entry.name) ?? 0) : 0;
+		const trust = cache?.belief.trust ?? 1;
+		const told =
+			look.told.size > 0 ? Math.floor(Math.min(promptTokens - 1, look.told.get(entry.name) ?? 0) * trust) : 0;
 		if (look.possible === 0 || cache === undefined) return told;
 		const held = this.#caches.held(cache);
 		if (held === 0) return told;
 		// What others in flight there are yet to compute no event tells.
-		return Math.max(told, Math.floor(prefixTokens(held, look.perBlock, promptTokens) * cache.belief.trust));
+		return Math.max(told, Math.floor(prefixTokens(held, look.perBlock, promptTokens) * trust));
 	}
 
 	/** Names what the replica holds of the prompt, so that requests which have it in common keep it in memory once; null where
@@ -131,8 +137,9 @@ export class Prefixes {
 
 	/** Prompt tokens that an answer hit, as it reports or as its silence says: an engine that says nothing of a miss has hit nothing
 	 *  once an answer of that kind has told. (Not all endpoints of a version do.) Null: it does not say. */
-	hits({ entry, cache }: ReplicaState, { endpoint, stream }: AssignRequest, ended: Ended): Tokens | null {
+	hits({ entry, cache }: ReplicaState, { endpoint, stream }: AssignRequest, ended: Ended, now: Seconds): Tokens | null {
 		const { outcome, promptTokens, cachedTokens } = ended;
+		if (cache && outcome === "ok" && (promptTokens ?? 0) - (cachedTokens ?? 0) >= COMPUTED_MIN) cache.answeredAt = now;
 		if (!cache || outcome !== "ok" || promptTokens === null) return cachedTokens;
 		const kind = ENDPOINTS.indexOf(endpoint) * 2 + (stream ? 1 : 0);
 		if (cachedTokens === null)
@@ -178,6 +185,18 @@ export class Prefixes {
 		if (cache) this.#caches.holdsAtMost(cache, tokens);
 	}
 
+	/** Its engine has sent events. */
+	heard(replica: ReplicaName, now: Seconds): void {
+		const cache = this.#caches.get(replica);
+		if (cache) cache.heardAt = now;
+	}
+
+	/** Its events have stopped, though it computes: what they told is of the past. */
+	isSilent(replica: ReplicaName): boolean {
+		const cache = this.#caches.get(replica);
+		return cache !== undefined && cache.answeredAt - cache.heardAt > SILENT_SECONDS;
+	}
+
 	/** False when there is no such replica. */
 	forget(replica: ReplicaName): boolean {
 		const cache = this.#caches.get(replica);
@@ -208,9 +227,10 @@ export class Prefixes {
 		if (!tokenChains || !this.#engines) return NOTHING_TOLD;
 		const { salted, plain } = tokenChains;
 		const told = new Map<ReplicaName, Tokens>();
+		const chainFor = (name: ReplicaName): Uint32Array =>
+			this.isSilent(name) ? NO_CHAIN : this.#salted.has(name) ? salted : plain;
 		// The most first: of a replica's data-parallel ranks the one that holds the most counts.
-		for (const { replica, tokens } of this.#engines.lookup((name) => (this.#salted.has(name) ? salted : plain)))
-			if (!told.has(replica)) told.set(replica, tokens);
+		for (const { replica, tokens } of this.#engines.lookup(chainFor)) if (!told.has(replica)) told.set(replica, tokens);
 		return told;
 	}
 

@@ -193,6 +193,45 @@ describe("what replicas report", () => {
 	});
 });
 
+describe("what an engine tells by events", () => {
+	/** `h100/a` holds the whole of any prompt that it is asked for. */
+	function told() {
+		const held = (chain: Uint32Array) => (chain.length > 0 ? [{ replica: "h100/a", tokens: 4_000 }] : []);
+		const { core } = rig(TWINS, {}, undefined, { lookup: (chainFor) => held(chainFor("h100/a")) });
+		core.prefixes.heard("h100/a", T0);
+		let conversation = 100;
+		const words = new Uint32Array(500);
+		const tokens = { prefixUnit: { of: "tokens", count: 128 }, tokenChains: { salted: words, plain: words } } as const;
+		const send = (at: number, cachedTokens: number): number => {
+			const one = asked(prefix(conversation++), { ...ONLY_A, ...tokens });
+			const { expectedCachedTokens = 0 } = best(core.assign(one, at));
+			core.mail(answered(one.reservation, cachedTokens), at + 1);
+			return expectedCachedTokens;
+		};
+		return { core, send };
+	}
+
+	test("is not believed after minutes of silence in which it computed, and is again when it is heard", () => {
+		const { core, send } = told();
+		expect(send(T0 + 1, 3_000)).toBe(3_999);
+		// Nobody asked it to compute: there was nothing to tell.
+		expect(send(T0 + 1_000, 3_999)).toBe(3_999);
+		expect(send(T0 + 1_002, 3_000)).toBe(3_999);
+		expect(core.prefixes.isSilent("h100/a")).toBe(true);
+		expect(send(T0 + 1_004, 3_000)).toBe(0);
+		core.prefixes.heard("h100/a", T0 + 1_006);
+		expect(send(T0 + 1_007, 3_000)).toBe(3_999);
+	});
+
+	test("is believed as far as answers have borne out what was known of it", () => {
+		const { core, send } = told();
+		const { belief } = core.fleet.get("h100/a")!.cache!;
+		for (let i = 0; i < 30; i++) belief.observe({ confirmed: 5_000, predicted: 5_000, actual: 0 });
+		expect(send(T0, 0)).toBe(Math.floor(3_999 * belief.trust));
+		expect(belief.trust).toBeLessThan(0.2);
+	});
+});
+
 describe("the KV cache's room", () => {
 	const small = {
 		models: [{ ...MIXED.models[0]!, kv_bytes_per_token: 1_000_000 }],

@@ -1,5 +1,5 @@
 import type { ReplicaName } from "../../scheduler/messages.ts";
-import type { Tokens } from "../../units.ts";
+import type { Seconds, Tokens } from "../../units.ts";
 import { EngineBlocks, type Holder } from "./engine-blocks.ts";
 import { EngineCapacities, type OnCapacity } from "./engine-capacities.ts";
 import { TIERS, type EventBatch, type SequencedBatch, type Tier } from "./event.ts";
@@ -106,9 +106,14 @@ export class EngineEvents {
 		return rows.sort(mostFirst);
 	}
 
-	/** Forgets what a replica holds, and where its sequences stand: it restarted, or is gone. */
-	forget(replica: ReplicaName): void {
-		for (const [name, stream] of this.#streams) if (stream.replica === replica) this.#remove(name, stream);
+	/** Forgets what a replica holds, and where its sequences stand: it restarted, or is gone. `startedAt`: when the life began that
+	 *  it is in, Unix seconds; what its events have told since stays. */
+	forget(replica: ReplicaName, startedAt: Seconds | null = null): void {
+		for (const [name, stream] of this.#streams) {
+			const { lastTs } = stream.position;
+			const isOld = startedAt === null || lastTs === null || lastTs < startedAt;
+			if (stream.replica === replica && isOld) this.#remove(name, stream);
+		}
 	}
 
 	/** Forgets every replica that `known` does not know. */
