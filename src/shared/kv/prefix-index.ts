@@ -175,17 +175,19 @@ export class PrefixIndex {
 		return parts;
 	}
 
-	/** Takes a part of a snapshot back, as older than all that the slot holds. Without an earlier part the blocks of a later
+	/** Takes what was confirmed in a part of a snapshot back, as older than all that the slot holds. Whoever was to compute the rest
+	 *  is not known any more. Without an earlier part the blocks of a later
 	 *  one may have lost their beginnings: they are not found, and go in time. */
 	restore(slot: number, part: Uint32Array): void {
 		const table = this.#table;
 		for (let i = 0; i + 1 < part.length; i += 2) {
 			if (table.count(slot) >= this.#capacities[slot]! || table.size >= table.sizeMax) return;
+			if (!isConfirmed(part[i + 1]!)) continue;
 			if (table.find(slot, part[i]!, part[i + 1]!) !== NONE) continue;
 			const at = table.detached(slot, part[i]!, part[i + 1]!);
 			if (at === NONE) continue;
 			table.link(slot, at, table.oldest(slot));
-			if (isConfirmed(part[i + 1]!)) table.confirm(at);
+			table.confirm(at);
 		}
 	}
 

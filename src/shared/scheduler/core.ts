@@ -196,6 +196,8 @@ export class SchedulerCore {
 	tick(now: Seconds): void {
 		for (const { id, replica } of this.#book.expire(now)) {
 			// Not ended in the book: a renewal that comes after all brings it back.
+			const prefix = this.#flights.get(id)?.prefix;
+			if (prefix) this.prefixes.dropped(prefix);
 			this.#flights.delete(id);
 			this.fleet.get(replica)?.meter?.end(id, now);
 		}

@@ -105,6 +105,17 @@ describe("siblings", () => {
 		},
 	);
 
+	test("do not follow one whose reservation ended by itself, nor one that a former life of the scheduler had sent", () => {
+		const { core } = rig(TWINS);
+		core.assign(asked(prefix(1), ONLY_A), T0);
+		const stored = core.prefixes.snapshot("h100/a")!;
+		const next = rig(TWINS).core;
+		for (const part of stored.parts) next.prefixes.restore("h100/a", stored.baseUrl, part);
+		expect(best(next.assign(asked(prefix(1), ONLY_A), T0 + 1)).expectedCachedTokens).toBe(0);
+		core.tick(T0 + 46);
+		expect(best(core.assign(asked(prefix(1), ONLY_A), T0 + 46)).expectedCachedTokens).toBe(0);
+	});
+
 	test("keep what one of them has computed when another fails", () => {
 		const { core } = rig(TWINS);
 		const [fails, succeeds] = [asked(prefix(1), ONLY_A), asked(prefix(1), ONLY_A)];
