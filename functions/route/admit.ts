@@ -48,7 +48,7 @@ export function withoutPrompt(admitted: Admitted): Admitted {
 	return {
 		...admitted,
 		request: { ...request, json: NO_JSON, members: [], prompt: { start: 0, end: 0 } },
-		prefix: { ...prefix, chain: { ...prefix.chain, words: NO_WORDS } },
+		prefix: { ...prefix, chain: { ...prefix.chain, words: NO_WORDS }, tokenChains: undefined },
 	};
 }
 

@@ -9,7 +9,7 @@ import type { Seconds } from "../units.ts";
 import { freeReplicas } from "./candidates.ts";
 import { decide, roomSeconds, type Decision } from "./decide.ts";
 import { Fleet, type ReplicaState } from "./fleet.ts";
-import { billOf, judge, learn, type Flight } from "./flights.ts";
+import { billOf, flightRequest, judge, learn, type Flight } from "./flights.ts";
 import { createEstimators, type Estimators } from "./estimators.ts";
 import type { LearnedReplica, LearnedState } from "./learned.ts";
 import type { AssignReply, AssignRequest, Bill, Ended, Renewal, ReplicaName, SchedulerMail } from "./messages.ts";
@@ -268,7 +268,7 @@ export class SchedulerCore {
 		const reply: AssignReply = { kind: "assigned", ranked, promptTokens, outputTokens, waited, explanation };
 		const roundTrip = circumstances.roundTrip(replica);
 		this.#flights.set(id, {
-			request,
+			request: flightRequest(request),
 			replica,
 			assignedAt: now,
 			promptTokens,

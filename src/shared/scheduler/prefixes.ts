@@ -10,6 +10,7 @@ import {
 import { prefixTokens, tokensPerBlock } from "../kv/prefix-tokens.ts";
 import type { Seconds, Tokens } from "../units.ts";
 import type { Fleet, ReplicaState } from "./fleet.ts";
+import type { FlightRequest } from "./flights.ts";
 import type { LearnedState } from "./learned.ts";
 import type { AssignRequest, Ended, Endpoint, ReplicaName } from "./messages.ts";
 
@@ -137,7 +138,7 @@ export class Prefixes {
 
 	/** Prompt tokens that an answer hit, as it reports or as its silence says: an engine that says nothing of a miss has hit nothing
 	 *  once an answer of that kind has told. (Not all endpoints of a version do.) Null: it does not say. */
-	hits({ entry, cache }: ReplicaState, { endpoint, stream }: AssignRequest, ended: Ended, now: Seconds): Tokens | null {
+	hits({ entry, cache }: ReplicaState, { endpoint, stream }: FlightRequest, ended: Ended, now: Seconds): Tokens | null {
 		const { outcome, promptTokens, cachedTokens } = ended;
 		if (cache && outcome === "ok" && (promptTokens ?? 0) - (cachedTokens ?? 0) >= COMPUTED_MIN) cache.answeredAt = now;
 		if (!cache || outcome !== "ok" || promptTokens === null) return cachedTokens;
@@ -149,7 +150,7 @@ export class Prefixes {
 	}
 
 	/** It is over. What the replica has computed stays; of what failed before its first token remains what was there before. */
-	ended(flight: PrefixFlight, ended: Ended, promptTokens: Tokens, request: AssignRequest, bytesPerToken: number): void {
+	ended(flight: PrefixFlight, ended: Ended, promptTokens: Tokens, request: FlightRequest, bytesPerToken: number): void {
 		const { cache, chain } = flight;
 		if (!this.#isCurrent(cache)) return;
 		if (ended.outcome !== "ok" && ended.ttft === null) {
