@@ -71,6 +71,8 @@ export class ReplicaCaches {
 	readonly #free: number[] = [];
 	#slotsUsed = 0;
 	#held = new Int32Array(64);
+	/** Of each replica's cache, what is filled by what this scheduler sends there. */
+	#share = 1;
 	#blocksPerToken = BYTES_PER_TOKEN_PRIOR / PREFIX_LIMITS.blockBytes;
 
 	constructor(bytesMax: number) {
@@ -90,8 +92,10 @@ export class ReplicaCaches {
 		return this.#byName.get(name);
 	}
 
-	/** Takes over the replicas there are. One that is gone or moved is forgotten, one that is new holds nothing. */
-	configure(entries: readonly CacheEntry[]): void {
+	/** Takes over the replicas there are. One that is gone or moved is forgotten, one that is new holds nothing. `share`: of their
+	 *  caches, in (0, 1]; others fill the rest. */
+	configure(entries: readonly CacheEntry[], share = 1): void {
+		this.#share = share;
 		const urls = new Map(entries.map(({ name, baseUrl }) => [name, baseUrl]));
 		for (const cache of this.#byName.values()) {
 			if (urls.get(cache.name) === cache.baseUrl) continue;
@@ -237,7 +241,7 @@ export class ReplicaCaches {
 	}
 
 	#fit({ slot, kvTokens, evictsAt, belief }: ReplicaCache): void {
-		const tokens = evictsAt ?? kvTokens * belief.scale;
+		const tokens = (evictsAt ?? kvTokens * belief.scale) * this.#share;
 		this.#index.setCapacity(slot, Math.ceil(tokens * this.#blocksPerToken));
 	}
 }

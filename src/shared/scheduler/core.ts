@@ -88,7 +88,7 @@ export class SchedulerCore {
 		this.#model = model;
 		const own = model?.replicas.filter(({ pool }) => group === undefined || pool.group === group) ?? [];
 		this.fleet.configure(own, this.#options.settings.retryShareMax, this.#options.learned, now);
-		this.prefixes.configure(this.fleet, this.#options.learned);
+		this.prefixes.configure(this.fleet, this.#options.learned, model?.model.scheduler_shards);
 		this.#waiting.regroup((request) => this.#decide(request, now).decision, now);
 		if (group !== undefined) this.#abroad.configure(model, group, now);
 	}

@@ -72,14 +72,15 @@ export class Prefixes {
 		this.#engines = engines;
 	}
 
-	/** Follows the fleet: replicas that left or moved are forgotten. */
-	configure({ replicas }: Fleet, learned: LearnedState | undefined): void {
+	/** Follows the fleet: replicas that left or moved are forgotten. `shards`: schedulers that share their caches. */
+	configure({ replicas }: Fleet, learned: LearnedState | undefined, shards = 1): void {
 		this.#caches.configure(
 			replicas.map(({ entry: { name, baseUrl }, model }) => {
 				const known = learned?.replicas[name];
 				const stored = known?.baseUrl === baseUrl ? known.cache : undefined;
 				return { name, baseUrl, kvTokens: model.prior.kvTokens, stored };
 			}),
+			1 / shards,
 		);
 		this.#salted = new Set(replicas.filter(({ entry }) => entry.pool.cacheSalt).map(({ entry }) => entry.name));
 		for (const replica of replicas) replica.cache = this.#caches.get(replica.entry.name);

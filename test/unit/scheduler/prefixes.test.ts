@@ -292,6 +292,19 @@ describe("the KV cache's room", () => {
 	});
 });
 
+test("a shard takes for its own what its part of the traffic can fill of a replica's cache", () => {
+	const [whole, quarter] = [undefined, 4].map((scheduler_shards) => {
+		const model = { ...MIXED.models[0]!, kv_bytes_per_token: 131_072, ...(scheduler_shards && { scheduler_shards }) };
+		const { core } = rig({ ...TWINS, models: [model] });
+		const capacity = (): number => core.prefixes.statistics().replicas[0]!.capacity;
+		const believed = capacity();
+		core.prefixes.holdsAtMost("h100/a", 100_000);
+		return [believed, capacity()] as const;
+	});
+	expect(quarter![0] / whole![0]).toBeCloseTo(1 / 4, 2);
+	expect(quarter![1] / whole![1]).toBeCloseTo(1 / 4, 2);
+});
+
 describe("replicas that change", () => {
 	function warmed() {
 		const { core } = rig(TWINS);
