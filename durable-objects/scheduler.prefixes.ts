@@ -5,10 +5,14 @@ import type { SchedulerCore } from "../src/shared/scheduler/core.ts";
 import type { ReplicaState } from "../src/shared/scheduler/fleet.ts";
 import type { ReplicaName } from "../src/shared/scheduler/messages.ts";
 import type { Seconds } from "../src/shared/units.ts";
-import type { SchedulerStore } from "./scheduler.store.ts";
+import type { KeptPart, SchedulerStore } from "./scheduler.store.ts";
 
 /** A replica's prefixes are kept anew when so many blocks have changed; all of them, when nothing is in flight. */
 const CHANGED_BLOCKS_MIN = 256;
+/** Restored in one go: some milliseconds. */
+const SLICE_BLOCKS = 16_384;
+/** By the constructor, before the first request. */
+const SLICES_AT_ONCE = 8;
 /** Written in one alarm, about; the rest follows in the next. */
 const KEPT_BYTES_AIM = 4 * 1024 * 1024;
 /** Engines asked in one alarm which life they are in; the next alarm goes on from there. */
@@ -26,6 +30,7 @@ export class PrefixKeeper {
 	readonly #onRestart: OnRestart;
 	readonly #marks: Map<ReplicaName, EngineMark>;
 	#next = 0;
+	#restoring: Iterator<void, void> | undefined;
 
 	constructor(core: SchedulerCore, store: SchedulerStore, env: object, onRestart: OnRestart) {
 		this.#core = core;
@@ -35,14 +40,34 @@ export class PrefixKeeper {
 		this.#marks = new Map(Object.entries(store.engineMarks()));
 	}
 
-	/** Takes back what was kept. Once, when the replicas are known. */
+	/** Takes back what was kept, once, when the replicas are known: the newest at once, and the rest bit by bit between requests. */
 	restore(): void {
-		for (const { replica, baseUrl, part } of this.#store.prefixes())
-			this.#core.prefixes.restore(replica, baseUrl, part);
+		const parts = this.#store.prefixParts();
+		this.#core.prefixes.reserve(parts.reduce((sum, { blocks }) => sum + blocks, 0));
+		this.#restoring = this.#slices(parts);
+		this.#restore(SLICES_AT_ONCE);
+	}
+
+	#restore(slices: number): void {
+		for (let slice = 0; slice < slices && this.#restoring; slice++)
+			if (this.#restoring.next().done) this.#restoring = undefined;
+		if (this.#restoring) setTimeout(() => this.#restore(1), 0);
+	}
+
+	*#slices(parts: readonly KeptPart[]): Generator<void, void> {
+		for (const part of parts) {
+			const words = this.#store.prefixWords(part);
+			for (let at = 0; at < words.length; at += 2 * SLICE_BLOCKS) {
+				this.#core.prefixes.restore(part.replica, part.baseUrl, words.subarray(at, at + 2 * SLICE_BLOCKS));
+				yield;
+			}
+		}
 	}
 
 	/** Writes what has changed. True when there is more. */
 	keep(): boolean {
+		// What is there is not yet all that was kept.
+		if (this.#restoring) return true;
 		const { prefixes, fleet, inFlight } = this.#core;
 		const changed = prefixes.changed(inFlight > 0 ? CHANGED_BLOCKS_MIN : 1);
 		let written = 0;

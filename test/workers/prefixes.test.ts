@@ -8,6 +8,8 @@ import type { AssignRequest, Ended, SchedulerPort } from "../../src/shared/sched
 import { schedulerName } from "../../src/shared/scheduler/name.ts";
 
 const MODEL = "prefixes-m";
+/** Its replicas hold half a million blocks each. */
+const LARGE = "prefixes-large";
 const REPLICAS = ["a", "b", "c"];
 const PROMPT_BYTES = 40_000;
 const BLOCK = 512;
@@ -22,6 +24,7 @@ async function putCatalog(basedOn: number, urlOf: (id: string) => string): Promi
 				parameters_billion: 8,
 				kv_bytes_per_token: 131_072,
 			},
+			{ id: LARGE, context_length: 131_072, capabilities: ["chat"], parameters_billion: 8, kv_bytes_per_token: 500 },
 		],
 		pools: [
 			{
@@ -32,6 +35,15 @@ async function putCatalog(basedOn: number, urlOf: (id: string) => string): Promi
 				place: { provider: "x", region: "eu" },
 				price: { per: "gpu_hour", usd: 1 },
 				replicas: REPLICAS.map((id) => ({ id, url: urlOf(id) })),
+			},
+			{
+				id: "large",
+				model: LARGE,
+				engine: "vllm",
+				gpu: { type: "H100" },
+				place: { provider: "x", region: "eu" },
+				price: { per: "gpu_hour", usd: 1 },
+				replicas: ["a", "b"].map((id) => ({ id, url: `http://large-${id}.test` })),
 			},
 		],
 	});
@@ -59,8 +71,8 @@ afterEach(() => void vi.restoreAllMocks());
 
 let serial = 0;
 
-function scheduler(): { stub: DurableObjectStub; port: SchedulerPort & KvPort } {
-	const stub = env.SCHEDULER.getByName(`${schedulerName(MODEL)}/prefixes-${++serial}`);
+function scheduler(model = MODEL): { stub: DurableObjectStub; port: SchedulerPort & KvPort } {
+	const stub = env.SCHEDULER.getByName(`${schedulerName(model)}/prefixes-${++serial}`);
 	return { stub, port: stub };
 }
 
@@ -72,11 +84,11 @@ function chain(conversation: number, blocks = PROMPT_BYTES / BLOCK): Uint32Array
 	);
 }
 
-function request(prefix: Uint32Array): AssignRequest {
+function request(prefix: Uint32Array, model = MODEL): AssignRequest {
 	return {
 		reservation: `prefixes-${++serial}`,
 		catalogVersion: 1,
-		model: MODEL,
+		model,
 		endpoint: "chat",
 		tenant: "t",
 		key: "k",
@@ -176,6 +188,60 @@ describe("what replicas hold", () => {
 		generated = 5;
 		await runDurableObjectAlarm(stub);
 		expect((await serve(port, chain(1))).cached).toBe(0);
+	});
+});
+
+describe("a large index", () => {
+	/** Stores four parts of half a megabyte for each replica, as after a long life, and evicts the object. */
+	async function stored() {
+		const { stub, port } = scheduler(LARGE);
+		await port.assign(request(chain(1), LARGE), { first: [], ended: [], renewals: [] });
+		await runInDurableObject(stub, (_, { storage }) => {
+			let seed = 1;
+			const word = (): number => (seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0);
+			for (const id of ["a", "b"])
+				for (let part = 0; part < 4; part++) {
+					const words = Uint32Array.from({ length: 2 * PART }, (_, i) =>
+						i % 2 === 0 ? word() : (word() | 0x1000) >>> 0,
+					);
+					storage.sql.exec(
+						"INSERT OR REPLACE INTO prefixes VALUES (?, ?, ?, ?)",
+						`large/${id}`,
+						part,
+						`http://large-${id}.test`,
+						words.buffer,
+					);
+				}
+		});
+		await evictDurableObject(stub);
+		const blocks = async () =>
+			(await port.status(LARGE, 1)).replicas.map(({ prefix_cache }) => prefix_cache?.blocks ?? 0);
+		return { stub, port, blocks };
+	}
+	const PART = 65_536;
+
+	test("is restored in slices, the newest of every replica first, while requests are served", async () => {
+		const { blocks } = await stored();
+		const [a, b] = await blocks();
+		expect(a).toBeGreaterThanOrEqual(PART * 0.99);
+		expect(b).toBeGreaterThanOrEqual(PART * 0.99);
+		expect(a! + b!).toBeLessThan(6 * PART);
+		await vi.waitFor(async () => expect((await blocks()).every((count) => count > 4 * PART * 0.99)).toBe(true), 5_000);
+	});
+
+	test("is not restored any more of a replica that restarted meanwhile, nor written before it is whole", async () => {
+		const { stub, port, blocks } = await stored();
+		await blocks();
+		await port.kvEvents(LARGE, 1, { replica: "large/a", rank: 0, topic: null }, [
+			{ seq: 0, lost: false, batch: { ts: 1, events: [{ kind: "cleared" }], rank: null, unknown: 0 } },
+		]);
+		await runDurableObjectAlarm(stub);
+		await vi.waitFor(async () => expect((await blocks())[1]).toBeGreaterThan(4 * PART * 0.99), 5_000);
+		expect((await blocks())[0]).toBe(0);
+		const parts = await runInDurableObject(stub, (_, { storage }) =>
+			storage.sql.exec("SELECT count(*) AS n FROM prefixes WHERE replica = 'large/b'").one(),
+		);
+		expect(parts["n"]).toBe(4);
 	});
 });
 

@@ -140,7 +140,10 @@ export class EntryTable {
 
 	/** Sees to it that `more` entries can be added without the table growing then, as far as its bound allows. */
 	reserve(more: number): void {
-		while (this.#size + more > this.#places * LOAD_MAX && this.#places < this.#placesMax) this.#grow();
+		let places = this.#places;
+		while (this.#size + more > places * LOAD_MAX && places < this.#placesMax)
+			places = Math.min(this.#placesMax, 2 * places);
+		if (places > this.#places) this.#grow(places);
 	}
 
 	/** The entry in no list: as it was found and taken out, or put in. NONE when the table is full, or crowded at that place.
@@ -240,10 +243,10 @@ export class EntryTable {
 		return ((lo >>> 0) * (this.#places / 0x1_0000_0000)) | 0;
 	}
 
-	#grow(): void {
+	#grow(places: number): void {
 		const old = this.#words;
 		const oldPlaces = old.length / WORDS;
-		this.#places = Math.min(this.#placesMax, 2 * this.#places);
+		this.#places = places;
 		const words = wordsFor(this.#places);
 		// Both tables are run through in order; an old entry's hash gives way to its new position.
 		for (let from = 0; from < oldPlaces; from++) {

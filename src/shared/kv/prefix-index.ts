@@ -175,6 +175,11 @@ export class PrefixIndex {
 		return parts;
 	}
 
+	/** Makes room for so many more blocks at once, within the bounds. */
+	reserve(blocks: number): void {
+		this.#table.reserve(blocks);
+	}
+
 	/** Takes what was confirmed in a part of a snapshot back, as older than all that the slot holds. Whoever was to compute the rest
 	 *  is not known any more. Without an earlier part the blocks of a later
 	 *  one may have lost their beginnings: they are not found, and go in time. */

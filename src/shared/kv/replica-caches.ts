@@ -19,6 +19,8 @@ export interface ReplicaCache {
 	/** When its engine last sent events, and when an answer last came of which it computed a part; -Infinity: never. */
 	heardAt: Seconds;
 	answeredAt: Seconds;
+	/** It was emptied: what was stored of it before is gone. */
+	emptied: boolean;
 	readonly belief: CacheBelief;
 	readonly sums: CacheSums;
 }
@@ -116,6 +118,7 @@ export class ReplicaCaches {
 					evictsAt: null,
 					heardAt: -Infinity,
 					answeredAt: -Infinity,
+					emptied: false,
 					belief: new CacheBelief(stored),
 					sums: newCacheSums(),
 				};
@@ -179,7 +182,7 @@ export class ReplicaCaches {
 			predicted: tokens(found.predicted),
 			actual: cached,
 		});
-		if (verdict === "gone") this.#index.clear(cache.slot);
+		if (verdict === "gone") this.#empty(cache);
 		// Computed again and again, it does not stay there.
 		const stays = verdict === "short" ? chain.subarray(0, 2 * Math.ceil(cached / perBlock)) : chain;
 		this.#index.truncate(cache.slot, chain, stays.length / 2);
@@ -189,7 +192,7 @@ export class ReplicaCaches {
 
 	/** The replica restarted: it holds nothing. */
 	forget(cache: ReplicaCache): void {
-		this.#index.clear(cache.slot);
+		this.#empty(cache);
 		cache.belief.forgive();
 		this.holdsAtMost(cache, null);
 	}
@@ -222,10 +225,16 @@ export class ReplicaCaches {
 		return { replica: name, baseUrl, parts: this.#index.snapshot(slot, PART_BLOCKS) };
 	}
 
-	/** Takes a stored part back, lowest number first. False when the replica is no longer the one it was stored of. */
+	/** There will be so many blocks to restore. */
+	reserve(blocks: number): void {
+		this.#index.reserve(blocks);
+	}
+
+	/** Takes a stored part back, or a piece of it, the newest first. False when the replica is no longer the one it was stored of, or
+	 *  was emptied since. */
 	restore(replica: ReplicaName, baseUrl: string, part: Uint32Array): boolean {
 		const cache = this.#byName.get(replica);
-		if (cache?.baseUrl !== baseUrl) return false;
+		if (cache?.baseUrl !== baseUrl || cache.emptied) return false;
 		this.#index.restore(cache.slot, part);
 		return true;
 	}
@@ -238,6 +247,11 @@ export class ReplicaCaches {
 			scale: belief.scale,
 			trust: belief.trust,
 		}));
+	}
+
+	#empty(cache: ReplicaCache): void {
+		this.#index.clear(cache.slot);
+		cache.emptied = true;
 	}
 
 	#fit({ slot, kvTokens, evictsAt, belief }: ReplicaCache): void {

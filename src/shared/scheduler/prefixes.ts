@@ -216,6 +216,12 @@ export class Prefixes {
 		return cache && this.#caches.snapshot(cache);
 	}
 
+	/** There will be so many blocks to restore. */
+	reserve(blocks: number): void {
+		this.#caches.reserve(blocks);
+	}
+
+	/** As in `ReplicaCaches`. */
 	restore(replica: ReplicaName, baseUrl: string, part: Uint32Array): boolean {
 		return this.#caches.restore(replica, baseUrl, part);
 	}
