@@ -17,6 +17,8 @@ const SLICES_AT_ONCE = 8;
 const KEPT_BYTES_AIM = 4 * 1024 * 1024;
 /** Engines asked in one alarm which life they are in; the next alarm goes on from there. */
 const MARKS_PER_ALARM = 32;
+/** The last read of them: at some 400 bytes each they fit into their row. */
+const MARKS_KEPT_MAX = 2_000;
 
 /** A replica's engine is in another life, which began then. */
 export type OnRestart = (replica: ReplicaName, startedAt: Seconds | null) => void;
@@ -92,7 +94,10 @@ export class PrefixKeeper {
 		const asked = Array.from({ length: count }, (_, i) => watched[(this.#next + i) % watched.length]!);
 		this.#next = watched.length === 0 ? 0 : (this.#next + count) % watched.length;
 		await Promise.all(asked.map((replica) => this.look(replica)));
-		if (count > 0) this.#store.keepEngineMarks(Object.fromEntries(this.#marks));
+		if (count === 0) return;
+		const names = new Set(this.#core.fleet.names);
+		for (const name of this.#marks.keys()) if (!names.has(name)) this.#marks.delete(name);
+		this.#store.keepEngineMarks(Object.fromEntries([...this.#marks].slice(-MARKS_KEPT_MAX)));
 	}
 
 	/** Tells when the replica's engine is another one now. */
@@ -100,6 +105,7 @@ export class PrefixKeeper {
 		const mark = await readMark(entry, this.#env);
 		if (mark === null) return;
 		const before = this.#marks.get(entry.name);
+		this.#marks.delete(entry.name);
 		this.#marks.set(entry.name, mark);
 		if (before && hasRestarted(before, mark)) this.#onRestart(entry.name, mark.startedAt);
 	}

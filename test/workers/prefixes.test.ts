@@ -14,7 +14,7 @@ const REPLICAS = ["a", "b", "c"];
 const PROMPT_BYTES = 40_000;
 const BLOCK = 512;
 
-async function putCatalog(basedOn: number, urlOf: (id: string) => string): Promise<void> {
+async function putCatalog(basedOn: number, urlOf: (id: string) => string, ids = REPLICAS): Promise<void> {
 	const catalog = catalogSchema.parse({
 		models: [
 			{
@@ -34,7 +34,7 @@ async function putCatalog(basedOn: number, urlOf: (id: string) => string): Promi
 				gpu: { type: "L40S" },
 				place: { provider: "x", region: "eu" },
 				price: { per: "gpu_hour", usd: 1 },
-				replicas: REPLICAS.map((id) => ({ id, url: urlOf(id) })),
+				replicas: ids.map((id) => ({ id, url: urlOf(id) })),
 			},
 			{
 				id: "large",
@@ -268,11 +268,20 @@ describe("what an engine told by events", () => {
 		expect(await ranks(port)).toEqual([["p/b", 2]]);
 	});
 
-	test("is forgotten when the replica moves", async () => {
-		const { port } = scheduler();
-		await tell(port, "a", 0, 1_700_000_010);
-		await tell(port, "b", 0, 1_700_000_010);
-		await putCatalog(1, (id) => (id === "a" ? "http://elsewhere.test" : `http://${id}.test`));
+	test("and in which life it was seen, is forgotten when the replica moves or leaves", async () => {
+		const { stub, port } = scheduler();
+		const marks = async (): Promise<string[]> => {
+			await serve(port, chain(9));
+			await runDurableObjectAlarm(stub);
+			const row = await runInDurableObject(stub, (_, { storage }) =>
+				storage.sql.exec<{ json: string }>("SELECT json FROM kept WHERE name = 'engine_marks'").one(),
+			);
+			return Object.keys(JSON.parse(row.json) as object).sort();
+		};
+		for (const id of REPLICAS) await tell(port, id, 0, 1_700_000_010);
+		expect(await marks()).toEqual(["p/a", "p/b", "p/c"]);
+		await putCatalog(1, (id) => (id === "a" ? "http://elsewhere.test" : `http://${id}.test`), ["a", "b"]);
 		expect(await ranks(port, 2)).toEqual([["p/b", 1]]);
+		expect(await marks()).toEqual(["p/a", "p/b"]);
 	});
 });
