@@ -31,6 +31,8 @@ export class PrefixKeeper {
 	readonly #env: object;
 	readonly #onRestart: OnRestart;
 	readonly #marks: Map<ReplicaName, EngineMark>;
+	/** Under way. */
+	readonly #looks = new Map<ReplicaName, Promise<void>>();
 	#next = 0;
 	#restoring: Iterator<void, void> | undefined;
 
@@ -100,8 +102,16 @@ export class PrefixKeeper {
 		this.#store.keepEngineMarks(Object.fromEntries([...this.#marks].slice(-MARKS_KEPT_MAX)));
 	}
 
-	/** Tells when the replica's engine is another one now. */
-	async look({ entry }: ReplicaState): Promise<void> {
+	/** Tells when the replica's engine is another one now. One look at a time: of two the later might be answered first, and the
+	 *  engine would seem to have gone back. */
+	look(replica: ReplicaState): Promise<void> {
+		const { name } = replica.entry;
+		let look = this.#looks.get(name);
+		if (!look) this.#looks.set(name, (look = this.#lookNow(replica).finally(() => this.#looks.delete(name))));
+		return look;
+	}
+
+	async #lookNow({ entry }: ReplicaState): Promise<void> {
 		const mark = await readMark(entry, this.#env);
 		if (mark === null) return;
 		const before = this.#marks.get(entry.name);

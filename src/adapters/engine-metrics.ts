@@ -4,14 +4,17 @@ import { readEngineMark, type EngineMark } from "../shared/kv/engine-mark.ts";
 import { ENGINE_METRICS_BYTES_MAX } from "../shared/limits.ts";
 import { engineGet } from "./engine-call.ts";
 
-/** Reads from a replica's metrics which life of its engine this is. Null: it has none, or does not say; a look-up that may
- *  fail, because what is in its cache is also seen from its answers. */
+/** Reads from a replica's metrics which life of its engine this is. Null: it has none, does not say, or says more than
+ *  `ENGINE_METRICS_BYTES_MAX`; a look-up that may fail, because what is in its cache is also seen from its answers. */
 export async function readMark(replica: CatalogReplica, env: object): Promise<EngineMark | null> {
 	const { metricsPath } = ENGINES[replica.pool.pool.engine];
 	if (metricsPath === null) return null;
 	try {
 		return await engineGet(replica, metricsPath, env, async (response) => {
-			if (response.status === 200) return readEngineMark(await textUpTo(response, ENGINE_METRICS_BYTES_MAX));
+			if (response.status === 200) {
+				const text = await textUpTo(response, ENGINE_METRICS_BYTES_MAX);
+				return text === null ? null : readEngineMark(text);
+			}
 			await response.body?.cancel();
 			return null;
 		});
@@ -20,14 +23,14 @@ export async function readMark(replica: CatalogReplica, env: object): Promise<En
 	}
 }
 
-/** The text as far as it fits. */
-async function textUpTo(response: Response, bytesMax: number): Promise<string> {
+/** The text; null when it does not fit. A counter whose labels were cut off would seem to have gone back. */
+async function textUpTo(response: Response, bytesMax: number): Promise<string | null> {
 	const decoder = new TextDecoder();
 	let text = "";
 	let size = 0;
 	for await (const chunk of response.body ?? []) {
 		size += chunk.byteLength;
-		if (size > bytesMax) break;
+		if (size > bytesMax) return null;
 		text += decoder.decode(chunk, { stream: true });
 	}
 	return text;

@@ -191,6 +191,55 @@ describe("what replicas hold", () => {
 	});
 });
 
+describe("metrics do not show a restart that was none", () => {
+	const counter = (engine: number, value: number) => `vllm:generation_tokens_total{engine="${engine}"} ${value}\n`;
+
+	/** Serves, looks at the metrics as `answers` has them, one after another, and serves again: what was still held. */
+	async function heldAfter(answers: (() => Promise<Response>)[]): Promise<number> {
+		const { stub, port } = scheduler();
+		const { replica } = await serve(port, chain(1));
+		let asked = 0;
+		vi.mocked(globalThis.fetch).mockImplementation(async (input) => {
+			const { hostname } = new URL(input instanceof Request ? input.url : input);
+			if (hostname !== `${replica.split("/")[1]}.test`) return new Response("", { status: 404 });
+			return answers[Math.min(asked++, answers.length - 1)]!();
+		});
+		for (let i = 0; i < answers.length; i++) {
+			await serve(port, chain(2 + i));
+			await runDurableObjectAlarm(stub);
+		}
+		await vi.waitFor(() => expect(asked).toBeGreaterThan(0));
+		await new Promise((resolve) => setTimeout(resolve, 300));
+		const { reply } = await port.assign(request(chain(1)), { first: [], ended: [], renewals: [] });
+		const find = reply.kind === "assigned" ? reply.ranked.find((each) => each.replica === replica) : undefined;
+		return find?.expectedCachedTokens ?? -1;
+	}
+
+	test("when a slow answer comes after the next one", async () => {
+		const slow = async (): Promise<Response> => {
+			await new Promise((resolve) => setTimeout(resolve, 200));
+			return new Response(counter(0, 1_000));
+		};
+		expect(await heldAfter([slow, async () => new Response(counter(0, 2_000))])).toBeGreaterThan(5_000);
+	});
+
+	test("when they are too long to be read whole", async () => {
+		const filler = `# ${"x".repeat(2 * 1024 * 1024)}\n`;
+		const long = async (): Promise<Response> => {
+			const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+			const writer = writable.getWriter();
+			void (async () => {
+				for (const text of [counter(0, 1_500), filler, counter(1, 1_500)])
+					await writer.write(new TextEncoder().encode(text));
+				await writer.close();
+			})().catch(() => {});
+			return new Response(readable);
+		};
+		const short = async () => new Response(counter(0, 1_000) + counter(1, 1_000));
+		expect(await heldAfter([short, long])).toBeGreaterThan(5_000);
+	});
+});
+
 describe("a large index", () => {
 	/** Stores four parts of half a megabyte for each replica, as after a long life, and evicts the object. */
 	async function stored() {
