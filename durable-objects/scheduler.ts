@@ -76,7 +76,7 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 			rng: Math.random,
 			onTurn: (reservation, reply) => this.#turn(reservation).resolve(reply),
 			...(learned && { learned }),
-			engines: { lookup: (chainFor) => this.#events.lookup(chainFor) },
+			engines: { extents: (chainFor) => this.#events.extents(chainFor) },
 		});
 		this.#events = new EngineEvents({
 			blocksMax: settings.kvEventBlocksMax,

@@ -34,10 +34,9 @@ export interface PrefixLook {
 
 /** What engines tell of their caches by events. */
 export interface EngineTellings {
-	/** Who holds how much of a prompt's start; `chainFor` gives the chain of `token-chain.ts` as a replica's engine sees it. */
-	lookup(
-		chainFor: (replica: ReplicaName) => Uint32Array,
-	): readonly { readonly replica: ReplicaName; readonly tokens: Tokens }[];
+	/** About how much of a prompt's start each replica holds, those left out that hold nothing; `chainFor` gives the chain of
+	 *  `token-chain.ts` as a replica's engine sees it. */
+	extents(chainFor: (replica: ReplicaName) => Uint32Array): ReadonlyMap<ReplicaName, Tokens>;
 }
 
 const NOTHING_TOLD: ReadonlyMap<ReplicaName, Tokens> = new Map();
@@ -234,12 +233,7 @@ export class Prefixes {
 	#told({ tokenChains }: AssignRequest): ReadonlyMap<ReplicaName, Tokens> {
 		if (!tokenChains || !this.#engines) return NOTHING_TOLD;
 		const { salted, plain } = tokenChains;
-		const told = new Map<ReplicaName, Tokens>();
-		const chainFor = (name: ReplicaName): Uint32Array =>
-			this.isSilent(name) ? NO_CHAIN : this.#salted.has(name) ? salted : plain;
-		// The most first: of a replica's data-parallel ranks the one that holds the most counts.
-		for (const { replica, tokens } of this.#engines.lookup(chainFor)) if (!told.has(replica)) told.set(replica, tokens);
-		return told;
+		return this.#engines.extents((name) => (this.isSilent(name) ? NO_CHAIN : this.#salted.has(name) ? salted : plain));
 	}
 
 	/** It may have left or moved while the request was in flight. */

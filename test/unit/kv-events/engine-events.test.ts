@@ -241,6 +241,56 @@ describe("engine events", () => {
 	});
 });
 
+describe("about how much is held of a prompt", () => {
+	/** One event stores the first `blocks` blocks of a prompt in so many. */
+	const beginning = (prompt: Uint32Array, blocks: number): KvEvent => ({
+		kind: "stored",
+		ids: idsOf(Array.from({ length: blocks }, (_, i) => i + 1)),
+		parent: null,
+		tokens: prompt.slice(0, 16 * blocks),
+		blockSize: 16,
+		tier: 0,
+		group: 0,
+		slidingWindow: false,
+		lora: null,
+		extras: null,
+	});
+
+	test("is as much as is, where engines free blocks from the end; the fullest rank counts", () => {
+		const size = fc.nat(70);
+		fc.assert(
+			fc.property(size, size, size, (held, other, asked) => {
+				const prompt = Uint32Array.from({ length: 16 * 70 }, (_, i) => i);
+				const events = new EngineEvents({ blocksMax: 4_096 });
+				events.accept(SOURCE, [batchOf(0, 1, [beginning(prompt, held)])]);
+				events.accept({ ...SOURCE, rank: 1 }, [batchOf(0, 1, [beginning(prompt, other)])]);
+				const chain = tokenChain(prompt.subarray(0, 16 * asked), null, null);
+				const most = Math.min(asked, Math.max(held, other));
+				expect([...events.extents(() => chain)]).toEqual(most > 0 ? [["p/a", 16 * most]] : []);
+				expect(events.lookup(() => chain)[0]?.tokens ?? 0).toBe(16 * most);
+			}),
+		);
+	});
+
+	test("is found in a few looks, whatever the prompt's length", () => {
+		const prompt = Uint32Array.from({ length: 131_072 }, (_, i) => i);
+		const events = new EngineEvents({ blocksMax: 200_000 });
+		for (let n = 0; n < 16; n++)
+			events.accept({ ...SOURCE, replica: `p/${n}` }, [batchOf(0, 1, [beginning(prompt, 8_192 - 500 * n)])]);
+		const chain = tokenChain(prompt, null, null);
+		let reads = 0;
+		const counting = new Proxy(chain, {
+			get: (target, name) => {
+				if (typeof name === "string" && /^\d/.test(name)) reads++;
+				return Reflect.get(target, name, target) as unknown;
+			},
+		});
+		const found = events.extents(() => counting);
+		expect(found.get("p/3")).toBe(16 * (8_192 - 1_500));
+		expect(reads / 2 / 16).toBeLessThan(30);
+	});
+});
+
 describe("how much an engine can hold", () => {
 	const stored = (number: number, parent: number | null = null): KvEvent => ({
 		kind: "stored",

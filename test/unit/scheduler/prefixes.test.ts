@@ -207,8 +207,8 @@ describe("what replicas report", () => {
 describe("what an engine tells by events", () => {
 	/** `h100/a` holds the whole of any prompt that it is asked for. */
 	function told() {
-		const held = (chain: Uint32Array) => (chain.length > 0 ? [{ replica: "h100/a", tokens: 4_000 }] : []);
-		const { core } = rig(TWINS, {}, undefined, { lookup: (chainFor) => held(chainFor("h100/a")) });
+		const held = (chain: Uint32Array) => new Map(chain.length > 0 ? [["h100/a", 4_000]] : []);
+		const { core } = rig(TWINS, {}, undefined, { extents: (chainFor) => held(chainFor("h100/a")) });
 		core.prefixes.heard("h100/a", T0);
 		let conversation = 100;
 		const words = new Uint32Array(500);

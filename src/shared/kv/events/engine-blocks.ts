@@ -2,6 +2,7 @@ import { BlockTable, grown, key, mixKey } from "./block-table.ts";
 import { TIERS, type BlocksRemoved, type BlocksStored } from "./event.ts";
 import { HeldBlocks, type HeldPrefix } from "./held-blocks.ts";
 import { TokenChain } from "./token-chain.ts";
+import type { Tokens } from "../../units.ts";
 
 /** A KV cache that events tell of: one data-parallel rank of a replica, in one life. A cleared one gets a new number. */
 export interface Holder {
@@ -91,6 +92,11 @@ export class EngineBlocks {
 
 	match(holder: Holder, chain: Uint32Array): HeldPrefix {
 		return this.#held.match(holder.number, chain);
+	}
+
+	/** As in `HeldBlocks`. */
+	extent(holder: Holder, chain: Uint32Array): Tokens {
+		return this.#held.extent(holder.number, chain);
 	}
 
 	store(holder: Holder, event: BlocksStored): void {

@@ -106,6 +106,17 @@ export class EngineEvents {
 		return rows.sort(mostFirst);
 	}
 
+	/** The same for a choice among them, where exactness is worth less than time: how much each replica's fullest rank holds, in
+	 *  steps that grow with the logarithm of the chain. */
+	extents(chainFor: (replica: ReplicaName) => Uint32Array): Map<ReplicaName, Tokens> {
+		const most = new Map<ReplicaName, Tokens>();
+		for (const { replica, holder } of this.#streams.values()) {
+			const tokens = holder.entries > 0 ? this.#blocks.extent(holder, chainFor(replica)) : 0;
+			if (tokens > (most.get(replica) ?? 0)) most.set(replica, tokens);
+		}
+		return most;
+	}
+
 	/** Forgets what a replica holds, and where its sequences stand: it restarted, or is gone. `startedAt`: when the life began that
 	 *  it is in, Unix seconds; what its events have told since stays. */
 	forget(replica: ReplicaName, startedAt: Seconds | null = null): void {
