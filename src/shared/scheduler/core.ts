@@ -312,7 +312,7 @@ export class SchedulerCore {
 		if (flight) {
 			judge(replica, flight.assignedAt, ended, now, this.#options.rng());
 			const { prefix, request, promptTokens } = flight;
-			const seen = { ...ended, cachedTokens: this.prefixes.hits(replica, request, ended, now) };
+			const seen = { ...ended, cachedTokens: this.prefixes.noteAnswer(replica, request, ended, now) };
 			const ratio = this.estimators.bytesPerToken.ratio(replica.entry.pool.model.id);
 			if (prefix) this.prefixes.ended(prefix, seen, promptTokens, request, ratio);
 			learn(flight, seen, this.#book.load(replica.entry.name, now).inFlight + 1, this.estimators, now);

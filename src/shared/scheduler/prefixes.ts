@@ -136,9 +136,14 @@ export class Prefixes {
 		return { ...this.#caches.expect(cache, chain, look.possible), cache, chain };
 	}
 
-	/** Prompt tokens that an answer hit, as it reports or as its silence says: an engine that says nothing of a miss has hit nothing
+	/** Notes whether an answer tells what it hit, and that the replica computed. Returns the prompt tokens that it hit: an engine that says nothing of a miss has hit nothing
 	 *  once an answer of that kind has told. (Not all endpoints of a version do.) Null: it does not say. */
-	hits({ entry, cache }: ReplicaState, { endpoint, stream }: FlightRequest, ended: Ended, now: Seconds): Tokens | null {
+	noteAnswer(
+		{ entry, cache }: ReplicaState,
+		{ endpoint, stream }: FlightRequest,
+		ended: Ended,
+		now: Seconds,
+	): Tokens | null {
 		const { outcome, promptTokens, cachedTokens } = ended;
 		if (cache && outcome === "ok" && (promptTokens ?? 0) - (cachedTokens ?? 0) >= COMPUTED_MIN) cache.answeredAt = now;
 		if (!cache || outcome !== "ok" || promptTokens === null) return cachedTokens;
