@@ -14,7 +14,7 @@ import { createEstimators, type Estimators } from "./estimators.ts";
 import type { LearnedReplica, LearnedState } from "./learned.ts";
 import type { AssignReply, AssignRequest, Bill, Ended, Renewal, ReplicaName, SchedulerMail } from "./messages.ts";
 import { Abroad } from "./abroad.ts";
-import { Peers, plusLoad, type PeerReplica, type PeerSummary } from "./peers.ts";
+import { PEER_SECONDS, Peers, plusLoad, type PeerReplica, type PeerSummary } from "./peers.ts";
 import { placingOf, type Placing } from "./placing.ts";
 import { Prefixes, type EngineTellings } from "./prefixes.ts";
 import { refusalOf, refused } from "./refusals.ts";
@@ -95,8 +95,11 @@ export class SchedulerCore {
 
 	/** Another scheduler of this model tells what it has in flight: a sibling of the same group, or one of another group. */
 	hear(summary: PeerSummary, from: "sibling" | "abroad", now: Seconds): void {
-		if (from === "sibling") this.#siblings.hear(summary, now);
-		else this.#abroad.hear(summary, now);
+		if (from === "abroad") return this.#abroad.hear(summary, now);
+		this.#siblings.hear(summary, now);
+		for (const { entry, meter } of this.fleet.replicas) {
+			meter?.beside(this.#siblings.load(entry.name, now)?.heldTokens ?? 0, PEER_SECONDS, now);
+		}
 	}
 
 	/** What to tell siblings (this scheduler's own load) or other groups (the whole load, and what was learned). */

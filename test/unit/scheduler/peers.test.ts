@@ -2,6 +2,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { PeerReplica } from "../../../src/shared/scheduler/peers.ts";
 import { PEER_SECONDS, Peers, plusLoad } from "../../../src/shared/scheduler/peers.ts";
+import { fleetStatus, mergedStatus } from "../../../src/shared/scheduler/status.ts";
 import { ended, mail, MIXED, modelOf, outcomeOf, request, rig, T0, type Rig } from "./support.ts";
 
 const load = (inFlight: number, pendingTokens = 0) => ({
@@ -66,6 +67,35 @@ describe("shards of one scheduler", () => {
 		expect(outcomeOf(b.core.assign(request(), T0))).not.toBe(first);
 		// What they told is forgotten when they fall silent.
 		expect(b.core.load(first, T0 + PEER_SECONDS).inFlight).toBe(b.core.ownLoad(first, T0 + PEER_SECONDS).inFlight);
+	});
+});
+
+describe("the seconds of a GPU that several shards use", () => {
+	test("are billed once, and add up to what it was busy", () => {
+		const l4 = { ...MIXED, pools: MIXED.pools.filter(({ id }) => id === "l4") };
+		const shards = Array.from({ length: 3 }, () => rig(l4));
+		const asked = shards.map(() => request());
+		shards.forEach(({ core }, i) => core.assign(asked[i]!, T0));
+		for (let second = 0; second <= 100; second++) {
+			const now = T0 + second;
+			for (const [i, { core }] of shards.entries()) {
+				for (const other of shards) {
+					if (other.core !== core) other.core.hear(core.summary(`m/global/${i}`, "sibling", now), "sibling", now);
+				}
+			}
+			for (const [i, { core }] of shards.entries()) {
+				const { reservation } = asked[i]!;
+				const renewal = { reservation, replica: "l4/a", tenant: "t", key: "k", promptTokens: 1_000, outputTokens: 500 };
+				core.mail(mail({ renewals: [{ ...renewal, started: true, age: second }] }), now);
+			}
+		}
+		const bills = shards.flatMap(({ core }, i) => core.mail(mail({ ended: [ended(asked[i]!.reservation)] }), T0 + 100));
+		const seconds = bills.reduce((sum, bill) => sum + bill.seconds, 0);
+		expect(bills).toHaveLength(3);
+		expect(seconds).toBeCloseTo(100, 6);
+		const status = mergedStatus(shards.map(({ core }) => fleetStatus(core, T0 + 100)));
+		expect(status.replicas[0]).toMatchObject({ replica: "l4/a", busy_seconds: expect.closeTo(100, 6) });
+		expect(status.replicas[0]!.busy_usd).toBeCloseTo(100 * 0.0002, 9);
 	});
 });
 
