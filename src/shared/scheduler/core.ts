@@ -153,9 +153,9 @@ export class SchedulerCore {
 		const group = request.referred ? undefined : this.#abroad.better(request, circumstances, decision.score, now);
 		// Who waits has just been given what there was for him: what is free now is of no use to anybody there.
 		if (group !== undefined || decision.ranked.length > 0) this.#waiting.leave(request.reservation, now);
-		if (group !== undefined) return { kind: "elsewhere", group };
-		if (decision.ranked.length > 0) return this.#place(request, decision, circumstances, 0, now);
-		const refusal = refusalOf(decision, request, model, circumstances);
+		if (decision.ranked.length > 0 && group === undefined) return this.#place(request, decision, circumstances, 0, now);
+		const refusal = decision.ranked.length > 0 ? undefined : refusalOf(decision, request, model, circumstances);
+		if (group !== undefined) return { kind: "elsewhere", group, only: refusal !== undefined };
 		if (refusal) return { kind: "refused", error: refusal, explanation: decision.explanation };
 		return this.#waiting.queue(request, decision, circumstances.promptTokens + circumstances.outputTokens, now);
 	}

@@ -138,8 +138,9 @@ export type AssignReply =
 			readonly waited: Seconds;
 			readonly explanation: Explanation;
 	  }
-	/** A pool of another region group is expected to be better, or the only one: ask that group's scheduler. */
-	| { readonly kind: "elsewhere"; readonly group: string }
+	/** A pool of another region group is expected to be better: ask that group's scheduler. `only`: no pool of one's own will do,
+	 *  now or later. */
+	| { readonly kind: "elsewhere"; readonly group: string; readonly only: boolean }
 	/** Every candidate is full: stand in the waiting room and ask for the turn with `waitTurn(reservation)`. */
 	| { readonly kind: "queued"; readonly position: number; readonly expectedWait: Seconds }
 	| { readonly kind: "refused"; readonly error: IsobarError; readonly explanation: Explanation };

@@ -132,6 +132,9 @@ describe("region groups", () => {
 		}
 		tell(far, near, "abroad", T0);
 		expect(outcomeOf(near.core.assign(request(), T0 + 1))).toBe("elsewhere: global");
+		// Says whether there is any use in coming back.
+		expect(near.core.assign(request(), T0 + 1)).toMatchObject({ kind: "elsewhere", only: false });
+		expect(near.core.assign(request({}, { regions: ["us"] }), T0 + 1)).toMatchObject({ kind: "elsewhere", only: true });
 		expect(outcomeOf(near.core.assign(request({ referred: true }), T0 + 1))).toBe("queued");
 		expect(outcomeOf(near.core.assign(request(), T0 + 1 + PEER_SECONDS))).toBe("queued");
 		expect(outcomeOf(far.core.assign(request({ referred: true }), T0 + 1))).toMatch(/\//);
