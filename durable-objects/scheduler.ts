@@ -133,8 +133,9 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 		this.#core.leave(reservation, Date.now() / 1_000);
 	}
 
-	async share(summary: PeerSummary): Promise<void> {
-		this.#peers.hear(summary);
+	async share(model: string, catalogVersion: number, summary: PeerSummary): Promise<PeerSummary | null> {
+		if (catalogVersion > this.#version) await this.#load(model);
+		return this.#peers.answer(summary);
 	}
 
 	async status(model: string, catalogVersion: number): Promise<FleetStatus> {
@@ -239,7 +240,7 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 		const place = placeInName(this.ctx.id.name, model);
 		const known = buildSnapshot(version, catalog).models.get(model);
 		this.#core.configure(known, Date.now() / 1_000, place.group);
-		this.#peers.configure(known, place);
+		this.#peers.configure(known, version, place);
 		const names = new Set(this.#core.fleet.names);
 		this.#events.keep((replica) => names.has(replica));
 	}

@@ -7,6 +7,7 @@ import { admin } from "./admin-support.ts";
 const MODEL = "grouped-m";
 /** Cheap far away, dear nearby. */
 const UNEQUAL = "unequal-m";
+const QUIET = "quiet-m";
 const SHARDED = "sharded-m";
 const GATEWAY = "https://gateway.example.com";
 let key = "";
@@ -28,6 +29,7 @@ beforeAll(async () => {
 		models: [
 			{ id: MODEL, context_length: 8_192, capabilities },
 			{ id: UNEQUAL, context_length: 8_192, capabilities },
+			{ id: QUIET, context_length: 8_192, capabilities },
 			{ id: SHARDED, context_length: 8_192, capabilities, scheduler_shards: 4 },
 		],
 		pools: [
@@ -35,6 +37,8 @@ beforeAll(async () => {
 			pool("texas", MODEL, "us-south", { capabilities }),
 			pool("lyon", UNEQUAL, "eu-west", { price: { per: "million_tokens", input: 100, output: 200 } }),
 			pool("ohio", UNEQUAL, "us-south", { capabilities, max_concurrency: 1 }),
+			pool("nice", QUIET, "eu-west", { price: { per: "million_tokens", input: 100, output: 200 } }),
+			pool("reno", QUIET, "us-south"),
 			pool("shared", SHARDED, "anywhere", { max_concurrency: 8 }),
 		],
 		region_groups: [
@@ -115,12 +119,23 @@ describe("region groups", () => {
 		expect(served.filter((pool) => pool === "texas")).toHaveLength(2);
 	});
 
+	test("know of pools of a group that nobody has asked yet", async () => {
+		pools.hold = true;
+		const answers = [ask(inParis, {}, QUIET)];
+		await vi.waitFor(() => expect(pools.held).toBe(1));
+		await new Promise((resolve) => setTimeout(resolve, 300));
+		answers.push(ask(inParis, {}, QUIET));
+		await vi.waitFor(() => expect(pools.held).toBe(2));
+		pools.hold = false;
+		expect((await Promise.all(answers)).map(({ pool }) => pool)).toEqual(["nice", "reno"]);
+	});
+
 	/** What America published a moment ago, as Europe still believes it: a place is free. */
 	async function tellOfRoom(): Promise<void> {
 		const [europe, america] = ["europe", "america"].map((group) => schedulerName(UNEQUAL, { group, shard: 0 }));
 		const idle = { inFlight: 0, pendingTokens: 0, decoding: 0, heldTokens: 0, residentTokens: 0, outputTokens: 0 };
 		const replicas = [{ ...idle, replica: "ohio/a", open: true }];
-		await env.SCHEDULER.getByName(europe!).share({ from: america!, replicas });
+		await env.SCHEDULER.getByName(europe!).share(UNEQUAL, 1, { from: america!, replicas });
 	}
 
 	test("take a request back that another cannot place after all", async () => {

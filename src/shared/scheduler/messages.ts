@@ -214,8 +214,9 @@ export interface SchedulerPort {
 	waitTurn(reservation: string): Promise<AssignReply | null>;
 	/** The client is gone: its place in the waiting room, or what it was given there, is free again. */
 	leave(reservation: string): Promise<void>;
-	/** What another scheduler of the same model has in flight. */
-	share(summary: PeerSummary): Promise<void>;
+	/** What another scheduler of the same model has in flight. One of another region group hears in turn how this one stands,
+	 *  which may have nothing in flight and tell nobody; null for a sibling. */
+	share(model: string, catalogVersion: number, summary: PeerSummary): Promise<PeerSummary | null>;
 	/** For operators. `catalogVersion` as in an AssignRequest: an object that just started reads the catalog first. */
 	status(model: string, catalogVersion: number): Promise<FleetStatus>;
 }
