@@ -37,6 +37,9 @@ export interface SchedulerOptions {
 	readonly onTurn: (reservation: string, reply: AssignReply) => void;
 }
 
+/** A replica that is used less is not worth telling of. */
+const UTILISATION_MIN = 0.001;
+
 /** The decisions of one scheduler object, for one base model: which replica, who waits, what was learned. No I/O and no clock,
  *  so that the replay of a trace runs this very code. */
 export class SchedulerCore {
@@ -97,6 +100,7 @@ export class SchedulerCore {
 	hear(summary: PeerSummary, from: "sibling" | "abroad", now: Seconds): void {
 		if (from === "abroad") return this.#abroad.hear(summary, now);
 		this.#siblings.hear(summary, now);
+		this.fleet.hear(summary, now);
 		for (const { entry, meter } of this.fleet.replicas) {
 			meter?.beside(this.#siblings.load(entry.name, now)?.heldTokens ?? 0, PEER_SECONDS, now);
 		}
@@ -114,7 +118,17 @@ export class SchedulerCore {
 			const open = load.inFlight < admits(health, maxConcurrency, now).limit;
 			return [{ ...loadOf(load), replica: name, open, model: snapshotReplicaModel(model) }];
 		});
-		return { from, replicas };
+		return { from, replicas, utilisation: this.#utilisation(to, now) };
+	}
+
+	/** For a summary: a sibling adds up what each of them counts. */
+	#utilisation(to: "sibling" | "abroad", now: Seconds): Record<ReplicaName, number> {
+		const utilisation: Record<ReplicaName, number> = {};
+		for (const { entry, utilisation: rate } of this.fleet.replicas) {
+			const perSecond = to === "sibling" ? rate.own(now) : rate.perSecond(now);
+			if (perSecond >= UTILISATION_MIN) utilisation[entry.name] = perSecond;
+		}
+		return utilisation;
 	}
 
 	/** Everything learned so far, for `SchedulerOptions.learned`. */

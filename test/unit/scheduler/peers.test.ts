@@ -2,6 +2,8 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { PeerReplica } from "../../../src/shared/scheduler/peers.ts";
 import { PEER_SECONDS, Peers, plusLoad } from "../../../src/shared/scheduler/peers.ts";
+import { explain } from "../../../src/shared/objective/explain.ts";
+import type { AssignReply } from "../../../src/shared/scheduler/messages.ts";
 import { fleetStatus, mergedStatus } from "../../../src/shared/scheduler/status.ts";
 import { ended, mail, MIXED, modelOf, outcomeOf, request, rig, T0, type Rig } from "./support.ts";
 
@@ -67,6 +69,40 @@ describe("shards of one scheduler", () => {
 		expect(outcomeOf(b.core.assign(request(), T0))).not.toBe(first);
 		// What they told is forgotten when they fall silent.
 		expect(b.core.load(first, T0 + PEER_SECONDS).inFlight).toBe(b.core.ownLoad(first, T0 + PEER_SECONDS).inFlight);
+	});
+});
+
+describe("what a prefill costs those behind it", () => {
+	const harmOf = (reply: AssignReply, replica: string): number | undefined => {
+		if (reply.kind !== "assigned") throw new Error(reply.kind);
+		const found = explain(reply.explanation).find((each) => each.replica === replica);
+		return found && "terms" in found ? found.terms.harm : undefined;
+	};
+	const l4 = { ...MIXED, pools: MIXED.pools.filter(({ id }) => id === "l4") };
+
+	test("is counted by how busy all shards keep a replica, though it is idle now and they are silent", () => {
+		const shards = Array.from({ length: 4 }, () => rig(l4));
+		const whole = rig(l4);
+		for (let i = 0; i < 80; i++) {
+			const now = T0 + i;
+			const asked = request();
+			for (const { core } of [shards[i % 4]!, whole]) {
+				core.assign(asked, now);
+				core.mail(mail({ ended: [ended(asked.reservation, { ttft: null, outcome: "client_gone" })] }), now + 0.5);
+			}
+			shards.forEach(({ core }, from) => {
+				for (const other of shards) {
+					const summary = core.summary(`m/global/${from}`, "sibling", now + 0.5);
+					if (other.core !== core) other.core.hear(summary, "sibling", now + 0.5);
+				}
+			});
+		}
+		const later = T0 + 80 + 2 * PEER_SECONDS;
+		const expected = harmOf(whole.core.assign(request(), later), "l4/a")!;
+		expect(expected).toBeGreaterThan(2 * harmOf(rig(l4).core.assign(request(), later), "l4/a")!);
+		for (const { core } of shards) {
+			expect(harmOf(core.assign(request(), later), "l4/a")! / expected).toBeCloseTo(1, 2);
+		}
 	});
 });
 
