@@ -136,8 +136,9 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 		this.#core.leave(reservation, Date.now() / 1_000);
 	}
 
-	async share(summary: PeerSummary): Promise<void> {
-		this.#peers.hear(summary);
+	async share(model: string, catalogVersion: number, summary: PeerSummary): Promise<PeerSummary | null> {
+		if (catalogVersion > this.#version) await this.#load(model);
+		return this.#peers.answer(summary);
 	}
 
 	async status(model: string, catalogVersion: number): Promise<FleetStatus> {
@@ -245,7 +246,7 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 		const urls = new Map(this.#core.fleet.replicas.map(({ entry }) => [entry.name, entry.baseUrl]));
 		const known = buildSnapshot(version, catalog).models.get(model);
 		this.#core.configure(known, Date.now() / 1_000, place.group);
-		this.#peers.configure(known, place);
+		this.#peers.configure(known, version, place);
 		// One that moved is another one.
 		this.#events.keep((replica) => {
 			const now = this.#core.fleet.get(replica)?.entry.baseUrl;

@@ -44,6 +44,7 @@ export const PREFIX_LIMITS: PrefixLimits = { blockBytes: 512, blocksMax: 1_024 }
 /** Members besides the messages that chat templates put into the prompt before them, or that part its cache. */
 const PREAMBLE = [
 	"cache_salt",
+	"extra_key",
 	"chat_template",
 	"chat_template_kwargs",
 	"reasoning_effort",

@@ -14,7 +14,7 @@ import { createEstimators, type Estimators } from "./estimators.ts";
 import type { LearnedReplica, LearnedState } from "./learned.ts";
 import type { AssignReply, AssignRequest, Bill, Ended, Renewal, ReplicaName, SchedulerMail } from "./messages.ts";
 import { Abroad } from "./abroad.ts";
-import { Peers, plusLoad, type PeerReplica, type PeerSummary } from "./peers.ts";
+import { PEER_SECONDS, Peers, plusLoad, type PeerReplica, type PeerSummary } from "./peers.ts";
 import { placingOf, type Placing } from "./placing.ts";
 import { Prefixes, type EngineTellings } from "./prefixes.ts";
 import { refusalOf, refused } from "./refusals.ts";
@@ -36,6 +36,9 @@ export interface SchedulerOptions {
 	/** A request that stood in the waiting room has its answer. */
 	readonly onTurn: (reservation: string, reply: AssignReply) => void;
 }
+
+/** A replica that is used less is not worth telling of. */
+const UTILISATION_MIN = 0.001;
 
 /** The decisions of one scheduler object, for one base model: which replica, who waits, what was learned. No I/O and no clock,
  *  so that the replay of a trace runs this very code. */
@@ -95,8 +98,12 @@ export class SchedulerCore {
 
 	/** Another scheduler of this model tells what it has in flight: a sibling of the same group, or one of another group. */
 	hear(summary: PeerSummary, from: "sibling" | "abroad", now: Seconds): void {
-		if (from === "sibling") this.#siblings.hear(summary, now);
-		else this.#abroad.hear(summary, now);
+		if (from === "abroad") return this.#abroad.hear(summary, now);
+		this.#siblings.hear(summary, now);
+		this.fleet.hear(summary, now);
+		for (const { entry, meter } of this.fleet.replicas) {
+			meter?.beside(this.#siblings.load(entry.name, now)?.heldTokens ?? 0, PEER_SECONDS, now);
+		}
 	}
 
 	/** What to tell siblings (this scheduler's own load) or other groups (the whole load, and what was learned). */
@@ -111,7 +118,17 @@ export class SchedulerCore {
 			const open = load.inFlight < admits(health, maxConcurrency, now).limit;
 			return [{ ...loadOf(load), replica: name, open, model: snapshotReplicaModel(model) }];
 		});
-		return { from, replicas };
+		return { from, replicas, utilisation: this.#utilisation(to, now) };
+	}
+
+	/** For a summary: a sibling adds up what each of them counts. */
+	#utilisation(to: "sibling" | "abroad", now: Seconds): Record<ReplicaName, number> {
+		const utilisation: Record<ReplicaName, number> = {};
+		for (const { entry, utilisation: rate } of this.fleet.replicas) {
+			const perSecond = to === "sibling" ? rate.own(now) : rate.perSecond(now);
+			if (perSecond >= UTILISATION_MIN) utilisation[entry.name] = perSecond;
+		}
+		return utilisation;
 	}
 
 	/** Everything learned so far, for `SchedulerOptions.learned`. */
@@ -150,9 +167,9 @@ export class SchedulerCore {
 		const group = request.referred ? undefined : this.#abroad.better(request, circumstances, decision.score, now);
 		// Who waits has just been given what there was for him: what is free now is of no use to anybody there.
 		if (group !== undefined || decision.ranked.length > 0) this.#waiting.leave(request.reservation, now);
-		if (group !== undefined) return { kind: "elsewhere", group };
-		if (decision.ranked.length > 0) return this.#place(request, decision, circumstances, 0, now);
-		const refusal = refusalOf(decision, request, model, circumstances);
+		if (decision.ranked.length > 0 && group === undefined) return this.#place(request, decision, circumstances, 0, now);
+		const refusal = decision.ranked.length > 0 ? undefined : refusalOf(decision, request, model, circumstances);
+		if (group !== undefined) return { kind: "elsewhere", group, only: refusal !== undefined };
 		if (refusal) return { kind: "refused", error: refusal, explanation: decision.explanation };
 		return this.#waiting.queue(request, decision, circumstances.promptTokens + circumstances.outputTokens, now);
 	}

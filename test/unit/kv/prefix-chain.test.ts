@@ -91,6 +91,7 @@ describe("a conversation", () => {
 			chain({ messages: said, tools: [{ type: "function" }] }),
 			chain({ messages: said, system: "be brief" }),
 			chain({ messages: said, cache_salt: "mine" }),
+			chain({ messages: said, extra_key: "mine" }),
 			chain({ messages: said }, { salt: "other" }),
 			chain({ messages: said }, { model: "m-lora" }),
 		];
