@@ -1,13 +1,13 @@
-import { ENGINES } from "../shared/catalog/engines.ts";
+import { unaskedPath } from "../shared/catalog/engines.ts";
 import type { CatalogReplica } from "../shared/catalog/snapshot.ts";
 import { readEngineMark, type EngineMark } from "../shared/kv/engine-mark.ts";
 import { ENGINE_METRICS_BYTES_MAX } from "../shared/limits.ts";
 import { engineGet } from "./engine-call.ts";
 
-/** Reads from a replica's metrics which life of its engine this is. Null: it has none, or does not say; a look-up that may
+/** Reads from a replica's metrics which life of its engine this is. Null: it has none, would be woken by the question, or does not say; a look-up that may
  *  fail, because what is in its cache is also seen from its answers. */
 export async function readMark(replica: CatalogReplica, env: object): Promise<EngineMark | null> {
-	const { metricsPath } = ENGINES[replica.pool.pool.engine];
+	const metricsPath = unaskedPath(replica.pool.pool, "metrics");
 	if (metricsPath === null) return null;
 	try {
 		return await engineGet(replica, metricsPath, env, async (response) => {
