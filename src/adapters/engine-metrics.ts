@@ -3,6 +3,7 @@ import type { CatalogReplica } from "../shared/catalog/snapshot.ts";
 import { readEngineMark, type EngineMark } from "../shared/kv/engine-mark.ts";
 import { ENGINE_METRICS_BYTES_MAX } from "../shared/limits.ts";
 import { engineGet } from "./engine-call.ts";
+import { textUpTo } from "./text-up-to.ts";
 
 /** Reads from a replica's metrics which life of its engine this is. Null: it has none, would be woken by the question, or does not say; a look-up that may
  *  fail, because what is in its cache is also seen from its answers. */
@@ -18,17 +19,4 @@ export async function readMark(replica: CatalogReplica, env: object): Promise<En
 	} catch {
 		return null;
 	}
-}
-
-/** The text as far as it fits. */
-async function textUpTo(response: Response, bytesMax: number): Promise<string> {
-	const decoder = new TextDecoder();
-	let text = "";
-	let size = 0;
-	for await (const chunk of response.body ?? []) {
-		size += chunk.byteLength;
-		if (size > bytesMax) break;
-		text += decoder.decode(chunk, { stream: true });
-	}
-	return text;
 }
