@@ -6,6 +6,7 @@ import { isobarError } from "../http/errors.ts";
 import { rates, snapshotReplicaModel } from "../perf/replica-model.ts";
 import type { Settings } from "../settings.ts";
 import type { Seconds } from "../units.ts";
+import type { WarmthSignal } from "../warmth/signal.ts";
 import { freeReplicas } from "./candidates.ts";
 import { decide, roomSeconds, type Decision } from "./decide.ts";
 import { Fleet, type ReplicaState } from "./fleet.ts";
@@ -161,10 +162,12 @@ export class SchedulerCore {
 	 *  gets the same bill again. */
 	mail(mail: SchedulerMail, now: Seconds): Bill[] {
 		const bills: Bill[] = [];
-		for (const { reservation, headers } of mail.first) {
+		for (const { reservation, headers, warmth } of mail.first) {
 			this.#book.started(reservation);
 			const flight = this.#flights.get(reservation);
-			if (flight) flight.headers = headers;
+			if (!flight) continue;
+			flight.headers = headers;
+			if (warmth) this.observe(flight.replica.entry.name, warmth, now);
 		}
 		for (const renewal of mail.renewals) this.#renew(renewal, now);
 		for (const ended of mail.ended) {
@@ -178,6 +181,15 @@ export class SchedulerCore {
 		}
 		this.tick(now);
 		return bills;
+	}
+
+	/** Somebody has seen how warm a replica is. What is older than what is known, or is of a pool that is always warm, changes
+	 *  nothing; a clock that is ahead does not make it newer than now. */
+	observe(name: ReplicaName, signal: WarmthSignal, now: Seconds): void {
+		const replica = this.fleet.get(name);
+		if (!replica?.entry.pool.pool.scale_to_zero) return;
+		const at = Math.min(signal.at, now);
+		if (!replica.seen || at >= replica.seen.at) replica.seen = { ...signal, at };
 	}
 
 	/** The request no longer wants its place in the waiting room, or what it was given there. */
@@ -304,6 +316,8 @@ export class SchedulerCore {
 		const booked = this.#book.end(reservation, now);
 		const flight = this.#flights.get(reservation);
 		this.#flights.delete(reservation);
+		const ranAt = ended.replica ?? flight?.replica.entry.name ?? booked?.replica;
+		if (ended.warmth && ranAt !== undefined) this.observe(ranAt, ended.warmth, now);
 		if (ended.replica !== undefined) return this.#endElsewhere(ended, ended.replica, booked, flight, now);
 		const replica = flight?.replica ?? (booked && this.fleet.get(booked.replica));
 		if (!replica) return undefined;

@@ -5,6 +5,7 @@ import type { IsobarError } from "../http/errors.ts";
 import type { PrefixUnit } from "../kv/prefix-chain.ts";
 import type { PeerSummary } from "./peers.ts";
 import type { Seconds, Tokens, Usd } from "../units.ts";
+import type { WarmthSignal, WarmthState } from "../warmth/signal.ts";
 
 export type Endpoint = "chat" | "completions" | "embeddings";
 
@@ -150,6 +151,8 @@ export interface FirstToken {
 	readonly ttft: Seconds;
 	/** Seconds until the response headers came, when the pool sends them before the first token (streams). */
 	readonly headers: Seconds | null;
+	/** What the answer said of the replica's warmth, where its pool scales to zero. Then `Ended` does not say it again. */
+	readonly warmth?: WarmthSignal;
 }
 
 export type Outcome = "ok" | "failed" | "refused" | "client_gone" | "cut";
@@ -171,6 +174,8 @@ export interface Ended {
 	readonly promptTokens: Tokens | null;
 	readonly cachedTokens: Tokens | null;
 	readonly outputTokens: Tokens | null;
+	/** What the answer said of the replica's warmth, where its pool scales to zero. */
+	readonly warmth?: WarmthSignal;
 }
 
 /** A request that is still in flight; rebuilds the reservation if the object was evicted since. */
@@ -242,6 +247,15 @@ export interface FleetStatus {
 	readonly replicas: readonly ReplicaStatus[];
 }
 
+/** What was last seen of the warmth of a replica whose pool scales to zero. */
+export interface WarmthStatus {
+	readonly state: WarmthState;
+	/** By what evidence. */
+	readonly source: string;
+	/** Seconds ago. */
+	readonly age_seconds: Seconds;
+}
+
 export interface ReplicaStatus {
 	readonly replica: ReplicaName;
 	readonly health: string;
@@ -252,6 +266,8 @@ export interface ReplicaStatus {
 	readonly seconds_per_output_token: Seconds;
 	/** What its prefix cache is believed to hold, and how that belief fared; null where it has no place in the index. */
 	readonly prefix_cache: PrefixCacheStatus | null;
+	/** Null: nothing was seen of it yet, or its pool is always warm. */
+	readonly warmth: WarmthStatus | null;
 	/** Seconds with at least one request in flight, and what they cost, for pools priced by time. All of it was billed to
 	 *  requests; a reserved GPU's other seconds are the operator's. */
 	readonly busy_seconds: Seconds | null;
