@@ -5,9 +5,12 @@ import { sumOf } from "../warmth/mixture.ts";
 import { expectedExcess, lateShare } from "./lognormal.ts";
 
 /** How many requests a second of prefill holds up, for each that is queued on average (`u / (1 - u)`, M/M/1, at the replica's
- *  utilisation u): one that comes while the replica is busy also delays those that come before it is idle again. 2 to 5 were
+ *  utilisation u): one that comes while the replica is busy also delays those that come before it is idle again. 3 to 8 were
  *  good on the replays of all traces. */
-export const QUEUED_BEHIND = 3;
+export const QUEUED_BEHIND = 5;
+/** How often one that decodes there counts: it waits for the prefill's steps, and its conversation's next turn comes there too.
+ *  At 1, agents' sessions left replicas that hold 80,000 tokens of them; at 10, chats stayed in queues. */
+export const DECODING_BESIDE = 3;
 const UTILISATION_MAX = 0.95;
 
 /** What a second is worth to the one who waits. */
@@ -76,7 +79,7 @@ function harmUsd(estimate: Estimate, { valueOfSecond, lateSecond, ttftGoal }: We
 	const utilisation = Math.min(UTILISATION_MAX, estimate.utilisation);
 	const behind = (QUEUED_BEHIND * utilisation) / (1 - utilisation);
 	const firstSecond = valueOfSecond + lateSecond * lateShare(estimate.ttft, estimate.ttftSigma, ttftGoal);
-	const decoding = estimate.decoding * prefill + estimate.inFlight * estimate.decodeDelay;
+	const decoding = DECODING_BESIDE * estimate.decoding * prefill + estimate.inFlight * estimate.decodeDelay;
 	return firstSecond * behind * prefill + valueOfSecond * decoding;
 }
 
