@@ -102,6 +102,7 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 		const bills = this.#core.mail(mail, now);
 		const reply = this.#core.assign(request, now);
 		if (reply.kind === "queued") this.#turn(request.reservation);
+		this.#keepWarmth();
 		this.#look(now);
 		this.#peers.wake();
 		return { reply, bills };
@@ -110,6 +111,7 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 	async mail(mail: SchedulerMail): Promise<Bill[]> {
 		const now = Date.now() / 1_000;
 		const bills = this.#core.mail(mail, now);
+		this.#keepWarmth();
 		this.#look(now);
 		return bills;
 	}
@@ -192,6 +194,12 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 			this.#turns.set(reservation, (turn = { promise, resolve, since: Date.now() / 1_000 }));
 		}
 		return turn;
+	}
+
+	/** Which pool is being started has to outlive an eviction, or it would be started twice. The answer that lets a request start
+	 *  it leaves only once this is written. */
+	#keepWarmth(): void {
+		if (this.#core.warmths.takeChange()) this.#store.keepLearned(this.#core.learned());
 	}
 
 	/** Probes what is due, and sees to it that an alarm comes while anything is in flight, waits or is to be probed. */

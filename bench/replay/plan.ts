@@ -18,7 +18,7 @@ export interface Effort {
 }
 
 export const FULL: Effort = { size: 1, tuningSize: 1, tuningSeeds: 2, tuneEachLoad: true, seeds: 8 };
-export const QUICK: Effort = { size: 0.4, tuningSize: 0.4, tuningSeeds: 1, tuneEachLoad: false, seeds: 2 };
+export const QUICK: Effort = { size: 0.3, tuningSize: 0.3, tuningSeeds: 1, tuneEachLoad: false, seeds: 2 };
 
 /** Ours in circumstances that are not the best. */
 export const SPECIAL: readonly { readonly id: string; readonly title: string; readonly options: Circumstances }[] = [
@@ -29,6 +29,11 @@ export const SPECIAL: readonly { readonly id: string; readonly title: string; re
 	})),
 	{ id: "alone", title: "Isobar, 64 places, only the fallback", options: { places: 64, alone: true } },
 	{ id: "lost", title: "Isobar, 64 places, object lost for 60 s", options: { places: 64, lostAt: 0.75 } },
+	...[2, 4, 16].map((shards) => ({
+		id: `shards_${shards}`,
+		title: `Isobar, 16 places, ${shards} shards`,
+		options: { places: 16, shards },
+	})),
 	{ id: "memory_low", title: "Isobar, KV memory guessed a tenth", options: { places: 0, memoryGuess: 0.1 } },
 	{ id: "memory_high", title: "Isobar, KV memory guessed tenfold", options: { places: 0, memoryGuess: 10 } },
 ];

@@ -3,6 +3,7 @@ import type { CatalogReplica } from "../../src/shared/catalog/snapshot.ts";
 import { errorResponse, isobarError, type IsobarError } from "../../src/shared/http/errors.ts";
 import type { Attempt } from "../../src/shared/ledger/messages.ts";
 import type { Endpoint, ReplicaName } from "../../src/shared/scheduler/messages.ts";
+import type { Settings } from "../../src/shared/settings.ts";
 import type { Seconds } from "../../src/shared/units.ts";
 import type { WarmthSignal } from "../../src/shared/warmth/signal.ts";
 import { admit, withoutPrompt, type Admitted } from "./admit.ts";
@@ -36,6 +37,17 @@ export function complete(endpoint: Endpoint, http: Request, env: Env, ctx: Execu
 }
 
 function noop(): void {}
+
+/** A replica that may have to start first is given the time for that, or the request would be given up just before its answer. */
+function timeoutsFor({ replica: { startSecondsMax = 0 } }: Choice, settings: Settings): Settings {
+	if (startSecondsMax === 0) return settings;
+	const { headersTimeoutSeconds, firstEventTimeoutSeconds } = settings;
+	return {
+		...settings,
+		headersTimeoutSeconds: headersTimeoutSeconds + startSecondsMax,
+		firstEventTimeoutSeconds: firstEventTimeoutSeconds + startSecondsMax,
+	};
+}
 
 async function answerTo(endpoint: Endpoint, http: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
 	const id = requestId(Date.now());
@@ -179,7 +191,8 @@ class Dispatch {
 		isolate.post.mailbox(choice.scheduler, since).depart({ renewal, since, started: false });
 
 		const call = upstreamCall(this.#admitted, replica, this.#http.headers, this.#hops, this.#env);
-		const result = await callUpstream(call, isolate.settings, this.#http.signal, this.#seeker.beat, this.#timer);
+		const timeouts = timeoutsFor(choice, isolate.settings);
+		const result = await callUpstream(call, timeouts, this.#http.signal, this.#seeker.beat, this.#timer);
 		if ("headersAt" in result) headersAt = result.headersAt;
 		({ warmth } = result);
 		this.#attempts.push({

@@ -26,6 +26,15 @@ export class SchedulerObject {
 		return this.#core.mail(mail, now);
 	}
 
+	get isBusy(): boolean {
+		return this.#core.inFlight > 0;
+	}
+
+	/** Tells another shard what it has in flight, as the objects do once a second. */
+	tell(other: SchedulerObject, from: string, now: number): void {
+		other.#core.hear(this.#core.summary(from, "sibling", now), "sibling", now);
+	}
+
 	/** It was lost and comes back: what it had learned and its index were stored, what was in flight was not. */
 	restart(now: number): void {
 		const lost = this.#core;

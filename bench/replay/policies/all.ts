@@ -10,7 +10,7 @@ import { sglangCli, sglangSmg, sglangTuned } from "./sglang.ts";
 import { smgLeastLoad } from "./smg-least-load.ts";
 
 /** A policy whose settings have become its variants, by number. */
-export interface Router {
+export interface TunableRouter {
 	readonly id: string;
 	readonly title: string;
 	/** In words, what each variant is set to; one without words has nothing to set. */
@@ -19,7 +19,7 @@ export interface Router {
 }
 
 /** The routers that ours is compared with. */
-export const OTHERS: readonly Router[] = [
+export const OTHERS: readonly TunableRouter[] = [
 	routerOf(roundRobin),
 	routerOf(leastRequests),
 	routerOf(smgLeastLoad),
@@ -34,7 +34,7 @@ export const OTHERS: readonly Router[] = [
 	routerOf(dynamo),
 ];
 
-export function routerOf<S>({ id, title, settings, create }: Policy<S>): Router {
+export function routerOf<S>({ id, title, settings, create }: Policy<S>): TunableRouter {
 	return {
 		id,
 		title,

@@ -1,4 +1,5 @@
 import { logNormal, scramble, seeded } from "../../../test/simulator/random.ts";
+import type { EventQueue } from "../event-queue.ts";
 import { catalogOf, type Fleet } from "../fleet.ts";
 import { Isolate, type Way } from "../places/isolate.ts";
 import { SchedulerObject } from "../places/scheduler-object.ts";
@@ -11,6 +12,8 @@ export interface Circumstances {
 	readonly lostAt?: number;
 	/** The object never answers. */
 	readonly alone?: boolean;
+	/** Scheduler objects among which conversations are divided; absent: one. */
+	readonly shards?: number;
 	/** How many times as large as they are the catalog makes the replicas' KV memories look; absent: right. */
 	readonly memoryGuess?: number;
 }
@@ -25,6 +28,8 @@ const ROUND_TRIP_SIGMA = 0.2;
 const STALL_SHARE = 0.01;
 const STALL_FACTOR = 5;
 const LOST_SECONDS = 60;
+/** How often shards tell one another what they have in flight. */
+const SHARE_SECONDS = 1;
 
 /** Ours: the production scheduler core, mailbox and fallback, in as many places as asked for. A conversation always comes in
  *  at the same place. */
@@ -35,24 +40,38 @@ export function isobarRouter(
 	seed: number,
 ): (world: World) => Router {
 	return ({ clock, trace }) => {
-		const { places, lostAt, alone = false, memoryGuess = 1 } = circumstances;
+		const { places, lostAt, alone = false, shards = 1, memoryGuess = 1 } = circumstances;
 		const rng = seeded(seed);
 		const model = catalogOf(fleet, memoryGuess);
-		const object = new SchedulerObject(model, rng);
-		const lostFrom = lostAt === undefined ? Infinity : lostAt * trace.requests.at(-1)!.at;
+		const objects = Array.from({ length: shards }, () => new SchedulerObject(model, rng));
+		const lastAt = trace.requests.at(-1)!.at;
+		const lostFrom = lostAt === undefined ? Infinity : lostAt * lastAt;
 		const isUp = (now: number): boolean => !alone && (now < lostFrom || now >= lostFrom + LOST_SECONDS);
-		if (lostFrom < Infinity) clock.schedule(lostFrom + LOST_SECONDS, () => object.restart(clock.now));
+		if (lostFrom < Infinity)
+			clock.schedule(lostFrom + LOST_SECONDS, () => objects.forEach((object) => object.restart(clock.now)));
+		if (shards > 1) shareLoads(objects, clock, lastAt);
 
-		const isolates = waysOf(places, rng, isUp).map(
-			(way, index) => new Isolate({ clock, model, object, way, edge: `E${index}`, ttftGoal: TTFT_GOALS[variant]! }),
+		// An isolate has a mailbox for each object.
+		const isolates = waysOf(places, rng, isUp).map((way, index) =>
+			objects.map(
+				(object) => new Isolate({ clock, model, object, way, edge: `E${index}`, ttftGoal: TTFT_GOALS[variant]! }),
+			),
 		);
-		const isolateOf = (conversation: number): Isolate => isolates[scramble(conversation + 1) % isolates.length]!;
+		const isolateOf = (conversation: number): Isolate =>
+			isolates[scramble(conversation + 1) % isolates.length]![scramble(conversation + 2) % shards]!;
 		return {
 			route: (id, request, send) => isolateOf(request.conversation).route(id, request, send),
 			onFirst: (answer: Answer) => isolateOf(answer.request.conversation).onFirst(answer),
 			onEnd: (answer: Answer) => isolateOf(answer.request.conversation).onEnd(answer),
 		};
 	};
+}
+
+function shareLoads(objects: readonly SchedulerObject[], clock: EventQueue, lastAt: number): void {
+	for (const [shard, object] of objects.entries())
+		for (const other of objects) if (other !== object) object.tell(other, `shard ${shard}`, clock.now);
+	if (clock.now < lastAt || objects.some(({ isBusy }) => isBusy))
+		clock.schedule(clock.now + SHARE_SECONDS, () => shareLoads(objects, clock, lastAt));
 }
 
 /** Round trips over the whole range, one place in each equal part of it; a single place is as far from each call as any. */

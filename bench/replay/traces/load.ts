@@ -40,7 +40,7 @@ export const TRACES: Readonly<Record<TraceId, TraceSpec>> = {
 
 /** The conversation trace is recorded in steps of 3 s. */
 const GRID_SECONDS: Readonly<Record<"conversation" | "synthetic", number>> = { conversation: 3, synthetic: 0 };
-const SESSIONS = Number(process.env.SESS ?? 210);
+const SESSIONS = 210;
 
 /** The traces of a data directory, each read once. */
 export class TraceStore {

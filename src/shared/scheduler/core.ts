@@ -20,6 +20,7 @@ import { placingOf, type Placing } from "./placing.ts";
 import { Prefixes, type EngineTellings } from "./prefixes.ts";
 import { refusalOf, refused } from "./refusals.ts";
 import { Waiting } from "./waiting.ts";
+import { Warmths } from "./warmths.ts";
 
 export type SchedulerSettings = Pick<
 	Settings,
@@ -38,6 +39,9 @@ export interface SchedulerOptions {
 	readonly onTurn: (reservation: string, reply: AssignReply) => void;
 }
 
+/** Spread of the logarithm of a whole answer's seconds about what is expected: mostly that of its length. */
+const WHOLE_SIGMA = 0.8;
+
 /** The decisions of one scheduler object, for one base model: which replica, who waits, what was learned. No I/O and no clock,
  *  so that the replay of a trace runs this very code. */
 export class SchedulerCore {
@@ -45,6 +49,8 @@ export class SchedulerCore {
 	readonly estimators: Estimators;
 	/** Which replica holds which prefixes. */
 	readonly prefixes: Prefixes;
+	/** Which replicas of pools that scale to zero are up. */
+	readonly warmths = new Warmths();
 	readonly #options: SchedulerOptions;
 	readonly #book = new ReservationBook();
 	readonly #waiting: Waiting;
@@ -90,6 +96,8 @@ export class SchedulerCore {
 		const own = model?.replicas.filter(({ pool }) => group === undefined || pool.group === group) ?? [];
 		this.fleet.configure(own, this.#options.settings.retryShareMax, this.#options.learned, now);
 		this.prefixes.configure(this.fleet, this.#options.learned);
+		this.warmths.configure(this.fleet, this.#options.learned);
+		this.#lookAtWarmth(now);
 		this.#waiting.regroup((request) => this.#decide(request, now).decision, now);
 		if (group !== undefined) this.#abroad.configure(model, group, now);
 	}
@@ -102,7 +110,7 @@ export class SchedulerCore {
 
 	/** What to tell siblings (this scheduler's own load) or other groups (the whole load, and what was learned). */
 	summary(from: string, to: "sibling" | "abroad", now: Seconds): PeerSummary {
-		const replicas = this.fleet.replicas.flatMap(({ entry, health, model }): PeerReplica[] => {
+		const replicas = this.fleet.replicas.flatMap(({ entry, health, model, warmth }): PeerReplica[] => {
 			const { name, maxConcurrency } = entry;
 			if (to === "sibling") {
 				const load = this.#book.load(name, now);
@@ -110,7 +118,8 @@ export class SchedulerCore {
 			}
 			const load = this.load(name, now);
 			const open = load.inFlight < admits(health, maxConcurrency, now).limit;
-			return [{ ...loadOf(load), replica: name, open, model: snapshotReplicaModel(model) }];
+			const known = { model: snapshotReplicaModel(model), ...(warmth && { warmth: warmth.stored() }) };
+			return [{ ...loadOf(load), replica: name, open, ...known }];
 		});
 		return { from, replicas };
 	}
@@ -119,11 +128,12 @@ export class SchedulerCore {
 	learned(): LearnedState {
 		const { roundTrips, outputLengths, bytesPerToken } = this.estimators;
 		const replicas: Record<ReplicaName, LearnedReplica> = {};
-		for (const { entry, model, cache } of this.fleet.replicas) {
+		for (const { entry, model, cache, warmth } of this.fleet.replicas) {
 			replicas[entry.name] = {
 				baseUrl: entry.baseUrl,
 				model: snapshotReplicaModel(model),
 				...(cache && { cache: cache.belief.snapshot() }),
+				...(warmth && { warmth: warmth.stored() }),
 			};
 		}
 		return {
@@ -131,6 +141,7 @@ export class SchedulerCore {
 			roundTrips: roundTrips.snapshot(),
 			outputLengths: outputLengths.snapshot(),
 			bytesPerToken: bytesPerToken.snapshot(),
+			...(this.warmths.any && { warmth: this.warmths.stored() }),
 		};
 	}
 
@@ -162,12 +173,12 @@ export class SchedulerCore {
 	 *  gets the same bill again. */
 	mail(mail: SchedulerMail, now: Seconds): Bill[] {
 		const bills: Bill[] = [];
-		for (const { reservation, headers, warmth } of mail.first) {
+		for (const { reservation, headers, ttft, warmth } of mail.first) {
 			this.#book.started(reservation);
 			const flight = this.#flights.get(reservation);
 			if (!flight) continue;
 			flight.headers = headers;
-			if (warmth) this.observe(flight.replica.entry.name, warmth, now);
+			this.warmths.answered(flight, reservation, { seconds: ttft, until: "first", told: warmth }, this.#onCold, now);
 		}
 		for (const renewal of mail.renewals) this.#renew(renewal, now);
 		for (const ended of mail.ended) {
@@ -183,13 +194,11 @@ export class SchedulerCore {
 		return bills;
 	}
 
-	/** Somebody has seen how warm a replica is. What is older than what is known, or is of a pool that is always warm, changes
-	 *  nothing; a clock that is ahead does not make it newer than now. */
-	observe(name: ReplicaName, signal: WarmthSignal, now: Seconds): void {
+	/** A provider or an engine says how warm a replica is. What is older than what is known, or is of a pool that is always warm,
+	 *  changes nothing; a clock that is ahead does not make it newer than now. */
+	hearStatus(name: ReplicaName, signal: WarmthSignal, now: Seconds): void {
 		const replica = this.fleet.get(name);
-		if (!replica?.entry.pool.pool.scale_to_zero) return;
-		const at = Math.min(signal.at, now);
-		if (!replica.seen || at >= replica.seen.at) replica.seen = { ...signal, at };
+		if (replica) this.warmths.hearStatus(replica, signal, now);
 	}
 
 	/** The request no longer wants its place in the waiting room, or what it was given there. */
@@ -208,9 +217,10 @@ export class SchedulerCore {
 	tick(now: Seconds): void {
 		for (const { id, replica } of this.#book.expire(now)) {
 			// Not ended in the book: a renewal that comes after all brings it back.
-			this.#flights.delete(id);
+			this.#ground(id, undefined, now);
 			this.fleet.get(replica)?.meter?.end(id, now);
 		}
+		this.#lookAtWarmth(now);
 		this.#waiting.expire(now);
 		if (this.#waiting.size === 0) return;
 		const load = ({ entry }: ReplicaState): Load => this.load(entry.name, now);
@@ -231,7 +241,15 @@ export class SchedulerCore {
 	}
 
 	#circumstances(request: AssignRequest, now: Seconds): Placing {
-		return placingOf(request, this.#model?.id ?? request.model, this.estimators, this.prefixes, this, now);
+		return placingOf(
+			request,
+			this.#model?.id ?? request.model,
+			this.estimators,
+			this.prefixes,
+			this.warmths,
+			this,
+			now,
+		);
 	}
 
 	#place(
@@ -274,7 +292,14 @@ export class SchedulerCore {
 		if (request.retry) replica.retryBudget.withdraw(now);
 		else replica.retryBudget.deposit(now);
 
-		const { ranked, explanation } = decision;
+		const { ranked, explanation, cold, score } = decision;
+		const start = circumstances.start(replica);
+		const delay = start === null ? 0 : start.probability * start.seconds;
+		if (cold.every((each) => each.replica !== replica)) this.warmths.spilled(cold, score, now);
+		const warm = {
+			ttft: { mean: chosen.expectedTtft - delay, sigma: learned.ttftSigma },
+			whole: { mean: chosen.expectedSeconds - delay, sigma: WHOLE_SIGMA },
+		};
 		const reply: AssignReply = { kind: "assigned", ranked, promptTokens, outputTokens, waited, explanation };
 		const roundTrip = circumstances.roundTrip(replica);
 		this.#flights.set(id, {
@@ -290,6 +315,7 @@ export class SchedulerCore {
 			roomSeconds: room,
 			prefix: this.prefixes.sent(replica, request, circumstances.look),
 			headers: null,
+			warmth: this.warmths.sent(replica, id, warm, now),
 			reply,
 		});
 		return reply;
@@ -304,7 +330,7 @@ export class SchedulerCore {
 		if (flight && flight.replica !== replica) {
 			// The fallback had sent it elsewhere than was decided here too late.
 			flight.replica.meter?.end(reservation, now);
-			this.#flights.delete(reservation);
+			this.#ground(reservation, undefined, now);
 			this.#moved(flight, replica);
 		}
 		const outcome = this.#book.renew(renewal, now, this.#options.settings.reservationSeconds);
@@ -314,10 +340,10 @@ export class SchedulerCore {
 	#end(ended: Ended, now: Seconds): Bill | undefined {
 		const { reservation } = ended;
 		const booked = this.#book.end(reservation, now);
-		const flight = this.#flights.get(reservation);
-		this.#flights.delete(reservation);
-		const ranAt = ended.replica ?? flight?.replica.entry.name ?? booked?.replica;
-		if (ended.warmth && ranAt !== undefined) this.observe(ranAt, ended.warmth, now);
+		const flight = this.#ground(reservation, ended, now);
+		// Of a flight it is taken in with the rest of its answer.
+		const ranAt = this.fleet.get(ended.replica ?? (flight ? "" : (booked?.replica ?? "")));
+		if (ended.warmth && ranAt) this.warmths.observe(ranAt, ended.warmth, now);
 		if (ended.replica !== undefined) return this.#endElsewhere(ended, ended.replica, booked, flight, now);
 		const replica = flight?.replica ?? (booked && this.fleet.get(booked.replica));
 		if (!replica) return undefined;
@@ -359,10 +385,37 @@ export class SchedulerCore {
 		if (to) this.prefixes.computed(to, prefix.chain);
 	}
 
+	/** The flight is over, or not ours to follow any longer. */
+	#ground(reservation: string, ended: Ended | undefined, now: Seconds): Flight | undefined {
+		const flight = this.#flights.get(reservation);
+		this.#flights.delete(reservation);
+		if (!flight?.warmth) return flight;
+		flight.replica.warmth?.used(now);
+		const isHere = ended && ended.replica === undefined;
+		if (isHere && (ended.ttft !== null || ended.outcome === "ok")) {
+			const { ttft, seconds, warmth: told } = ended;
+			const until = ttft === null ? "whole" : "first";
+			this.warmths.answered(flight, reservation, { seconds: ttft ?? seconds, until, told }, this.#onCold, now);
+		} else {
+			const { replica, warmth } = flight;
+			this.warmths.unanswered(replica, reservation, warmth, isHere ? ended : undefined, this.#onCold, now);
+		}
+		return flight;
+	}
+
+	/** A replica that went cold has lost what its caches held. */
+	readonly #onCold = ({ entry }: ReplicaState): void => {
+		this.prefixes.forget(entry.name);
+	};
+
+	#lookAtWarmth(now: Seconds): void {
+		this.warmths.look(({ entry }) => this.load(entry.name, now), this.#onCold, now);
+	}
+
 	/** Ends a reservation of which nothing more is known than that it is over. */
 	#forget(reservation: string, replica: ReplicaState, now: Seconds): void {
 		this.#book.end(reservation, now);
-		this.#flights.delete(reservation);
+		this.#ground(reservation, undefined, now);
 		replica.meter?.end(reservation, now);
 	}
 }

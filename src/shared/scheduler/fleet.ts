@@ -9,7 +9,7 @@ import type { LearnedReplica, LearnedState } from "./learned.ts";
 import type { ReplicaName } from "./messages.ts";
 import type { ReplicaCache } from "../kv/replica-caches.ts";
 import type { Seconds, Tokens } from "../units.ts";
-import type { WarmthSignal } from "../warmth/signal.ts";
+import type { ReplicaWarmth } from "../warmth/replica-warmth.ts";
 
 /** Long against the gaps between requests, short against the tides of traffic. */
 const UTILISATION_MEMORY: Seconds = 60;
@@ -30,8 +30,8 @@ export interface ReplicaState {
 	readonly utilisation: DecayingRate;
 	/** What is known of its KV cache; undefined where it has no place in the index. */
 	cache: ReplicaCache | undefined;
-	/** What was last seen of its warmth; null: nothing yet, or its pool is always warm. */
-	seen: WarmthSignal | null;
+	/** Null while its pool does not scale to zero. */
+	warmth: ReplicaWarmth | null;
 }
 
 /** All replicas of one base model, in catalog order. */
@@ -81,7 +81,7 @@ export class Fleet {
 			const meter = byTime ? new TokenTimeMeter() : null;
 			const utilisation = new DecayingRate(UTILISATION_MEMORY);
 			const health = newHealth(now);
-			return { entry, model, roomTokens, health, meter, retryBudget, utilisation, cache: undefined, seen: null };
+			return { entry, model, roomTokens, health, meter, retryBudget, utilisation, cache: undefined, warmth: null };
 		});
 		this.#replicas = replicas;
 		this.#names = replicas.map((state) => state.entry.name);

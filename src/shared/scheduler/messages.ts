@@ -81,6 +81,8 @@ export interface RankedReplica {
 	readonly expectedUsd: Usd;
 	/** Of the prompt, what is expected in the replica's prefix cache. Absent where the fallback chose. */
 	readonly expectedCachedTokens?: Tokens;
+	/** It may be cold: an answer may begin so much later than one of a warm replica, with a probability of 99 %. */
+	readonly startSecondsMax?: Seconds;
 }
 
 /** The objective's terms for one candidate, in USD. Their sum is its score; the least score wins. */
@@ -95,9 +97,13 @@ export interface Terms {
 	readonly late: Usd;
 	/** What the prefill costs the requests that come behind it. */
 	readonly harm: Usd;
+	/** What the start of a pool that may be cold adds to the bill, and what going elsewhere has cost while it was cold, which is
+	 *  taken off (negative, or zero). Absent for pools that are always there. */
+	readonly start?: Usd;
+	readonly regret?: Usd;
 }
 
-/** Why a replica was no candidate, in the order in which the rules are asked. */
+/** Why a replica was no candidate. Append-only: records hold their numbers. */
 export const REJECTIONS = [
 	"excluded",
 	"capability",
@@ -108,6 +114,7 @@ export const REJECTIONS = [
 	"slow_start",
 	"retry_budget",
 	"price_ceiling",
+	"waking",
 ] as const;
 export type Rejection = (typeof REJECTIONS)[number];
 
@@ -117,12 +124,14 @@ export interface Explanation {
 	readonly replicas: readonly ReplicaName[];
 	/** Per replica: 0 for a candidate, otherwise 1 + its index in REJECTIONS. */
 	readonly rejected: readonly number[];
-	/** EXPLANATION_WIDTH numbers per replica. A candidate: money, congestion, time, late, harm (USD), TTFT, seconds, expected
-	 *  cached tokens. A rejected one: what the request needs and what the replica has, where the rule compares numbers. Records
-	 *  of older versions have fewer: `explanationWidth`. */
+	/** EXPLANATION_WIDTH numbers per replica, or WARMTH_WIDTH where some pool scales to zero. A candidate: money, congestion,
+	 *  time, late, harm (USD), TTFT, seconds, expected cached tokens; then start, regret (USD), P(cold), E[seconds of a start]. A
+	 *  rejected one: what the request needs and what the replica has, where the rule compares numbers. Records of older versions
+	 *  have fewer: `explanationWidth`. */
 	readonly values: readonly number[];
 }
 export const EXPLANATION_WIDTH = 8;
+export const WARMTH_WIDTH = 12;
 
 /** Numbers per replica in an explanation that may have been stored by an older version. */
 export function explanationWidth({ replicas, values }: Explanation): number {
@@ -247,13 +256,20 @@ export interface FleetStatus {
 	readonly replicas: readonly ReplicaStatus[];
 }
 
-/** What was last seen of the warmth of a replica whose pool scales to zero. */
+/** How warm a replica of a pool that scales to zero is believed to be. */
 export interface WarmthStatus {
 	readonly state: WarmthState;
-	/** By what evidence. */
-	readonly source: string;
-	/** Seconds ago. */
-	readonly age_seconds: Seconds;
+	/** P(a request that comes now has to wait for a start). */
+	readonly p_cold: number;
+	/** What was last seen of it: by what evidence, and seconds ago. Null: nothing yet. */
+	readonly source: string | null;
+	readonly age_seconds: Seconds | null;
+	/** E[seconds until it can serve], if it is cold; of one that is waking, what is left. */
+	readonly cold_seconds: Seconds;
+	/** Seconds without a request until it scales to zero; null: it does not by itself. */
+	readonly idle_seconds: Seconds | null;
+	/** What going elsewhere has cost since it went cold, net of what keeping it warm would have cost. */
+	readonly regret_usd: Usd;
 }
 
 export interface ReplicaStatus {
@@ -266,7 +282,7 @@ export interface ReplicaStatus {
 	readonly seconds_per_output_token: Seconds;
 	/** What its prefix cache is believed to hold, and how that belief fared; null where it has no place in the index. */
 	readonly prefix_cache: PrefixCacheStatus | null;
-	/** Null: nothing was seen of it yet, or its pool is always warm. */
+	/** Null for pools that are always there. */
 	readonly warmth: WarmthStatus | null;
 	/** Seconds with at least one request in flight, and what they cost, for pools priced by time. All of it was billed to
 	 *  requests; a reserved GPU's other seconds are the operator's. */

@@ -13,7 +13,7 @@ export function fleetStatus(core: SchedulerCore, now: Seconds): FleetStatus {
 		in_flight: core.inFlight,
 		waiting: core.waiting,
 		replicas: core.fleet.replicas.map((state): ReplicaStatus => {
-			const { entry, health, model, meter, seen } = state;
+			const { entry, health, model, meter } = state;
 			const load = core.ownLoad(entry.name, now);
 			const learned = rates(model, now);
 			const { pricing } = entry.pool;
@@ -27,7 +27,7 @@ export function fleetStatus(core: SchedulerCore, now: Seconds): FleetStatus {
 				overhead_seconds: learned.overheadSeconds,
 				seconds_per_output_token: learned.stepSeconds,
 				prefix_cache: prefixCache(caches.get(entry.name)),
-				warmth: seen && { state: seen.state, source: seen.source, age_seconds: Math.max(0, now - seen.at) },
+				warmth: core.warmths.status(state, now),
 				busy_seconds: busy,
 				busy_usd: busy === null || pricing.per !== "gpu_second" ? null : busy * usdFromNano(pricing.nanoPerSecond),
 			};
@@ -74,10 +74,10 @@ function together(a: ReplicaStatus, b: ReplicaStatus): ReplicaStatus {
 	};
 }
 
-/** Whoever saw it last knows best. */
+/** Whoever has seen it last knows best. */
 function newer(a: WarmthStatus | null, b: WarmthStatus | null): WarmthStatus | null {
 	if (!a || !b) return a ?? b;
-	return b.age_seconds < a.age_seconds ? b : a;
+	return (b.age_seconds ?? Infinity) < (a.age_seconds ?? Infinity) ? b : a;
 }
 
 /** Each shard knows the blocks of its own conversations; the replica holds them all. */

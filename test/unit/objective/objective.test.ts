@@ -15,6 +15,7 @@ const estimate: Estimate = {
 	decoding: 4,
 	decodeDelay: 0.1,
 	utilisation: 0.5,
+	start: null,
 };
 const weights = { valueOfSecond: 0.001, lateSecond: 0.01, ttftGoal: 2 };
 
@@ -59,9 +60,9 @@ test("a replica with nothing to do harms nobody", () => {
 test("terms are in dollars and add up to the score", () => {
 	const terms = objectiveTerms(estimate, weights);
 	expect(terms.time).toBeCloseTo(0.003, 12);
-	// Half a second of prefill: three queue behind it, four decode beside it, and five answers become 0.1 s longer.
+	// Half a second of prefill: five queue behind it, four decode beside it, and five answers become 0.1 s longer.
 	const firstSecond = 0.001 + 0.01 * lateShare(1, 0.3, 2);
-	expect(terms.harm).toBeCloseTo(firstSecond * 3 * 0.5 + 0.001 * (4 * 0.5 + 5 * 0.1), 12);
+	expect(terms.harm).toBeCloseTo(firstSecond * 5 * 0.5 + 0.001 * (3 * 4 * 0.5 + 5 * 0.1), 12);
 	expect(scoreOf(terms)).toBeCloseTo(
 		Object.values(terms).reduce((a, b) => a + b, 0),
 		12,

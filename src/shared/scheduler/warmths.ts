@@ -1,0 +1,263 @@
+import { onWoken } from "../admission/health.ts";
+import type { Load } from "../admission/reservations.ts";
+import type { Seconds, Usd } from "../units.ts";
+import { coldPosterior, sumOf, type Expected } from "../warmth/mixture.ts";
+import { wakingAge } from "../warmth/belief.ts";
+import { PoolWarmth, type StoredPoolWarmth } from "../warmth/pool-warmth.ts";
+import { LIKELY_COLD, ReplicaWarmth, type StoredWarmth } from "../warmth/replica-warmth.ts";
+import type { WarmthSignal } from "../warmth/signal.ts";
+import { startTold } from "../warmth/signals/answer.ts";
+import type { Start } from "../warmth/start.ts";
+import type { Fleet, ReplicaState } from "./fleet.ts";
+import type { LearnedState } from "./learned.ts";
+import type { Ended, WarmthStatus } from "./messages.ts";
+
+/** What was expected of a request when it was sent to a replica that scales to zero. */
+export interface WarmthFlight {
+	readonly start: Start;
+	/** To the first token, and to the last, if the replica was warm. */
+	readonly ttft: Expected;
+	readonly whole: Expected;
+	/** Seconds since the replica was last in use; null where it was, or that says nothing. */
+	readonly gap: Seconds | null;
+	/** Whether it had to wait for a start; null until that is known. */
+	cold: boolean | null;
+}
+
+/** When an answer came. */
+export interface Answered {
+	/** To its first token, or to its end where that is not known. */
+	readonly seconds: Seconds;
+	readonly until: "first" | "whole";
+	/** What it said itself of the replica's warmth. */
+	readonly told: WarmthSignal | undefined;
+}
+
+/** A status that says cold may be behind a request that has begun a start. */
+const STATUS_LAG: Seconds = 15;
+/** A replica that was in use or seen warm so shortly before is full, whatever it says. */
+const IN_USE: Seconds = 1;
+
+/** A replica that is likely to be cold, and what a request would score if it was warm. */
+export interface Spilled {
+	readonly replica: ReplicaState;
+	readonly warmScore: Usd;
+}
+
+/** The warmth of a fleet's replicas, in terms of requests. Where no pool scales to zero nothing is done. */
+export class Warmths {
+	#scaling: readonly ReplicaState[] = [];
+	/** Pools that are waking, by provider, as of the last `look`. */
+	#waking = new Map<string, Set<PoolWarmth>>();
+	readonly #pools = new Map<string, PoolWarmth>();
+	#isChanged = false;
+
+	/** Whether any replica has come to another state since this was last asked. */
+	takeChange(): boolean {
+		const isChanged = this.#isChanged;
+		this.#isChanged = false;
+		return isChanged;
+	}
+
+	/** Whether any pool scales to zero. */
+	get any(): boolean {
+		return this.#scaling.length > 0;
+	}
+
+	/** Follows the fleet: what is known of replicas that left or moved is forgotten. */
+	configure({ replicas }: Fleet, learned: LearnedState | undefined): void {
+		const pools = new Map<string, PoolWarmth>();
+		for (const replica of replicas) {
+			const { name, baseUrl, maxConcurrency, pool } = replica.entry;
+			const settings = pool.pool.scale_to_zero;
+			if (!settings) {
+				replica.warmth = null;
+				continue;
+			}
+			let common = pools.get(pool.id);
+			if (!common) {
+				const stored = this.#pools.get(pool.id)?.stored() ?? learned?.warmth?.[pool.id];
+				pools.set(pool.id, (common = new PoolWarmth(pool, settings, stored)));
+			}
+			const known = learned?.replicas[name];
+			const stored = known?.baseUrl === baseUrl ? known.warmth : undefined;
+			replica.warmth = new ReplicaWarmth(common, maxConcurrency, replica.warmth ?? stored);
+		}
+		this.#pools.clear();
+		for (const [id, pool] of pools) this.#pools.set(id, pool);
+		this.#scaling = replicas.filter(({ warmth }) => warmth !== null);
+		this.#waking.clear();
+	}
+
+	/** Brings all beliefs up to `now`. `onCold`: the replica has gone cold, and what its caches held is gone. */
+	look(load: (replica: ReplicaState) => Load, onCold: (replica: ReplicaState) => void, now: Seconds): void {
+		if (!this.any) return;
+		this.#waking.clear();
+		for (const { warmth } of this.#scaling) {
+			if (warmth?.state(now) !== "waking") continue;
+			const { pool } = warmth;
+			const waking = this.#waking.get(pool.provider);
+			if (waking) waking.add(pool);
+			else this.#waking.set(pool.provider, new Set([pool]));
+		}
+		for (const replica of this.#scaling) {
+			const { warmth } = replica;
+			if (warmth?.look(load(replica).inFlight > 0, this.#others(warmth), now)) onCold(replica);
+		}
+	}
+
+	/** What a request that is sent there now may have to wait for; null where it is always there. */
+	start({ warmth }: ReplicaState, now: Seconds): Start | null {
+		return warmth && warmth.start(this.#others(warmth), now);
+	}
+
+	/** A request goes to `replica`, where it was expected to take so long if that is warm. */
+	sent(
+		replica: ReplicaState,
+		reservation: string,
+		{ ttft, whole }: Pick<WarmthFlight, "ttft" | "whole">,
+		now: Seconds,
+	): WarmthFlight | null {
+		const { warmth } = replica;
+		if (!warmth) return null;
+		const start = warmth.start(this.#others(warmth), now);
+		const flight = { start, ttft, whole, gap: warmth.gap(now), cold: null };
+		this.#moving(warmth, () => warmth.sent(reservation, now));
+		return flight;
+	}
+
+	/** A request that scored `score` went to a replica that is likely to be warm, past these. Replicas of one pool share the
+	 *  regret: one of them is to be started, not all. */
+	spilled(past: readonly Spilled[], score: Usd, now: Seconds): void {
+		const premiums = new Map<PoolWarmth, Usd>();
+		for (const { replica, warmScore } of past) {
+			const pool = replica.warmth?.pool;
+			// One is on its way.
+			if (!pool || this.#waking.get(pool.provider)?.has(pool)) continue;
+			premiums.set(pool, Math.max(premiums.get(pool) ?? 0, score - warmScore));
+		}
+		for (const [pool, premium] of premiums) pool.regretted(premium, now);
+	}
+
+	/** Its first token came, or, where that is not known, the whole answer. `onCold` as for `look`. */
+	answered(
+		flight: { readonly replica: ReplicaState; readonly assignedAt: Seconds; readonly warmth: WarmthFlight | null },
+		reservation: string,
+		{ seconds, until, told }: Answered,
+		onCold: (replica: ReplicaState) => void,
+		now: Seconds,
+	): void {
+		const { replica, assignedAt, warmth: expected } = flight;
+		const { warmth } = replica;
+		if (!warmth || !expected || expected.cold !== null) return;
+		const { start, gap } = expected;
+		const warm = until === "first" ? expected.ttft : expected.whole;
+		const late = sumOf(warm, { mean: start.seconds, sigma: start.sigma });
+		const isCold = (told && startTold(told)) ?? coldPosterior(start.probability, seconds, warm, late) >= LIKELY_COLD;
+		expected.cold = isCold;
+		if (gap !== null) warmth.pool.observeGap(gap, isCold);
+		// It went cold unseen.
+		if (isCold && start.probability < LIKELY_COLD) onCold(replica);
+		const waited = isCold ? (told?.coldSeconds ?? Math.max(0, seconds - warm.mean)) : null;
+		const at = Math.min(now, assignedAt + seconds);
+		this.#moving(warmth, () => {
+			const isFirst = warmth.answered(assignedAt, at, waited, this.#others(warmth), now);
+			if (isFirst) replica.health = onWoken(replica.health, now);
+		});
+		warmth.gone(reservation);
+	}
+
+	/** It is over without a token. Undefined: nothing more is known. */
+	unanswered(
+		replica: ReplicaState,
+		reservation: string,
+		flight: WarmthFlight | null,
+		ended: Ended | undefined,
+		onCold: (replica: ReplicaState) => void,
+		now: Seconds,
+	): void {
+		const { warmth } = replica;
+		if (!warmth || !flight) return;
+		warmth.gone(reservation);
+		if (ended?.warmth?.state === "waking") {
+			this.#foundCold(replica, flight, ended.warmth, onCold, now);
+			return;
+		}
+		if (ended?.outcome !== "failed" || flight.start.probability < LIKELY_COLD) return;
+		if (ended.failure === "busy") {
+			warmth.pool.observeRefusal();
+			this.observe(replica, { state: "waking", at: now, source: "refused" }, now);
+		} else if (!warmth.isAwaited && warmth.signal?.state === "waking") {
+			this.observe(replica, { state: "cold", at: now, source: "failed" }, now);
+		}
+	}
+
+	/** A request met no engine there, and its provider says that it starts one. */
+	#foundCold(
+		replica: ReplicaState,
+		flight: WarmthFlight,
+		told: WarmthSignal,
+		onCold: (replica: ReplicaState) => void,
+		now: Seconds,
+	): void {
+		const { gap, start } = flight;
+		if (gap !== null && gap < IN_USE) return;
+		flight.cold = true;
+		replica.warmth?.pool.observeRefusal();
+		if (gap !== null) replica.warmth?.pool.observeGap(gap, true);
+		if (start.probability < LIKELY_COLD) onCold(replica);
+		this.observe(replica, told, now);
+	}
+
+	/** Takes in what its provider or engine says of it, which may be behind. */
+	hearStatus(replica: ReplicaState, signal: WarmthSignal, now: Seconds): void {
+		const { warmth } = replica;
+		const known = warmth?.signal;
+		const isDown = signal.state === "cold" || signal.state === "asleep";
+		const isStarting = known?.state === "waking" && (warmth?.isAwaited || wakingAge(known, now) < STATUS_LAG);
+		if (!(isDown && isStarting)) this.observe(replica, signal, now);
+	}
+
+	/** Takes in what somebody has seen of it. */
+	observe({ warmth }: ReplicaState, signal: WarmthSignal, now: Seconds): void {
+		if (warmth) this.#moving(warmth, () => warmth.observe(signal, this.#others(warmth), now));
+	}
+
+	status({ warmth }: ReplicaState, now: Seconds): WarmthStatus | null {
+		if (!warmth) return null;
+		const { signal, pool } = warmth;
+		const { idle } = pool.idleness;
+		return {
+			state: warmth.state(now),
+			p_cold: warmth.probability,
+			source: signal?.source ?? null,
+			age_seconds: signal && Math.max(0, now - signal.at),
+			cold_seconds: warmth.start(this.#others(warmth), now).seconds,
+			idle_seconds: idle === Infinity ? null : idle,
+			regret_usd: pool.regret(now),
+		};
+	}
+
+	/** By pool, for `LearnedState.warmth`; that of a replica is in its own `stored()`. */
+	stored(): Readonly<Record<string, StoredPoolWarmth>> {
+		return Object.fromEntries([...this.#pools].map(([id, pool]) => [id, pool.stored()]));
+	}
+
+	/** Another scheduler tells what it has seen last. */
+	hear(replica: ReplicaState, told: StoredWarmth): void {
+		if (replica.warmth && told.signal)
+			replica.warmth = new ReplicaWarmth(replica.warmth.pool, replica.entry.maxConcurrency, told);
+	}
+
+	#moving(warmth: ReplicaWarmth, act: () => void): void {
+		const before = warmth.signal?.state;
+		act();
+		if (warmth.signal?.state !== before) this.#isChanged = true;
+	}
+
+	/** Pools of its provider that are waking, besides its own. */
+	#others({ pool }: ReplicaWarmth): number {
+		const waking = this.#waking.get(pool.provider);
+		return waking ? waking.size - (waking.has(pool) ? 1 : 0) : 0;
+	}
+}
