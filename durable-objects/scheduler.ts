@@ -34,6 +34,7 @@ import { schedulerMigrations } from "./scheduler.migrations.ts";
 import { PeerLine } from "./scheduler.peers.ts";
 import { PrefixKeeper } from "./scheduler.prefixes.ts";
 import { SchedulerStore } from "./scheduler.store.ts";
+import { WarmthWatch } from "./scheduler.warmth.ts";
 
 /** Seconds between two alarms while there is something to look after. Fewer than an object without calls stays in memory (10 in
  *  workerd): load, places and shares of time of long requests are known only here. */
@@ -57,6 +58,7 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 	readonly #core: SchedulerCore;
 	readonly #events: EngineEvents;
 	readonly #keeper: PrefixKeeper;
+	readonly #warmth: WarmthWatch;
 	readonly #turns = new Map<string, Turn>();
 	readonly #peers: PeerLine;
 	#version = -1;
@@ -84,6 +86,7 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 			onEvicted: (replica, tokens) => this.#core.prefixes.evicts(replica, tokens),
 		});
 		this.#keeper = new PrefixKeeper(this.#core, this.#store, env);
+		this.#warmth = new WarmthWatch(this.#core, env);
 		this.#peers = new PeerLine(this.#core, env.SCHEDULER);
 		// Renewals may come before the first request that would bring the catalog.
 		const kept = this.#store.catalog();
@@ -176,8 +179,9 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 		if (this.#version >= 0) {
 			this.#store.keepLearned(this.#core.learned());
 			more = this.#keeper.keep();
-			// An engine that does not answer must not hold up the alarm.
+			// Whoever does not answer must not hold up the alarm.
 			this.ctx.waitUntil(this.#keeper.watch());
+			this.ctx.waitUntil(this.#warmth.watch());
 		}
 		await this.#probe(now);
 		this.#look(now, more);

@@ -22,13 +22,13 @@ const FRONTS: Readonly<Record<ScaleToZeroName, Front>> = {
 		through(unavailable)(replica, call, exchange, engine);
 	},
 	huggingface: (replica, call, exchange, engine) => {
-		const status = `/v2/endpoint/simulated/${replica.settings.name}`;
+		const status = `/v2/endpoint/simulated/${endpointId(replica.settings.name)}`;
 		const patience = Number(call.headers["x-scale-up-timeout"] ?? 0);
 		const serve = through(unavailable, () => patience);
 		statusAt(status, endpointStatus, serve)(replica, call, exchange, engine);
 	},
 	runpod_queue: (replica, call, exchange, engine) => {
-		const own = `/v2/${replica.settings.name}/health`;
+		const own = `/v2/${endpointId(replica.settings.name)}/health`;
 		statusAt(own, endpointHealth)(replica, call, exchange, engine);
 	},
 	runpod_load_balancer: (replica, call, exchange, engine) => {
@@ -69,7 +69,12 @@ export function enginePath(replica: Replica, path: string): string {
 
 /** Where the engine's paths begin. */
 export function basePath(provider: ScaleToZeroName | null, name: string): string {
-	return provider === "runpod_queue" ? `/v2/${name}/openai` : "";
+	return provider === "runpod_queue" ? `/v2/${endpointId(name)}/openai` : "";
+}
+
+/** A replica's name as one part of a path. */
+function endpointId(name: string): string {
+	return name.replaceAll("/", "-");
 }
 
 /** Any request starts the engine and keeps it from becoming idle. It waits for the start, `patience` at most. */

@@ -6,6 +6,7 @@ import { isobarError } from "../http/errors.ts";
 import { rates, snapshotReplicaModel } from "../perf/replica-model.ts";
 import type { Settings } from "../settings.ts";
 import type { Seconds } from "../units.ts";
+import type { WarmthSignal } from "../warmth/signal.ts";
 import { freeReplicas } from "./candidates.ts";
 import { decide, roomSeconds, type Decision } from "./decide.ts";
 import { Fleet, type ReplicaState } from "./fleet.ts";
@@ -96,7 +97,7 @@ export class SchedulerCore {
 		this.fleet.configure(own, this.#options.settings.retryShareMax, this.#options.learned, now);
 		this.prefixes.configure(this.fleet, this.#options.learned);
 		this.warmths.configure(this.fleet, this.#options.learned);
-		this.#lookAtWarmth(now);
+		this.lookAtWarmth(now);
 		this.#waiting.regroup((request) => this.#decide(request, now).decision, now);
 		if (group !== undefined) this.#abroad.configure(model, group, now);
 	}
@@ -168,16 +169,22 @@ export class SchedulerCore {
 		return this.#waiting.queue(request, decision, circumstances.promptTokens + circumstances.outputTokens, now);
 	}
 
+	/** Brings the beliefs about warmth up to `now`, as every call that decides or tells something does. */
+	lookAtWarmth(now: Seconds): void {
+		this.warmths.look(({ entry }) => this.load(entry.name, now), this.#onCold, now);
+	}
+
 	/** What isolates tell: first tokens, ends, renewals. Takes duplicates, late and unknown ones; an end that is told again
 	 *  gets the same bill again. */
 	mail(mail: SchedulerMail, now: Seconds): Bill[] {
 		const bills: Bill[] = [];
-		for (const { reservation, headers, ttft } of mail.first) {
+		for (const { reservation, headers, ttft, warmth } of mail.first) {
 			this.#book.started(reservation);
 			const flight = this.#flights.get(reservation);
 			if (!flight) continue;
 			flight.headers = headers;
-			this.warmths.answered(flight, reservation, ttft, "first", this.#onCold, now);
+			if (!this.warmths.answered(flight, reservation, ttft, "first", warmth, this.#onCold, now) && warmth)
+				this.warmths.observe(flight.replica, warmth, now);
 		}
 		for (const renewal of mail.renewals) this.#renew(renewal, now);
 		for (const ended of mail.ended) {
@@ -191,6 +198,13 @@ export class SchedulerCore {
 		}
 		this.tick(now);
 		return bills;
+	}
+
+	/** Somebody has seen how warm a replica is. What is older than what is known, or is of a pool that is always warm, changes
+	 *  nothing; a clock that is ahead does not make it newer than now. */
+	observe(name: ReplicaName, signal: WarmthSignal, now: Seconds): void {
+		const replica = this.fleet.get(name);
+		if (replica) this.warmths.observe(replica, signal, now);
 	}
 
 	/** The request no longer wants its place in the waiting room, or what it was given there. */
@@ -212,7 +226,7 @@ export class SchedulerCore {
 			this.#ground(id, undefined, now);
 			this.fleet.get(replica)?.meter?.end(id, now);
 		}
-		this.#lookAtWarmth(now);
+		this.lookAtWarmth(now);
 		this.#waiting.expire(now);
 		if (this.#waiting.size === 0) return;
 		const load = ({ entry }: ReplicaState): Load => this.load(entry.name, now);
@@ -333,6 +347,9 @@ export class SchedulerCore {
 		const { reservation } = ended;
 		const booked = this.#book.end(reservation, now);
 		const flight = this.#ground(reservation, ended, now);
+		const ranAt = ended.replica ?? flight?.replica.entry.name ?? booked?.replica;
+		if (ended.warmth && ranAt !== undefined && (!flight?.warmth || ended.replica !== undefined))
+			this.observe(ranAt, ended.warmth, now);
 		if (ended.replica !== undefined) return this.#endElsewhere(ended, ended.replica, booked, flight, now);
 		const replica = flight?.replica ?? (booked && this.fleet.get(booked.replica));
 		if (!replica) return undefined;
@@ -380,12 +397,14 @@ export class SchedulerCore {
 		this.#flights.delete(reservation);
 		if (!flight?.warmth) return flight;
 		flight.replica.warmth?.used(now);
-		const isHere = ended && ended.replica === undefined;
-		if (isHere && ended.ttft !== null) {
-			this.warmths.answered(flight, reservation, ended.ttft, "first", this.#onCold, now);
-		} else if (isHere && ended.outcome === "ok") {
-			this.warmths.answered(flight, reservation, ended.seconds, "whole", this.#onCold, now);
-		} else this.warmths.unanswered(flight.replica, reservation, flight.warmth, isHere ? ended : undefined, now);
+		const { replica, warmth } = flight;
+		const here = ended?.replica === undefined ? ended : undefined;
+		if (here && warmth.cold === null && (here.ttft !== null || here.outcome === "ok")) {
+			const until = here.ttft === null ? "whole" : "first";
+			this.warmths.answered(flight, reservation, here.ttft ?? here.seconds, until, here.warmth, this.#onCold, now);
+		} else {
+			this.warmths.unanswered(replica, reservation, warmth, here, now);
+		}
 		return flight;
 	}
 
@@ -393,10 +412,6 @@ export class SchedulerCore {
 	readonly #onCold = ({ entry }: ReplicaState): void => {
 		this.prefixes.forget(entry.name);
 	};
-
-	#lookAtWarmth(now: Seconds): void {
-		this.warmths.look(({ entry }) => this.load(entry.name, now), this.#onCold, now);
-	}
 
 	/** Ends a reservation of which nothing more is known than that it is over. */
 	#forget(reservation: string, replica: ReplicaState, now: Seconds): void {

@@ -5,7 +5,7 @@ import type { IsobarError } from "../http/errors.ts";
 import type { PrefixUnit } from "../kv/prefix-chain.ts";
 import type { PeerSummary } from "./peers.ts";
 import type { Seconds, Tokens, Usd } from "../units.ts";
-import type { WarmthState } from "../warmth/signal.ts";
+import type { WarmthSignal, WarmthState } from "../warmth/signal.ts";
 
 export type Endpoint = "chat" | "completions" | "embeddings";
 
@@ -160,6 +160,8 @@ export interface FirstToken {
 	readonly ttft: Seconds;
 	/** Seconds until the response headers came, when the pool sends them before the first token (streams). */
 	readonly headers: Seconds | null;
+	/** What the answer said of the replica's warmth, where its pool scales to zero. Then `Ended` does not say it again. */
+	readonly warmth?: WarmthSignal;
 }
 
 export type Outcome = "ok" | "failed" | "refused" | "client_gone" | "cut";
@@ -181,6 +183,8 @@ export interface Ended {
 	readonly promptTokens: Tokens | null;
 	readonly cachedTokens: Tokens | null;
 	readonly outputTokens: Tokens | null;
+	/** What the answer said of the replica's warmth, where its pool scales to zero. */
+	readonly warmth?: WarmthSignal;
 }
 
 /** A request that is still in flight; rebuilds the reservation if the object was evicted since. */

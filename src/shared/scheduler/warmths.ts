@@ -123,51 +123,63 @@ export class Warmths {
 		for (const [pool, premium] of premiums) pool.regretted(premium, now);
 	}
 
-	/** Its first token came after so many seconds, or, where that is not known, the `whole` answer. `onCold` as for `look`. */
+	/** Its first token came after so many seconds, or, where that is not known, the `whole` answer; `told`: what the answer said of
+	 *  the replica's warmth. `onCold` as for `look`. False where nothing was to be learned from it. */
 	answered(
 		flight: { readonly replica: ReplicaState; readonly assignedAt: Seconds; readonly warmth: WarmthFlight | null },
 		reservation: string,
 		seconds: Seconds,
 		until: "first" | "whole",
+		told: WarmthSignal | undefined,
 		onCold: (replica: ReplicaState) => void,
 		now: Seconds,
-	): void {
+	): boolean {
 		const { replica, assignedAt, warmth: expected } = flight;
 		const { warmth } = replica;
-		if (!warmth || !expected || expected.cold !== null) return;
+		if (!warmth || !expected || expected.cold !== null) return false;
 		const { start, gap } = expected;
 		const warm = until === "first" ? expected.ttft : expected.whole;
 		const late = sumOf(warm, { mean: start.seconds, sigma: start.sigma });
-		const isCold = coldPosterior(start.probability, seconds, warm, late) >= LIKELY_COLD;
+		const label = told?.coldSeconds;
+		const isCold = label !== undefined || coldPosterior(start.probability, seconds, warm, late) >= LIKELY_COLD;
 		expected.cold = isCold;
 		if (gap !== null) warmth.pool.observeGap(gap, isCold);
 		// It went cold unseen.
 		if (isCold && start.probability < LIKELY_COLD) onCold(replica);
-		const waited = isCold ? Math.max(0, seconds - warm.mean) : null;
+		const waited = isCold ? (label ?? Math.max(0, seconds - warm.mean)) : null;
 		const at = Math.min(now, assignedAt + seconds);
+		// That there was an answer is known without its saying so.
+		const source = told?.source === "answer" ? undefined : told?.source;
 		this.#moving(warmth, () => {
-			const isFirst = warmth.answered(assignedAt, at, waited, this.#others(warmth), now);
+			const isFirst = warmth.answered({ sentAt: assignedAt, at, waited, source }, this.#others(warmth), now);
 			if (isFirst) replica.health = onWoken(replica.health, now);
 		});
 		warmth.gone(reservation);
+		return true;
 	}
 
-	/** It is over without a token. Undefined: nothing more is known. */
+	/** It is over without a token, or with one that was told of before. Undefined: nothing more is known. */
 	unanswered(
 		replica: ReplicaState,
 		reservation: string,
-		flight: WarmthFlight | null,
+		flight: WarmthFlight,
 		ended: Ended | undefined,
 		now: Seconds,
 	): void {
 		const { warmth } = replica;
-		if (!warmth || !flight) return;
+		if (!warmth) return;
 		warmth.gone(reservation);
-		if (ended?.outcome !== "failed" || flight.start.probability < LIKELY_COLD) return;
-		if (ended.failure === "busy") {
+		const told = ended?.warmth;
+		const isLikely = flight.start.probability >= LIKELY_COLD;
+		if (ended?.failure === "busy") {
+			// One that answers others is overloaded, whatever its status says elsewhere.
+			if (!isLikely && flight.gap === 0) return;
+			if (!isLikely && told?.state !== "waking") return;
 			warmth.pool.observeRefusal();
-			this.observe(replica, { state: "waking", at: now, source: "refused" }, now);
-		} else if (!warmth.isAwaited && warmth.signal?.state === "waking") {
+			this.observe(replica, told ?? { state: "waking", at: now, source: "refused" }, now);
+		} else if (told) {
+			this.observe(replica, told, now);
+		} else if (ended?.outcome === "failed" && isLikely && !warmth.isAwaited && warmth.signal?.state === "waking") {
 			this.observe(replica, { state: "cold", at: now, source: "failed" }, now);
 		}
 	}
