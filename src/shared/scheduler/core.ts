@@ -39,9 +39,6 @@ export interface SchedulerOptions {
 	readonly onTurn: (reservation: string, reply: AssignReply) => void;
 }
 
-/** Spread of the logarithm of a whole answer's seconds about what is expected: mostly that of its length. */
-const WHOLE_SIGMA = 0.8;
-
 /** The decisions of one scheduler object, for one base model: which replica, who waits, what was learned. No I/O and no clock,
  *  so that the replay of a trace runs this very code. */
 export class SchedulerCore {
@@ -299,13 +296,7 @@ export class SchedulerCore {
 		else replica.retryBudget.deposit(now);
 
 		const { ranked, explanation, cold, score } = decision;
-		const start = circumstances.start(replica);
-		const delay = start === null ? 0 : start.probability * start.seconds;
-		if (cold.every((each) => each.replica !== replica)) this.warmths.spilled(cold, score, now);
-		const warm = {
-			ttft: { mean: chosen.expectedTtft - delay, sigma: learned.ttftSigma },
-			whole: { mean: chosen.expectedSeconds - delay, sigma: WHOLE_SIGMA },
-		};
+		if (cold.length > 0 && cold.every((each) => each.replica !== replica)) this.warmths.spilled(cold, score, now);
 		const reply: AssignReply = { kind: "assigned", ranked, promptTokens, outputTokens, waited, explanation };
 		const roundTrip = circumstances.roundTrip(replica);
 		this.#flights.set(id, {
@@ -321,7 +312,7 @@ export class SchedulerCore {
 			roomSeconds: room,
 			prefix: this.prefixes.sent(replica, request, circumstances.look),
 			headers: null,
-			warmth: this.warmths.sent(replica, id, warm, now),
+			warmth: replica.warmth && this.warmths.sent(replica, id, chosen, learned.ttftSigma, now),
 			reply,
 		});
 		return reply;

@@ -8,7 +8,10 @@ import type { WarmthSignal } from "../warmth/signal.ts";
 import type { Start } from "../warmth/start.ts";
 import type { Fleet, ReplicaState } from "./fleet.ts";
 import type { LearnedState } from "./learned.ts";
-import type { Ended, WarmthStatus } from "./messages.ts";
+import type { Ended, RankedReplica, WarmthStatus } from "./messages.ts";
+
+/** Spread of the logarithm of a whole answer's seconds about what is expected: mostly that of its length. */
+const WHOLE_SIGMA = 0.8;
 
 /** What was expected of a request when it was sent to a replica that scales to zero. */
 export interface WarmthFlight {
@@ -95,16 +98,20 @@ export class Warmths {
 		return warmth && warmth.start(this.#others(warmth), now);
 	}
 
-	/** A request goes to `replica`, where it was expected to take so long if that is warm. */
+	/** A request goes to `replica`, chosen with these expectations, which hold the wait for a start. */
 	sent(
 		replica: ReplicaState,
 		reservation: string,
-		{ ttft, whole }: Pick<WarmthFlight, "ttft" | "whole">,
+		{ expectedTtft, expectedSeconds }: RankedReplica,
+		ttftSigma: number,
 		now: Seconds,
 	): WarmthFlight | null {
 		const { warmth } = replica;
 		if (!warmth) return null;
 		const start = warmth.start(this.#others(warmth), now);
+		const wait = start.probability * start.seconds;
+		const ttft = { mean: expectedTtft - wait, sigma: ttftSigma };
+		const whole = { mean: expectedSeconds - wait, sigma: WHOLE_SIGMA };
 		const flight = { start, ttft, whole, gap: warmth.gap(now), cold: null };
 		this.#moving(warmth, () => warmth.sent(reservation, now));
 		return flight;
