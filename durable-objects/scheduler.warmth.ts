@@ -29,7 +29,7 @@ export class WarmthWatch {
 			await Promise.all(
 				asked.map(async ({ entry }) => {
 					const signal = await readWarmth(entry, this.#env);
-					if (signal) this.#core.hearStatus(entry.name, signal, Date.now() / 1_000);
+					if (signal) this.#core.observe(entry.name, signal, Date.now() / 1_000);
 				}),
 			);
 		} finally {

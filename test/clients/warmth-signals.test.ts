@@ -104,11 +104,17 @@ describe("a pool that went cold unseen", () => {
 		};
 		replica.behave({ cold: true });
 		expect(await ask()).toBe("true");
-		expect(await warmth("keda")).toMatchObject({ state: "warm", source: "ttft" });
+		const started = (await warmth("keda"))!;
+		expect(started).toMatchObject({ state: "warm", source: "keda_header" });
 		// As late as after a start, but warm.
 		replica.behave({ latencySeconds: 20 });
 		expect(await ask()).toBe("false");
-		expect(await warmth("keda")).toMatchObject({ state: "warm", source: "answer" });
+		// The latency alone is two seconds.
+		const queued = await until("the scheduler hears", async () => {
+			const now = (await warmth("keda"))!;
+			return now.age_seconds! < 1.5 && now;
+		});
+		expect(queued).toMatchObject({ state: "warm", source: "keda_header", cold_seconds: started.cold_seconds });
 	});
 });
 

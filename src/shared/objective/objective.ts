@@ -85,6 +85,6 @@ function harmUsd(estimate: Estimate, { valueOfSecond, lateSecond, ttftGoal }: We
 
 /** The score: the least one wins. */
 export function scoreOf(terms: Terms): Usd {
-	const { money, congestion, time, late, harm, start = 0, regret = 0 } = terms;
-	return money + congestion + time + late + harm + start + regret;
+	const warm = terms.money + terms.congestion + terms.time + terms.late + terms.harm;
+	return terms.start === undefined ? warm : warm + terms.start + (terms.regret ?? 0);
 }

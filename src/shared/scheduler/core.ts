@@ -39,9 +39,6 @@ export interface SchedulerOptions {
 	readonly onTurn: (reservation: string, reply: AssignReply) => void;
 }
 
-/** Spread of the logarithm of a whole answer's seconds about what is expected: mostly that of its length. */
-const WHOLE_SIGMA = 0.8;
-
 /** The decisions of one scheduler object, for one base model: which replica, who waits, what was learned. No I/O and no clock,
  *  so that the replay of a trace runs this very code. */
 export class SchedulerCore {
@@ -97,7 +94,7 @@ export class SchedulerCore {
 		this.fleet.configure(own, this.#options.settings.retryShareMax, this.#options.learned, now);
 		this.prefixes.configure(this.fleet, this.#options.learned);
 		this.warmths.configure(this.fleet, this.#options.learned);
-		this.#lookAtWarmth(now);
+		this.lookAtWarmth(now);
 		this.#waiting.regroup((request) => this.#decide(request, now).decision, now);
 		if (group !== undefined) this.#abroad.configure(model, group, now);
 	}
@@ -169,6 +166,11 @@ export class SchedulerCore {
 		return this.#waiting.queue(request, decision, circumstances.promptTokens + circumstances.outputTokens, now);
 	}
 
+	/** Brings the beliefs about warmth up to `now`, as every call that decides or tells something does. */
+	lookAtWarmth(now: Seconds): void {
+		this.warmths.look(({ entry }) => this.load(entry.name, now), this.#onCold, now);
+	}
+
 	/** What isolates tell: first tokens, ends, renewals. Takes duplicates, late and unknown ones; an end that is told again
 	 *  gets the same bill again. */
 	mail(mail: SchedulerMail, now: Seconds): Bill[] {
@@ -178,7 +180,8 @@ export class SchedulerCore {
 			const flight = this.#flights.get(reservation);
 			if (!flight) continue;
 			flight.headers = headers;
-			this.warmths.answered(flight, reservation, { seconds: ttft, until: "first", told: warmth }, this.#onCold, now);
+			if (!this.warmths.answered(flight, reservation, ttft, "first", warmth, this.#onCold, now) && warmth)
+				this.warmths.observe(flight.replica, warmth, now);
 		}
 		for (const renewal of mail.renewals) this.#renew(renewal, now);
 		for (const ended of mail.ended) {
@@ -194,11 +197,11 @@ export class SchedulerCore {
 		return bills;
 	}
 
-	/** A provider or an engine says how warm a replica is. What is older than what is known, or is of a pool that is always warm,
-	 *  changes nothing; a clock that is ahead does not make it newer than now. */
-	hearStatus(name: ReplicaName, signal: WarmthSignal, now: Seconds): void {
+	/** Somebody has seen how warm a replica is. What is older than what is known, or is of a pool that is always warm, changes
+	 *  nothing; a clock that is ahead does not make it newer than now. */
+	observe(name: ReplicaName, signal: WarmthSignal, now: Seconds): void {
 		const replica = this.fleet.get(name);
-		if (replica) this.warmths.hearStatus(replica, signal, now);
+		if (replica && !this.warmths.isBehind(replica, signal, now)) this.warmths.observe(replica, signal, now);
 	}
 
 	/** The request no longer wants its place in the waiting room, or what it was given there. */
@@ -220,7 +223,7 @@ export class SchedulerCore {
 			this.#ground(id, undefined, now);
 			this.fleet.get(replica)?.meter?.end(id, now);
 		}
-		this.#lookAtWarmth(now);
+		this.lookAtWarmth(now);
 		this.#waiting.expire(now);
 		if (this.#waiting.size === 0) return;
 		const load = ({ entry }: ReplicaState): Load => this.load(entry.name, now);
@@ -293,13 +296,7 @@ export class SchedulerCore {
 		else replica.retryBudget.deposit(now);
 
 		const { ranked, explanation, cold, score } = decision;
-		const start = circumstances.start(replica);
-		const delay = start === null ? 0 : start.probability * start.seconds;
-		if (cold.every((each) => each.replica !== replica)) this.warmths.spilled(cold, score, now);
-		const warm = {
-			ttft: { mean: chosen.expectedTtft - delay, sigma: learned.ttftSigma },
-			whole: { mean: chosen.expectedSeconds - delay, sigma: WHOLE_SIGMA },
-		};
+		if (cold.length > 0 && cold.every((each) => each.replica !== replica)) this.warmths.spilled(cold, score, now);
 		const reply: AssignReply = { kind: "assigned", ranked, promptTokens, outputTokens, waited, explanation };
 		const roundTrip = circumstances.roundTrip(replica);
 		this.#flights.set(id, {
@@ -315,7 +312,7 @@ export class SchedulerCore {
 			roomSeconds: room,
 			prefix: this.prefixes.sent(replica, request, circumstances.look),
 			headers: null,
-			warmth: this.warmths.sent(replica, id, warm, now),
+			warmth: replica.warmth && this.warmths.sent(replica, id, chosen, learned.ttftSigma, now),
 			reply,
 		});
 		return reply;
@@ -341,9 +338,9 @@ export class SchedulerCore {
 		const { reservation } = ended;
 		const booked = this.#book.end(reservation, now);
 		const flight = this.#ground(reservation, ended, now);
-		// Of a flight it is taken in with the rest of its answer.
-		const ranAt = this.fleet.get(ended.replica ?? (flight ? "" : (booked?.replica ?? "")));
-		if (ended.warmth && ranAt) this.warmths.observe(ranAt, ended.warmth, now);
+		const ranAt = ended.replica ?? flight?.replica.entry.name ?? booked?.replica;
+		if (ended.warmth && ranAt !== undefined && (!flight?.warmth || ended.replica !== undefined))
+			this.observe(ranAt, ended.warmth, now);
 		if (ended.replica !== undefined) return this.#endElsewhere(ended, ended.replica, booked, flight, now);
 		const replica = flight?.replica ?? (booked && this.fleet.get(booked.replica));
 		if (!replica) return undefined;
@@ -391,14 +388,13 @@ export class SchedulerCore {
 		this.#flights.delete(reservation);
 		if (!flight?.warmth) return flight;
 		flight.replica.warmth?.used(now);
-		const isHere = ended && ended.replica === undefined;
-		if (isHere && (ended.ttft !== null || ended.outcome === "ok")) {
-			const { ttft, seconds, warmth: told } = ended;
-			const until = ttft === null ? "whole" : "first";
-			this.warmths.answered(flight, reservation, { seconds: ttft ?? seconds, until, told }, this.#onCold, now);
+		const { replica, warmth } = flight;
+		const here = ended?.replica === undefined ? ended : undefined;
+		if (here && warmth.cold === null && (here.ttft !== null || here.outcome === "ok")) {
+			const until = here.ttft === null ? "whole" : "first";
+			this.warmths.answered(flight, reservation, here.ttft ?? here.seconds, until, here.warmth, this.#onCold, now);
 		} else {
-			const { replica, warmth } = flight;
-			this.warmths.unanswered(replica, reservation, warmth, isHere ? ended : undefined, this.#onCold, now);
+			this.warmths.unanswered(replica, reservation, warmth, here, this.#onCold, now);
 		}
 		return flight;
 	}
@@ -407,10 +403,6 @@ export class SchedulerCore {
 	readonly #onCold = ({ entry }: ReplicaState): void => {
 		this.prefixes.forget(entry.name);
 	};
-
-	#lookAtWarmth(now: Seconds): void {
-		this.warmths.look(({ entry }) => this.load(entry.name, now), this.#onCold, now);
-	}
 
 	/** Ends a reservation of which nothing more is known than that it is over. */
 	#forget(reservation: string, replica: ReplicaState, now: Seconds): void {

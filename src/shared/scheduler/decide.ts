@@ -175,7 +175,7 @@ export function decide(fleet: Fleet, request: AssignRequest, circumstances: Circ
 			expectedSeconds: seconds + delay,
 			expectedUsd,
 			expectedCachedTokens: cached,
-			...(start !== null && start.probability > 0 && { startSecondsMax: start.secondsMax }),
+			startSecondsMax: delay > 0 ? start!.secondsMax : 0,
 		});
 	}
 	return {

@@ -81,7 +81,8 @@ export interface RankedReplica {
 	readonly expectedUsd: Usd;
 	/** Of the prompt, what is expected in the replica's prefix cache. Absent where the fallback chose. */
 	readonly expectedCachedTokens?: Tokens;
-	/** It may be cold: an answer may begin so much later than one of a warm replica, with a probability of 99 %. */
+	/** An answer of a replica that may be cold can begin so much later than one of a warm replica, with a probability of 99 %;
+	 *  0 where it is warm. Absent where the fallback chose. */
 	readonly startSecondsMax?: Seconds;
 }
 

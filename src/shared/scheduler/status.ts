@@ -8,6 +8,7 @@ import type { FleetStatus, PrefixCacheStatus, ReplicaStatus, WarmthStatus } from
 
 /** How the fleet stands now. */
 export function fleetStatus(core: SchedulerCore, now: Seconds): FleetStatus {
+	core.lookAtWarmth(now);
 	const caches = new Map(core.prefixes.statistics().replicas.map((each) => [each.replica, each]));
 	return {
 		in_flight: core.inFlight,

@@ -2,15 +2,23 @@ import { onWoken } from "../admission/health.ts";
 import type { Load } from "../admission/reservations.ts";
 import type { Seconds, Usd } from "../units.ts";
 import { coldPosterior, sumOf, type Expected } from "../warmth/mixture.ts";
-import { wakingAge } from "../warmth/belief.ts";
 import { PoolWarmth, type StoredPoolWarmth } from "../warmth/pool-warmth.ts";
 import { LIKELY_COLD, ReplicaWarmth, type StoredWarmth } from "../warmth/replica-warmth.ts";
+import { wakingAge } from "../warmth/belief.ts";
 import type { WarmthSignal } from "../warmth/signal.ts";
 import { startTold } from "../warmth/signals/answer.ts";
 import type { Start } from "../warmth/start.ts";
 import type { Fleet, ReplicaState } from "./fleet.ts";
 import type { LearnedState } from "./learned.ts";
-import type { Ended, WarmthStatus } from "./messages.ts";
+import type { Ended, RankedReplica, WarmthStatus } from "./messages.ts";
+
+/** Spread of the logarithm of a whole answer's seconds about what is expected: mostly that of its length. */
+const WHOLE_SIGMA = 0.8;
+
+/** A status that says cold may be behind a request that has begun a start. */
+const STATUS_LAG: Seconds = 15;
+/** A replica that was in use or seen warm so shortly before is full, whatever it answers. */
+const IN_USE: Seconds = 1;
 
 /** What was expected of a request when it was sent to a replica that scales to zero. */
 export interface WarmthFlight {
@@ -23,20 +31,6 @@ export interface WarmthFlight {
 	/** Whether it had to wait for a start; null until that is known. */
 	cold: boolean | null;
 }
-
-/** When an answer came. */
-export interface Answered {
-	/** To its first token, or to its end where that is not known. */
-	readonly seconds: Seconds;
-	readonly until: "first" | "whole";
-	/** What it said itself of the replica's warmth. */
-	readonly told: WarmthSignal | undefined;
-}
-
-/** A status that says cold may be behind a request that has begun a start. */
-const STATUS_LAG: Seconds = 15;
-/** A replica that was in use or seen warm so shortly before is full, whatever it says. */
-const IN_USE: Seconds = 1;
 
 /** A replica that is likely to be cold, and what a request would score if it was warm. */
 export interface Spilled {
@@ -111,16 +105,20 @@ export class Warmths {
 		return warmth && warmth.start(this.#others(warmth), now);
 	}
 
-	/** A request goes to `replica`, where it was expected to take so long if that is warm. */
+	/** A request goes to `replica`, chosen with these expectations, which hold the wait for a start. */
 	sent(
 		replica: ReplicaState,
 		reservation: string,
-		{ ttft, whole }: Pick<WarmthFlight, "ttft" | "whole">,
+		{ expectedTtft, expectedSeconds }: RankedReplica,
+		ttftSigma: number,
 		now: Seconds,
 	): WarmthFlight | null {
 		const { warmth } = replica;
 		if (!warmth) return null;
 		const start = warmth.start(this.#others(warmth), now);
+		const wait = start.probability * start.seconds;
+		const ttft = { mean: expectedTtft - wait, sigma: ttftSigma };
+		const whole = { mean: expectedSeconds - wait, sigma: WHOLE_SIGMA };
 		const flight = { start, ttft, whole, gap: warmth.gap(now), cold: null };
 		this.#moving(warmth, () => warmth.sent(reservation, now));
 		return flight;
@@ -139,83 +137,77 @@ export class Warmths {
 		for (const [pool, premium] of premiums) pool.regretted(premium, now);
 	}
 
-	/** Its first token came, or, where that is not known, the whole answer. `onCold` as for `look`. */
+	/** Its first token came after so many seconds, or, where that is not known, the `whole` answer; `told`: what the answer said of
+	 *  the replica's warmth. `onCold` as for `look`. False where nothing was to be learned from it. */
 	answered(
 		flight: { readonly replica: ReplicaState; readonly assignedAt: Seconds; readonly warmth: WarmthFlight | null },
 		reservation: string,
-		{ seconds, until, told }: Answered,
+		seconds: Seconds,
+		until: "first" | "whole",
+		told: WarmthSignal | undefined,
 		onCold: (replica: ReplicaState) => void,
 		now: Seconds,
-	): void {
+	): boolean {
 		const { replica, assignedAt, warmth: expected } = flight;
 		const { warmth } = replica;
-		if (!warmth || !expected || expected.cold !== null) return;
+		if (!warmth || !expected || expected.cold !== null) return false;
 		const { start, gap } = expected;
 		const warm = until === "first" ? expected.ttft : expected.whole;
 		const late = sumOf(warm, { mean: start.seconds, sigma: start.sigma });
+		const label = told?.coldSeconds;
 		const isCold = (told && startTold(told)) ?? coldPosterior(start.probability, seconds, warm, late) >= LIKELY_COLD;
 		expected.cold = isCold;
 		if (gap !== null) warmth.pool.observeGap(gap, isCold);
 		// It went cold unseen.
 		if (isCold && start.probability < LIKELY_COLD) onCold(replica);
-		const waited = isCold ? (told?.coldSeconds ?? Math.max(0, seconds - warm.mean)) : null;
+		const waited = isCold ? (label ?? Math.max(0, seconds - warm.mean)) : null;
 		const at = Math.min(now, assignedAt + seconds);
+		// That there was an answer is known without its saying so.
+		const source = told?.source === "answer" ? undefined : told?.source;
 		this.#moving(warmth, () => {
-			const isFirst = warmth.answered(assignedAt, at, waited, this.#others(warmth), now);
+			const isFirst = warmth.answered({ sentAt: assignedAt, at, waited, source }, this.#others(warmth), now);
 			if (isFirst) replica.health = onWoken(replica.health, now);
 		});
 		warmth.gone(reservation);
+		return true;
 	}
 
-	/** It is over without a token. Undefined: nothing more is known. */
+	/** It is over without a token, or with one that was told of before. Undefined: nothing more is known. */
 	unanswered(
 		replica: ReplicaState,
 		reservation: string,
-		flight: WarmthFlight | null,
+		flight: WarmthFlight,
 		ended: Ended | undefined,
 		onCold: (replica: ReplicaState) => void,
 		now: Seconds,
 	): void {
 		const { warmth } = replica;
-		if (!warmth || !flight) return;
+		if (!warmth) return;
 		warmth.gone(reservation);
-		if (ended?.warmth?.state === "waking") {
-			this.#foundCold(replica, flight, ended.warmth, onCold, now);
-			return;
-		}
-		if (ended?.outcome !== "failed" || flight.start.probability < LIKELY_COLD) return;
-		if (ended.failure === "busy") {
+		const told = ended?.warmth;
+		const isLikely = flight.start.probability >= LIKELY_COLD;
+		if (ended?.failure === "busy") {
+			const { gap } = flight;
+			// One that answers others is overloaded, whatever its status says elsewhere.
+			if (!isLikely && gap !== null && gap < IN_USE) return;
+			if (!isLikely && told?.state !== "waking") return;
+			if (gap !== null && told?.state === "waking") warmth.pool.observeGap(gap, true);
+			// It went cold unseen.
+			if (!isLikely) onCold(replica);
 			warmth.pool.observeRefusal();
-			this.observe(replica, { state: "waking", at: now, source: "refused" }, now);
-		} else if (!warmth.isAwaited && warmth.signal?.state === "waking") {
+			this.observe(replica, told ?? { state: "waking", at: now, source: "refused" }, now);
+		} else if (told) {
+			this.observe(replica, told, now);
+		} else if (ended?.outcome === "failed" && isLikely && !warmth.isAwaited && warmth.signal?.state === "waking") {
 			this.observe(replica, { state: "cold", at: now, source: "failed" }, now);
 		}
 	}
 
-	/** A request met no engine there, and its provider says that it starts one. */
-	#foundCold(
-		replica: ReplicaState,
-		flight: WarmthFlight,
-		told: WarmthSignal,
-		onCold: (replica: ReplicaState) => void,
-		now: Seconds,
-	): void {
-		const { gap, start } = flight;
-		if (gap !== null && gap < IN_USE) return;
-		flight.cold = true;
-		replica.warmth?.pool.observeRefusal();
-		if (gap !== null) replica.warmth?.pool.observeGap(gap, true);
-		if (start.probability < LIKELY_COLD) onCold(replica);
-		this.observe(replica, told, now);
-	}
-
-	/** Takes in what its provider or engine says of it, which may be behind. */
-	hearStatus(replica: ReplicaState, signal: WarmthSignal, now: Seconds): void {
-		const { warmth } = replica;
+	/** Whether a status still tells of the time before a start that is under way. */
+	isBehind({ warmth }: ReplicaState, signal: WarmthSignal, now: Seconds): boolean {
 		const known = warmth?.signal;
-		const isDown = signal.state === "cold" || signal.state === "asleep";
-		const isStarting = known?.state === "waking" && (warmth?.isAwaited || wakingAge(known, now) < STATUS_LAG);
-		if (!(isDown && isStarting)) this.observe(replica, signal, now);
+		if (signal.state !== "cold" && signal.state !== "asleep") return false;
+		return known?.state === "waking" && (warmth?.isAwaited || wakingAge(known, now) < STATUS_LAG);
 	}
 
 	/** Takes in what somebody has seen of it. */

@@ -12,6 +12,16 @@ export interface StoredWarmth {
 	readonly usedAt: Seconds | null;
 }
 
+/** The answer to a request. */
+export interface HeardAnswer {
+	readonly sentAt: Seconds;
+	readonly at: Seconds;
+	/** What of that it had to wait for a start; null where it found the replica warm. */
+	readonly waited: Seconds | null;
+	/** By what, besides its time, it told that. */
+	readonly source: string | undefined;
+}
+
 /** From here on a request that is sent there counts as one that starts it. */
 export const LIKELY_COLD = 0.5;
 /** From here on what its caches held is taken to be gone. */
@@ -127,15 +137,14 @@ export class ReplicaWarmth {
 		return this.#waiting.size > 0;
 	}
 
-	/** An answer came at `at` to a request that was sent at `sentAt`. `waited`: what of that it had to wait for a start, null
-	 *  where it found the replica warm. True when it is the first since the replica was cold. */
-	answered(sentAt: Seconds, at: Seconds, waited: Seconds | null, others: number, now: Seconds): boolean {
+	/** An answer came. True when it is the first since the replica was cold. */
+	answered({ sentAt, at, waited, source }: HeardAnswer, others: number, now: Seconds): boolean {
 		// What was sent before another's answer tells of the same start once more.
 		const isFirst = waited !== null && sentAt >= this.#warmSince;
 		// The start may have begun before this request was sent.
 		const ahead = Math.max(0, (this.#wakingFor(at) ?? 0) - (at - sentAt));
 		const label = isFirst ? { coldSeconds: ahead + waited } : {};
-		this.observe({ state: "warm", at, source: isFirst ? "ttft" : "answer", ...label }, others, now);
+		this.observe({ state: "warm", at, source: source ?? (isFirst ? "ttft" : "answer"), ...label }, others, now);
 		return isFirst;
 	}
 

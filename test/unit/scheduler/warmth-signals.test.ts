@@ -49,7 +49,7 @@ describe("what an answer says of itself", () => {
 		pass(core, T0, 30);
 		// Long enough for another start, but KEDA says that there was none.
 		pass(core, T0 + 400, 30, { source: "keda_header" });
-		expect(warmthOf(core, T0 + 431)).toMatchObject({ state: "warm", source: "answer" });
+		expect(warmthOf(core, T0 + 431)).toMatchObject({ state: "warm", source: "keda_header" });
 		expect(warmthOf(core, T0 + 431)!.idle_seconds, "it was warm for longer than was believed").toBeGreaterThan(300);
 	});
 
@@ -58,7 +58,7 @@ describe("what an answer says of itself", () => {
 		pass(told, T0, 90, { source: "keda_header", coldSeconds: 90 });
 		pass(silent, T0, 0.2, {});
 		const expected = (core: SchedulerCore) => warmthOf(core, T0 + 1_000)!.cold_seconds;
-		expect(warmthOf(told, T0 + 91)).toMatchObject({ state: "warm", source: "ttft" });
+		expect(warmthOf(told, T0 + 91)).toMatchObject({ state: "warm", source: "keda_header" });
 		expect(expected(told)).toBeGreaterThan(1.5 * expected(silent));
 	});
 });
@@ -94,25 +94,25 @@ describe("a request that met no engine", () => {
 describe("a status", () => {
 	test("what is older, of a clock that is ahead, of a pool that is always warm, or of nobody", () => {
 		const { core } = rig(CATALOG);
-		core.hearStatus("l4/a", seen(T0 + 10, "cold"), T0 + 10);
-		core.hearStatus("l4/a", seen(T0 + 5, "warm"), T0 + 11);
+		core.observe("l4/a", seen(T0 + 10, "cold"), T0 + 10);
+		core.observe("l4/a", seen(T0 + 5, "warm"), T0 + 11);
 		expect(warmthOf(core, T0 + 11)).toMatchObject({ state: "cold", p_cold: 1 });
-		core.hearStatus("l4/a", seen(T0 + 9_999, "waking"), T0 + 12);
+		core.observe("l4/a", seen(T0 + 9_999, "waking"), T0 + 12);
 		expect(warmthOf(core, T0 + 12)).toMatchObject({ state: "waking", age_seconds: 0 });
-		core.hearStatus("l4/a", seen(T0 + 13, "warm"), T0 + 13);
+		core.observe("l4/a", seen(T0 + 13, "warm"), T0 + 13);
 		expect(warmthOf(core, T0 + 13), "the clock that is ahead does not win for ever").toMatchObject({ state: "warm" });
-		core.hearStatus("h100/a", seen(T0, "cold"), T0);
+		core.observe("h100/a", seen(T0, "cold"), T0);
 		expect(warmthOf(core, T0 + 14, "h100/a")).toBeNull();
-		core.hearStatus("l4/z", seen(T0, "cold"), T0);
+		core.observe("l4/z", seen(T0, "cold"), T0);
 	});
 
 	test("that still says cold does not undo a start that has just begun, and later does", () => {
 		const { core } = rig(CATALOG);
-		core.hearStatus("l4/a", seen(T0, "cold"), T0);
+		core.observe("l4/a", seen(T0, "cold"), T0);
 		fail(core, T0 + 1, { warmth: seen(T0 + 1, "waking", "keda_answer") });
-		core.hearStatus("l4/a", seen(T0 + 5, "cold"), T0 + 5);
+		core.observe("l4/a", seen(T0 + 5, "cold"), T0 + 5);
 		expect(warmthOf(core, T0 + 5)).toMatchObject({ state: "waking" });
-		core.hearStatus("l4/a", seen(T0 + 17, "cold"), T0 + 17);
+		core.observe("l4/a", seen(T0 + 17, "cold"), T0 + 17);
 		expect(warmthOf(core, T0 + 17)).toMatchObject({ state: "cold", p_cold: 1 });
 	});
 
@@ -120,14 +120,14 @@ describe("a status", () => {
 		const { core } = rig(CATALOG);
 		const waiter = request({}, US);
 		core.assign(waiter, T0);
-		core.hearStatus("l4/a", seen(T0 + 20, "cold"), T0 + 20);
+		core.observe("l4/a", seen(T0 + 20, "cold"), T0 + 20);
 		expect(warmthOf(core, T0 + 20)).toMatchObject({ state: "waking" });
 	});
 
 	test("of several schedulers the one that saw it last is believed", () => {
 		const [one, two] = [rig(CATALOG).core, rig(CATALOG).core];
-		one.hearStatus("l4/a", seen(T0, "cold"), T0);
-		two.hearStatus("l4/a", seen(T0 + 5, "waking"), T0 + 5);
+		one.observe("l4/a", seen(T0, "cold"), T0);
+		two.observe("l4/a", seen(T0 + 5, "waking"), T0 + 5);
 		const { replicas } = mergedStatus([one, two].map((core) => fleetStatus(core, T0 + 9)));
 		expect(replicas.find(({ replica }) => replica === "l4/a")!.warmth).toMatchObject({
 			state: "waking",
