@@ -7,10 +7,11 @@ import { LIKELY_COLD, ReplicaWarmth, type StoredWarmth } from "../warmth/replica
 import { wakingAge } from "../warmth/belief.ts";
 import type { WarmthSignal } from "../warmth/signal.ts";
 import { startTold } from "../warmth/signals/answer.ts";
+import { StatusTrust } from "../warmth/status-trust.ts";
 import type { Start } from "../warmth/start.ts";
 import type { Fleet, ReplicaState } from "./fleet.ts";
 import type { LearnedState } from "./learned.ts";
-import type { Ended, RankedReplica, WarmthStatus } from "./messages.ts";
+import type { Ended, RankedReplica, ReplicaName, WarmthStatus } from "./messages.ts";
 
 /** Spread of the logarithm of a whole answer's seconds about what is expected: mostly that of its length. */
 const WHOLE_SIGMA = 0.8;
@@ -44,6 +45,7 @@ export class Warmths {
 	/** Pools that are waking, by provider, as of the last `look`. */
 	#waking = new Map<string, Set<PoolWarmth>>();
 	readonly #pools = new Map<string, PoolWarmth>();
+	readonly #trusts = new Map<ReplicaName, StatusTrust>();
 	#isChanged = false;
 
 	/** Whether any replica has come to another state since this was last asked. */
@@ -79,6 +81,9 @@ export class Warmths {
 		}
 		this.#pools.clear();
 		for (const [id, pool] of pools) this.#pools.set(id, pool);
+		for (const name of this.#trusts.keys()) {
+			if (!replicas.some(({ entry, warmth }) => warmth && entry.name === name)) this.#trusts.delete(name);
+		}
 		this.#scaling = replicas.filter(({ warmth }) => warmth !== null);
 		this.#waking.clear();
 	}
@@ -157,6 +162,7 @@ export class Warmths {
 		const label = told?.coldSeconds;
 		const isCold = (told && startTold(told)) ?? coldPosterior(start.probability, seconds, warm, late) >= LIKELY_COLD;
 		expected.cold = isCold;
+		if (!isCold) this.#trustOf(replica.entry.name).shown(true, now);
 		if (gap !== null) warmth.pool.observeGap(gap, isCold);
 		// It went cold unseen.
 		if (isCold && start.probability < LIKELY_COLD) onCold(replica);
@@ -191,7 +197,9 @@ export class Warmths {
 			// One that answers others is overloaded, whatever its status says elsewhere.
 			if (!isLikely && gap !== null && gap < IN_USE) return;
 			if (!isLikely && told?.state !== "waking") return;
-			if (gap !== null && told?.state === "waking") warmth.pool.observeGap(gap, true);
+			const wasMisled = told?.state === "waking" && this.#trustOf(replica.entry.name).shown(false, now);
+			// A gap since a status that was wrong is none.
+			if (gap !== null && told?.state === "waking" && !wasMisled) warmth.pool.observeGap(gap, true);
 			// It went cold unseen.
 			if (!isLikely) onCold(replica);
 			warmth.pool.observeRefusal();
@@ -203,11 +211,20 @@ export class Warmths {
 		}
 	}
 
-	/** Whether a status still tells of the time before a start that is under way. */
-	isBehind({ warmth }: ReplicaState, signal: WarmthSignal, now: Seconds): boolean {
-		const known = warmth?.signal;
-		if (signal.state !== "cold" && signal.state !== "asleep") return false;
-		return known?.state === "waking" && (warmth?.isAwaited || wakingAge(known, now) < STATUS_LAG);
+	/** Whether to believe a status: not one that still tells of the time before a start that is under way, nor that a replica is
+	 *  down that is in use, nor what was found wrong. */
+	believes({ warmth, entry }: ReplicaState, signal: WarmthSignal, now: Seconds): boolean {
+		if (!warmth || !this.#trustOf(entry.name).believes(signal, now)) return false;
+		if (signal.state !== "cold" && signal.state !== "asleep") return true;
+		const known = warmth.signal;
+		if (known?.state === "waking") return !warmth.isAwaited && wakingAge(known, now) >= STATUS_LAG;
+		return (warmth.gap(now) ?? Infinity) >= IN_USE;
+	}
+
+	#trustOf(name: ReplicaName): StatusTrust {
+		let trust = this.#trusts.get(name);
+		if (!trust) this.#trusts.set(name, (trust = new StatusTrust()));
+		return trust;
 	}
 
 	/** Takes in what somebody has seen of it. */

@@ -124,6 +124,28 @@ describe("a status", () => {
 		expect(warmthOf(core, T0 + 20)).toMatchObject({ state: "waking" });
 	});
 
+	test("that says cold of a replica in use is not believed", () => {
+		const { core } = rig(CATALOG);
+		pass(core, T0, 30);
+		core.assign(request({}, US), T0 + 60);
+		core.tick(T0 + 70);
+		core.observe("l4/a", seen(T0 + 70, "cold"), T0 + 70);
+		expect(warmthOf(core, T0 + 70)).toMatchObject({ state: "warm", p_cold: 0 });
+	});
+
+	test("that says warm while requests find nobody there is believed once a minute at most", () => {
+		const { core } = rig(CATALOG);
+		const misled: number[] = [];
+		for (let at = T0; at < T0 + 240; at += 8) {
+			core.observe("l4/a", seen(at, "warm", "huggingface_status"), at);
+			if (warmthOf(core, at)!.source !== "huggingface_status") continue;
+			misled.push(at - T0);
+			fail(core, at + 2, { warmth: seen(at + 2, "waking", "huggingface_answer") });
+		}
+		expect(misled).toEqual([0, 64, 192]);
+		expect(warmthOf(core, T0 + 240)!.idle_seconds, "nothing was learned from that").toBe(300);
+	});
+
 	test("of several schedulers the one that saw it last is believed", () => {
 		const [one, two] = [rig(CATALOG).core, rig(CATALOG).core];
 		one.observe("l4/a", seen(T0, "cold"), T0);
