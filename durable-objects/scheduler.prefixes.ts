@@ -1,5 +1,5 @@
 import { readMark } from "../src/adapters/engine-metrics.ts";
-import { ENGINES } from "../src/shared/catalog/engines.ts";
+import { unaskedPath } from "../src/shared/catalog/engines.ts";
 import { hasRestarted, type EngineMark } from "../src/shared/kv/engine-mark.ts";
 import type { SchedulerCore } from "../src/shared/scheduler/core.ts";
 import type { ReplicaState } from "../src/shared/scheduler/fleet.ts";
@@ -89,9 +89,7 @@ export class PrefixKeeper {
 
 	/** Asks the next engines whether they are still the same. */
 	async watch(): Promise<void> {
-		const watched = this.#core.fleet.replicas.filter(
-			({ entry }) => ENGINES[entry.pool.pool.engine].metricsPath !== null,
-		);
+		const watched = this.#core.fleet.replicas.filter(({ entry }) => unaskedPath(entry.pool.pool, "metrics") !== null);
 		const count = Math.min(MARKS_PER_ALARM, watched.length);
 		const asked = Array.from({ length: count }, (_, i) => watched[(this.#next + i) % watched.length]!);
 		this.#next = watched.length === 0 ? 0 : (this.#next + count) % watched.length;

@@ -34,6 +34,7 @@ import { schedulerMigrations } from "./scheduler.migrations.ts";
 import { PeerLine } from "./scheduler.peers.ts";
 import { PrefixKeeper } from "./scheduler.prefixes.ts";
 import { SchedulerStore } from "./scheduler.store.ts";
+import { WarmthWatch } from "./scheduler.warmth.ts";
 
 /** Seconds between two alarms while there is something to look after. Fewer than an object without calls stays in memory (10 in
  *  workerd): load, places and shares of time of long requests are known only here. */
@@ -57,6 +58,7 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 	readonly #core: SchedulerCore;
 	readonly #events: EngineEvents;
 	readonly #keeper: PrefixKeeper;
+	readonly #warmth: WarmthWatch;
 	readonly #turns = new Map<string, Turn>();
 	readonly #peers: PeerLine;
 	#version = -1;
@@ -87,6 +89,7 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 			this.#core.prefixes.forget(replica);
 			this.#events.forget(replica, startedAt);
 		});
+		this.#warmth = new WarmthWatch(this.#core, env);
 		this.#peers = new PeerLine(this.#core, env.SCHEDULER);
 		// Renewals may come before the first request that would bring the catalog.
 		const kept = this.#store.catalog();
@@ -102,6 +105,7 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 		const bills = this.#core.mail(mail, now);
 		const reply = this.#core.assign(request, now);
 		if (reply.kind === "queued") this.#turn(request.reservation);
+		this.#keepWarmth();
 		this.#look(now);
 		this.#peers.wake();
 		return { reply, bills };
@@ -110,6 +114,7 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 	async mail(mail: SchedulerMail): Promise<Bill[]> {
 		const now = Date.now() / 1_000;
 		const bills = this.#core.mail(mail, now);
+		this.#keepWarmth();
 		this.#look(now);
 		return bills;
 	}
@@ -180,8 +185,9 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 		if (this.#version >= 0) {
 			this.#store.keepLearned(this.#core.learned());
 			more = this.#keeper.keep();
-			// An engine that does not answer must not hold up the alarm.
+			// Whoever does not answer must not hold up the alarm.
 			this.ctx.waitUntil(this.#keeper.watch());
+			this.ctx.waitUntil(this.#warmth.watch());
 		}
 		await this.#probe(now);
 		this.#look(now, more);
@@ -194,6 +200,12 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 			this.#turns.set(reservation, (turn = { promise, resolve, since: Date.now() / 1_000 }));
 		}
 		return turn;
+	}
+
+	/** Which pool is being started has to outlive an eviction, or it would be started twice. The answer that lets a request start
+	 *  it leaves only once this is written. */
+	#keepWarmth(): void {
+		if (this.#core.warmths.takeChange()) this.#store.keepLearned(this.#core.learned());
 	}
 
 	/** Probes what is due, and sees to it that an alarm comes while anything is in flight, waits or is to be probed. */

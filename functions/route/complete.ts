@@ -3,7 +3,9 @@ import type { CatalogReplica } from "../../src/shared/catalog/snapshot.ts";
 import { errorResponse, isobarError, type IsobarError } from "../../src/shared/http/errors.ts";
 import type { Attempt } from "../../src/shared/ledger/messages.ts";
 import type { Endpoint, ReplicaName } from "../../src/shared/scheduler/messages.ts";
+import type { Settings } from "../../src/shared/settings.ts";
 import type { Seconds } from "../../src/shared/units.ts";
+import type { WarmthSignal } from "../../src/shared/warmth/signal.ts";
 import { admit, withoutPrompt, type Admitted } from "./admit.ts";
 import { answerHeaders } from "./answer-headers.ts";
 import { Beat } from "./beat.ts";
@@ -35,6 +37,17 @@ export function complete(endpoint: Endpoint, http: Request, env: Env, ctx: Execu
 }
 
 function noop(): void {}
+
+/** A replica that may have to start first is given the time for that, or the request would be given up just before its answer. */
+function timeoutsFor({ replica: { startSecondsMax = 0 } }: Choice, settings: Settings): Settings {
+	if (startSecondsMax === 0) return settings;
+	const { headersTimeoutSeconds, firstEventTimeoutSeconds } = settings;
+	return {
+		...settings,
+		headersTimeoutSeconds: headersTimeoutSeconds + startSecondsMax,
+		firstEventTimeoutSeconds: firstEventTimeoutSeconds + startSecondsMax,
+	};
+}
 
 async function answerTo(endpoint: Endpoint, http: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
 	const id = requestId(Date.now());
@@ -150,6 +163,7 @@ class Dispatch {
 		const { isolate, key } = this.#admitted;
 		const since = Date.now() / 1_000;
 		let headersAt: Seconds | null = null;
+		let warmth: WarmthSignal | null = null;
 		const attempt = (extra: Partial<LastAttempt>): LastAttempt => ({
 			choice,
 			replica,
@@ -159,6 +173,7 @@ class Dispatch {
 			tokenEvents: 0,
 			ttft: null,
 			headersAt,
+			warmth,
 			seconds: Date.now() / 1_000 - since,
 			...extra,
 		});
@@ -176,8 +191,10 @@ class Dispatch {
 		isolate.post.mailbox(choice.scheduler, since).depart({ renewal, since, started: false });
 
 		const call = upstreamCall(this.#admitted, replica, this.#http.headers, this.#hops, this.#env);
-		const result = await callUpstream(call, isolate.settings, this.#http.signal, this.#seeker.beat, this.#timer);
+		const timeouts = timeoutsFor(choice, isolate.settings);
+		const result = await callUpstream(call, timeouts, this.#http.signal, this.#seeker.beat, this.#timer);
 		if ("headersAt" in result) headersAt = result.headersAt;
+		({ warmth } = result);
 		this.#attempts.push({
 			replica: replica.name,
 			status: "status" in result ? result.status : result.kind === "failed" ? result.failure.status : null,
@@ -224,7 +241,12 @@ class Dispatch {
 				const { status } = result;
 				const headers = answerHeaders(this.#admitted, choice, this.#attempts.length, result.headers);
 				this.#admitted = withoutPrompt(this.#admitted);
-				const started = (ttft: Seconds): void => this.#started(choice, ttft, result.headersAt);
+				let { warmth } = result;
+				const started = (ttft: Seconds): void => {
+					this.#started(choice, ttft, result.headersAt, warmth);
+					// A fallback's first token reaches a scheduler that does not know which replica it is of.
+					if (choice.decidedBy === "scheduler") warmth = null;
+				};
 				if (result.kind === "stream" && result.ttft !== null) started(result.ttft);
 				const onEnd = (end: RelayEnd): void => {
 					const failure: Failure | null =
@@ -236,7 +258,7 @@ class Dispatch {
 						status,
 						end.outcome,
 						end.error,
-						attempt({ answered: true, failure, usage, tokenEvents, ttft, seconds }),
+						attempt({ answered: true, failure, usage, tokenEvents, ttft, seconds, warmth }),
 					);
 				};
 				const { settings } = this.#admitted.isolate;
@@ -249,13 +271,13 @@ class Dispatch {
 		}
 	}
 
-	#started(choice: Choice, ttft: Seconds, headersAt: Seconds): void {
+	#started(choice: Choice, ttft: Seconds, headersAt: Seconds, warmth: WarmthSignal | null): void {
 		const { isolate } = this.#admitted;
 		// Headers that came with the first token tell nothing of the round trip.
 		const headers = headersAt < ttft * 0.8 ? headersAt : null;
 		isolate.post
 			.mailbox(choice.scheduler, Date.now() / 1_000)
-			.firstToken({ reservation: choice.reservation, ttft, headers });
+			.firstToken({ reservation: choice.reservation, ttft, headers, ...(warmth && { warmth }) });
 	}
 
 	#refuse(error: IsobarError, explanation: Choice["explanation"]): Response {

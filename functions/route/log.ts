@@ -1,9 +1,16 @@
 import type { RequestRecord } from "../../src/shared/ledger/messages.ts";
 import { usdFromNano } from "../../src/shared/money/nano.ts";
-import { EXPLANATION_WIDTH } from "../../src/shared/scheduler/messages.ts";
+import { EXPLANATION_WIDTH, explanationWidth } from "../../src/shared/scheduler/messages.ts";
 
-/** The columns of an explanation that are dollars. */
-const TERMS = ["money", "congestion", "time", "late", "harm"] as const;
+/** The columns of an explanation that are dollars to pay. */
+const TERMS = [
+	["money", 0],
+	["congestion", 1],
+	["time", 2],
+	["late", 3],
+	["harm", 4],
+	["start", EXPLANATION_WIDTH],
+] as const;
 
 /** One structured line a request. Holds no prompt and no key, only the key's id. */
 export function logRequest(record: RequestRecord): void {
@@ -38,7 +45,11 @@ function whyOf({ decided_by: by, decision, replica }: RequestRecord): string {
 	const candidates = decision.rejected.reduce((count, rule) => (rule === 0 ? count + 1 : count), 0);
 	const chosen = replica === null ? -1 : decision.replicas.indexOf(replica);
 	if (chosen < 0 || decision.rejected[chosen] !== 0) return `no candidate of ${decision.replicas.length}`;
-	const terms = TERMS.map((name, i) => ({ name, usd: decision.values[chosen * EXPLANATION_WIDTH + i] ?? 0 }));
+	const width = explanationWidth(decision);
+	const terms = TERMS.map(([name, column]) => ({
+		name,
+		usd: column < width ? (decision.values[chosen * width + column] ?? 0) : 0,
+	}));
 	const [first, second] = terms.sort((a, b) => b.usd - a.usd);
 	const rank = candidates === 1 ? "only candidate" : `best of ${candidates}`;
 	const parts = [first, second].flatMap((term) =>

@@ -5,6 +5,7 @@ import type { Attempt, RequestRecord } from "../../src/shared/ledger/messages.ts
 import { chargeOf, type Charge } from "../../src/shared/money/charge.ts";
 import type { Explanation, Outcome } from "../../src/shared/scheduler/messages.ts";
 import type { Seconds } from "../../src/shared/units.ts";
+import type { WarmthSignal } from "../../src/shared/warmth/signal.ts";
 import type { Admitted } from "./admit.ts";
 import type { Choice } from "./choose.ts";
 import type { Failure } from "./failure.ts";
@@ -33,6 +34,8 @@ export interface LastAttempt {
 	readonly tokenEvents: number;
 	readonly ttft: Seconds | null;
 	readonly headersAt: Seconds | null;
+	/** What its answer said of the pool's warmth, unless the scheduler has been told. */
+	readonly warmth: WarmthSignal | null;
 	/** Of the attempt. */
 	readonly seconds: Seconds;
 }
@@ -45,7 +48,7 @@ export function endAttempt(
 	billed: (share: Seconds | null) => void,
 ): void {
 	const { isolate } = admitted;
-	const { choice, failure, usage } = attempt;
+	const { choice, failure, usage, warmth } = attempt;
 	isolate.replicas.exit(choice.replica.replica, failure?.kind ?? null);
 	isolate.post.mailbox(choice.scheduler, Date.now() / 1_000).ended(
 		{
@@ -58,6 +61,7 @@ export function endAttempt(
 			promptTokens: usage?.promptTokens ?? null,
 			cachedTokens: usage?.cachedTokens ?? null,
 			outputTokens: usage?.completionTokens ?? (attempt.tokenEvents > 0 ? attempt.tokenEvents : null),
+			...(warmth && { warmth }),
 		},
 		billed,
 	);

@@ -44,6 +44,7 @@ export function upstreamCall(
 		headers,
 		body: splice(request.json.bytes, editMembers(request.json, request.members, changesFor(admitted, replica))),
 		stream: request.stream,
+		scaleToZero: replica.pool.pool.scale_to_zero?.kind ?? null,
 		dropUsageEvent: request.stream && !request.includeUsage,
 		mayRepeat: () => isolate.replicas.mayHaveBeenStale(replica.name),
 	};

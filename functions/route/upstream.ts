@@ -1,8 +1,11 @@
+import type { ScaleToZeroName } from "../../src/shared/catalog/scale-to-zero.ts";
 import { SseTap } from "../../src/shared/http/sse.ts";
 import { usageOfBody, type ReportedUsage } from "../../src/shared/http/usage.ts";
 import { ANSWER_HOLD_BYTES_MAX, ANSWER_PREAMBLE_BYTES_MAX, REFUSAL_BYTES_MAX } from "../../src/shared/limits.ts";
 import type { Settings } from "../../src/shared/settings.ts";
 import type { Seconds } from "../../src/shared/units.ts";
+import type { WarmthSignal } from "../../src/shared/warmth/signal.ts";
+import { answerSignal } from "../../src/shared/warmth/signals/answer.ts";
 import { failureOfStatus, plainMessage, retryAfterSeconds, type Failure } from "./failure.ts";
 import type { Beat } from "./beat.ts";
 import type { RequestTimer } from "./request-timer.ts";
@@ -16,6 +19,8 @@ export interface UpstreamCall {
 	readonly stream: boolean;
 	/** Take the usage event out of the stream: the client did not ask for it. */
 	readonly dropUsageEvent: boolean;
+	/** How the replica's pool scales to zero: what its answers say of that. Null: it is always warm. */
+	readonly scaleToZero: ScaleToZeroName | null;
 	/** Asked when the connection was lost before anything came: whether the call may be made once more. */
 	readonly mayRepeat: () => boolean;
 }
@@ -52,7 +57,10 @@ export interface LongAnswer extends Open {
 	readonly kind: "long";
 }
 
-export type UpstreamResult =
+/** How a call ended, and what the answer said of the pool's warmth. */
+export type UpstreamResult = Outcome & { readonly warmth: WarmthSignal | null };
+
+type Outcome =
 	| OpenStream
 	/** A whole answer. */
 	| (Head & { readonly kind: "plain"; readonly body: Uint8Array; readonly usage: ReportedUsage })
@@ -78,22 +86,23 @@ export async function callUpstream(
 	beat: Beat,
 	timer: RequestTimer,
 ): Promise<UpstreamResult> {
-	if (client.aborted) return { kind: "client_gone", sent: false };
+	if (client.aborted) return { kind: "client_gone", sent: false, warmth: null };
 	const abort = new AbortController();
 	const onClientGone = (): void => abort.abort(new Error("client gone"));
 	client.addEventListener("abort", onClientGone, { once: true });
 	const watchdog = new Watchdog(abort, timeouts.totalTimeoutSeconds, beat, timer);
 	// A plain answer's headers come when all of it has been computed.
 	watchdog.expect("headers", call.stream ? timeouts.headersTimeoutSeconds : timeouts.totalTimeoutSeconds);
-	const context: Context = { abort, watchdog, client, startedAt: Date.now(), headersSeen: false };
+	const context: Context = { abort, watchdog, client, startedAt: Date.now(), headersSeen: false, warmth: null };
 	let keep = false;
 	try {
 		const result = await answer(call, timeouts, context);
 		keep = result.kind === "stream" || result.kind === "long";
-		return result;
+		return { ...result, warmth: context.warmth };
 	} catch (error) {
-		if (client.aborted) return { kind: "client_gone", sent: true };
-		return { kind: "failed", failure: failureOfException(error, context) };
+		const { warmth } = context;
+		if (client.aborted) return { kind: "client_gone", sent: true, warmth };
+		return { kind: "failed", failure: failureOfException(error, context), warmth };
 	} finally {
 		if (!keep) {
 			watchdog.stop();
@@ -104,14 +113,19 @@ export async function callUpstream(
 
 interface Context extends Pick<Open, "abort" | "watchdog" | "client" | "startedAt"> {
 	headersSeen: boolean;
+	warmth: WarmthSignal | null;
 }
 
-async function answer(call: UpstreamCall, timeouts: Timeouts, context: Context): Promise<UpstreamResult> {
+async function answer(call: UpstreamCall, timeouts: Timeouts, context: Context): Promise<Outcome> {
 	const response = await send(call, context);
 	context.headersSeen = true;
 	const { status, headers } = response;
 	const head = { status, headers, headersAt: (Date.now() - context.startedAt) / 1_000 };
-
+	context.warmth = warmthOf(call, head, "");
+	if (context.warmth?.state === "waking") {
+		await response.body?.cancel();
+		return starting(head);
+	}
 	if (status < 200 || status >= 300) {
 		const failure =
 			status < 400
@@ -121,7 +135,7 @@ async function answer(call: UpstreamCall, timeouts: Timeouts, context: Context):
 			await response.body?.cancel();
 			return { kind: "failed", failure };
 		}
-		return refusal(response, head);
+		return refusal(call, response, head, context);
 	}
 	if (!response.body) return garbage(status, "an empty body");
 	if (!call.stream) return plain(response, head, context);
@@ -133,11 +147,29 @@ async function answer(call: UpstreamCall, timeouts: Timeouts, context: Context):
 	return openStream(call, response.body, head, context);
 }
 
-async function refusal(response: Response, head: Head): Promise<UpstreamResult> {
+async function refusal(call: UpstreamCall, response: Response, head: Head, context: Context): Promise<Outcome> {
 	const { held, size, reader } = await readUpTo(response, REFUSAL_BYTES_MAX);
-	if (!reader) return { kind: "refused", ...head, body: concat(held, size) };
-	await reader.cancel();
-	return garbage(head.status, `an error of over ${REFUSAL_BYTES_MAX} bytes`);
+	if (reader) {
+		await reader.cancel();
+		return garbage(head.status, `an error of over ${REFUSAL_BYTES_MAX} bytes`);
+	}
+	const body = concat(held, size);
+	// Some providers say so with a status that is a client's fault elsewhere.
+	context.warmth = call.scaleToZero && warmthOf(call, head, new TextDecoder().decode(body));
+	return context.warmth?.state === "waking" ? starting(head) : { kind: "refused", ...head, body };
+}
+
+function warmthOf(call: UpstreamCall, { status, headers, headersAt }: Head, body: string): WarmthSignal | null {
+	if (call.scaleToZero === null) return null;
+	const at = Date.now() / 1_000;
+	return answerSignal(call.scaleToZero, { status, headers, body, seconds: headersAt, streamed: call.stream, at });
+}
+
+/** No engine has seen the request, and its provider starts one: says nothing about the replica's health. */
+function starting({ status, headers }: Head): Outcome {
+	const retryAfter = retryAfterSeconds(headers.get("retry-after"), Date.now() / 1_000);
+	const detail = `the pool is starting, it answered ${status}`;
+	return { kind: "failed", failure: { kind: "busy", status, retryAfter, detail } };
 }
 
 /** How soon a connection that is lost was one that the pool had closed already. */
@@ -157,7 +189,7 @@ async function send(call: UpstreamCall, { abort, startedAt }: Context): Promise<
 	}
 }
 
-async function plain(response: Response, head: Head, context: Context): Promise<UpstreamResult> {
+async function plain(response: Response, head: Head, context: Context): Promise<Outcome> {
 	const { held, size, reader } = await readUpTo(response, ANSWER_HOLD_BYTES_MAX);
 	return reader ? { kind: "long", ...head, ...context, held, reader } : wholeAnswer(concat(held, size), head);
 }
@@ -188,7 +220,7 @@ async function readUpTo(
 	}
 }
 
-function wholeAnswer(body: Uint8Array, head: Head): UpstreamResult {
+function wholeAnswer(body: Uint8Array, head: Head): Outcome {
 	const read = usageOfBody(body);
 	if (!read.isObject) return garbage(head.status, `${body.byteLength} bytes that are no JSON object`);
 	if (read.error) return { kind: "failed", failure: errorAnswer(head.status) };
@@ -200,7 +232,7 @@ async function openStream(
 	body: ReadableStream<Uint8Array>,
 	head: Head,
 	context: Context,
-): Promise<UpstreamResult> {
+): Promise<Outcome> {
 	const reader = body.getReader();
 	const tap = new SseTap({ dropUsageEvent: call.dropUsageEvent });
 	const held: Uint8Array[] = [];
@@ -241,7 +273,7 @@ function cutBeforeData(events: number): Failure {
 	return { kind: "cut", status: null, retryAfter: null, detail: `the stream ended after ${events} events` };
 }
 
-function garbage(status: number, detail: string): UpstreamResult {
+function garbage(status: number, detail: string): Outcome {
 	return { kind: "failed", failure: { kind: "garbage", status, retryAfter: null, detail } };
 }
 

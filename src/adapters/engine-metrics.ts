@@ -1,13 +1,15 @@
-import { ENGINES } from "../shared/catalog/engines.ts";
+import { unaskedPath } from "../shared/catalog/engines.ts";
 import type { CatalogReplica } from "../shared/catalog/snapshot.ts";
 import { readEngineMark, type EngineMark } from "../shared/kv/engine-mark.ts";
 import { ENGINE_METRICS_BYTES_MAX } from "../shared/limits.ts";
 import { engineGet } from "./engine-call.ts";
+import { textUpTo } from "./text-up-to.ts";
 
-/** Reads from a replica's metrics which life of its engine this is. Null: it has none, does not say, or says more than
- *  `ENGINE_METRICS_BYTES_MAX`; a look-up that may fail, because what is in its cache is also seen from its answers. */
+/** Reads from a replica's metrics which life of its engine this is. Null: it has none, would be woken by the question, does not
+ *  say, or says more than `ENGINE_METRICS_BYTES_MAX`; a look-up that may fail, because what is in its cache is also seen from
+ *  its answers. */
 export async function readMark(replica: CatalogReplica, env: object): Promise<EngineMark | null> {
-	const { metricsPath } = ENGINES[replica.pool.pool.engine];
+	const metricsPath = unaskedPath(replica.pool.pool, "metrics");
 	if (metricsPath === null) return null;
 	try {
 		return await engineGet(replica, metricsPath, env, async (response) => {
@@ -21,17 +23,4 @@ export async function readMark(replica: CatalogReplica, env: object): Promise<En
 	} catch {
 		return null;
 	}
-}
-
-/** The text; null when it does not fit. A counter whose labels were cut off would seem to have gone back. */
-async function textUpTo(response: Response, bytesMax: number): Promise<string | null> {
-	const decoder = new TextDecoder();
-	let text = "";
-	let size = 0;
-	for await (const chunk of response.body ?? []) {
-		size += chunk.byteLength;
-		if (size > bytesMax) return null;
-		text += decoder.decode(chunk, { stream: true });
-	}
-	return text;
 }

@@ -1,16 +1,16 @@
-import { ENGINES } from "../shared/catalog/engines.ts";
+import { unaskedPath } from "../shared/catalog/engines.ts";
 import type { CatalogReplica } from "../shared/catalog/snapshot.ts";
 import { engineGet } from "./engine-call.ts";
 
-/** Whether a replica can be probed without sending it a request. */
+/** Whether a replica can be probed without sending it a request, or waking it. */
 export function canProbe({ pool: { pool } }: CatalogReplica): boolean {
-	return ENGINES[pool.engine].healthPath !== null;
+	return unaskedPath(pool, "health") !== null;
 }
 
 /** Asks a replica's engine for its health: 200 when it runs. Any other answer, none in five seconds, or an engine that has no
- *  health check, is a bad one. */
+ *  health check or would be woken by it, is a bad one. */
 export async function probeReplica(replica: CatalogReplica, env: object): Promise<boolean> {
-	const { healthPath } = ENGINES[replica.pool.pool.engine];
+	const healthPath = unaskedPath(replica.pool.pool, "health");
 	if (healthPath === null) return false;
 	try {
 		return await engineGet(replica, healthPath, env, async (response) => {

@@ -41,3 +41,5 @@ export const KV_EVENT_BLOCKS_MAX = 65_536;
 /** Ours: token ids of one `POST /v1/kv/lookup`, and its body. */
 export const KV_LOOKUP_TOKENS_MAX = 1_048_576;
 export const KV_LOOKUP_BYTES_MAX = 12 * 1024 * 1024;
+/** Ours: a provider's or engine's answer about its state. llama.cpp's holds the chat template. */
+export const STATUS_BYTES_MAX = 1024 * 1024;

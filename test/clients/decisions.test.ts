@@ -27,6 +27,7 @@ const gateway = await startTestGateway({
 			named("recovering", { ...priced(2), engine: "vllm", max_concurrency: 2 }),
 			named("retried", priced(2)),
 			named("dear", priced(1_000)),
+			named("starting", { ...priced(2), max_concurrency: 4, scale_to_zero: { kind: "plain" } }),
 		]);
 	},
 });
@@ -81,11 +82,12 @@ it("a record names for every replica that was not chosen the rule that rejected 
 	expect((await gateway.chat("m", only("resting"))).status).toBe(429);
 	const gate = await recover();
 	const { gate: full, answer } = await occupy("full");
+	const { gate: starting, answer: started } = await occupy("starting");
 	await exhaustRetries();
 
 	pool.on("failing", status(500));
 	pool.on("good", GOOD);
-	const regions = ["good", "failing", "plain", "short", "resting", "full", "recovering", "retried", "dear"];
+	const regions = ["good", "failing", "plain", "short", "resting", "full", "recovering", "retried", "dear", "starting"];
 	const response = await gateway.chat("m", {
 		max_tokens: 100,
 		tools: [{ type: "function", function: { name: "f", parameters: {} } }],
@@ -104,6 +106,7 @@ it("a record names for every replica that was not chosen the rule that rejected 
 		recovering: "slow_start",
 		retried: "retry_budget",
 		dear: "price_ceiling",
+		starting: "waking",
 	});
 	// No rule is left out, and each says why.
 	expect(new Set(Object.values(rulesOf(record)))).toEqual(new Set(["candidate", ...REJECTIONS]));
@@ -120,5 +123,6 @@ it("a record names for every replica that was not chosen the rule that rejected 
 	]);
 	gate.open();
 	full.open();
-	await answer;
+	starting.open();
+	await Promise.all([answer, started]);
 });

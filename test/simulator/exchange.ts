@@ -20,6 +20,7 @@ export class Exchange {
 	readonly #response: ServerResponse;
 	readonly #plan: FaultPlan | null;
 	readonly #options: ExchangeOptions;
+	readonly #added: Record<string, string> = {};
 	readonly #groups: string[] = [];
 	#inGroup = 0;
 	#events = 0;
@@ -67,6 +68,11 @@ export class Exchange {
 		return true;
 	}
 
+	/** A header for whatever answer will be sent. */
+	addHeader(name: string, value: string): void {
+		this.#added[name] = value;
+	}
+
 	error(error: VllmError, headers: Readonly<Record<string, string>> = {}): void {
 		this.#plain(error.status, errorBody(error), headers);
 	}
@@ -86,7 +92,7 @@ export class Exchange {
 
 	text(status: number, body: string): void {
 		this.#over = true;
-		this.#response.writeHead(status, { "content-type": "text/plain; version=0.0.4; charset=utf-8" });
+		this.#response.writeHead(status, { "content-type": "text/plain; version=0.0.4; charset=utf-8", ...this.#added });
 		this.#response.end(body);
 	}
 
@@ -100,7 +106,7 @@ export class Exchange {
 	openStream(): void {
 		if (this.hangs("body", STREAM_TYPE)) return;
 		const response = this.#response;
-		response.writeHead(200, { "content-type": this.#plan?.content_type?.contentType ?? STREAM_TYPE });
+		response.writeHead(200, { "content-type": this.#plan?.content_type?.contentType ?? STREAM_TYPE, ...this.#added });
 		if (this.#plan?.garbage) {
 			this.#over = true;
 			response.end(`data: {"id":"chatcmpl-\n\ndata: <html>upstream is not well</html>\n\n\u0000\n\n`);
@@ -201,6 +207,7 @@ export class Exchange {
 		this.#response.writeHead(status, {
 			"content-type": (status === 200 ? this.#plan?.content_type?.contentType : undefined) ?? JSON_TYPE,
 			"content-length": Buffer.byteLength(body),
+			...this.#added,
 			...headers,
 		});
 		this.#response.end(body);

@@ -1,3 +1,4 @@
+import { INFERENCE_PATHS } from "./call.ts";
 import type { Rng } from "./random.ts";
 
 /** What can go wrong with an answer. A request may meet several kinds at once (a heartbeat and no usage). */
@@ -42,8 +43,6 @@ export type FaultRule = Fault & {
 
 /** The faults that one request meets: the first rule of each kind that applies. */
 export type FaultPlan = { readonly [K in FaultKind]?: Extract<Fault, { kind: K }> };
-
-const INFERENCE_PATHS = new Set(["/v1/chat/completions", "/v1/completions", "/v1/embeddings"]);
 
 export class FaultDraw {
 	readonly #rng: Rng;

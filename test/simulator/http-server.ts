@@ -1,7 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { INFERENCE_PATHS, type Call } from "./call.ts";
 import { Exchange, type ExchangeOptions } from "./exchange.ts";
+import { basePath, enginePath } from "./provider.ts";
 import type { Replica } from "./replica.ts";
-import { INFERENCE, route, type Call } from "./routes.ts";
+import { route } from "./routes.ts";
 
 const REOPEN_MILLISECONDS = 50;
 
@@ -34,7 +36,8 @@ export class HttpServer {
 	}
 
 	get url(): string {
-		return `http://${this.#host}:${this.#port}`;
+		const { provider, name } = this.#replica.settings;
+		return `http://${this.#host}:${this.#port}${basePath(provider, name)}`;
 	}
 
 	async close(): Promise<void> {
@@ -79,9 +82,10 @@ export class HttpServer {
 	#handle(request: IncomingMessage, response: ServerResponse, body: Buffer): void {
 		if (response.destroyed) return;
 		const replica = this.#replica;
-		const [path = "/", query = ""] = (request.url ?? "/").split("?", 2);
+		const [asked = "/", query = ""] = (request.url ?? "/").split("?", 2);
+		const path = enginePath(replica, asked);
 		replica.recorder.add(request, body);
-		const onClose = INFERENCE[path] ? replica.enter() : () => {};
+		const onClose = INFERENCE_PATHS.has(path) ? replica.enter() : () => {};
 		const exchange = new Exchange(response, replica.faults.draw(path), { ...this.#options, onClose });
 		const call: Call = {
 			method: request.method ?? "GET",

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { SCALE_TO_ZERO } from "../../src/shared/catalog/scale-to-zero.ts";
 import type { ReplicaOptions } from "./options.ts";
 import { PROFILES } from "./profile.ts";
 import { startSimulator, type SimulatorOptions } from "./simulator.ts";
@@ -18,6 +19,7 @@ const FLAGS: Readonly<Record<string, (text: string) => unknown>> = {
 	name: String,
 	model: String,
 	profile: profileName,
+	provider: providerName,
 	apiKey: String,
 	port: Number,
 	maxConcurrency: Number,
@@ -91,6 +93,12 @@ function parseReplica(text: string): ReplicaOptions {
 	const { name, model } = options;
 	if (typeof name !== "string" || typeof model !== "string") throw new Error("--replica: name and model are needed");
 	return { ...options, name, model };
+}
+
+function providerName(text: string): string {
+	const names = Object.keys(SCALE_TO_ZERO);
+	if (!names.includes(text)) throw new Error(`no such provider: ${text} (${names.join(", ")})`);
+	return text;
 }
 
 function profileName(text: string): string {

@@ -1,5 +1,7 @@
 import { BLOCK_TOKENS } from "./block-chain.ts";
 import type { BehaviourChange } from "./behaviour.ts";
+import { ENGINE_START } from "./cold-starts.ts";
+import { SCALE_TO_ZERO, type ScaleToZeroName } from "../../src/shared/catalog/scale-to-zero.ts";
 import { engineProfile, type EngineProfile, type ProfileName, type ProfileNumbers } from "./profile.ts";
 
 export interface ReplicaOptions {
@@ -21,6 +23,10 @@ export interface ReplicaOptions {
 	readonly apiKey?: string;
 	/** Scaled to zero: the first request starts it. */
 	readonly startCold?: boolean;
+	/** Who scales it to zero, and how that is seen: the catalog's kinds. Starts then take the provider's time besides the
+	 *  engine's there (cold-starts.ts), and `idleSeconds` is the provider's unless `behaviour` says otherwise. Default: nobody's; its probes fail while
+	 *  it is cold and do not start it. */
+	readonly provider?: ScaleToZeroName;
 	/** vLLM's --enable-prompt-tokens-details. Default true. */
 	readonly reportCachedTokens?: boolean;
 	/** The field of reasoning deltas: `reasoning`, or `reasoning_content` as in older versions. */
@@ -63,6 +69,7 @@ export interface Settings {
 	readonly speed: number;
 	readonly apiKey: string | null;
 	readonly startCold: boolean;
+	readonly provider: ScaleToZeroName | null;
 	readonly reportCachedTokens: boolean;
 	readonly reasoningField: "reasoning" | "reasoning_content";
 	readonly outputTokens: number;
@@ -76,6 +83,8 @@ export function settingsOf(options: ReplicaOptions): Settings {
 	const base = engineProfile(options.profile ?? "H100");
 	const profile: EngineProfile = {
 		...base,
+		...(options.provider && ENGINE_START),
+		...(typeof options.profile === "object" && options.profile),
 		kvTokens: options.kvTokens ?? base.kvTokens,
 		maxRunning: options.maxConcurrency ?? base.maxRunning,
 	};
@@ -90,12 +99,16 @@ export function settingsOf(options: ReplicaOptions): Settings {
 		speed: speed === 0 ? Number.POSITIVE_INFINITY : speed,
 		apiKey: options.apiKey ?? null,
 		startCold: options.startCold ?? false,
+		provider: options.provider ?? null,
 		reportCachedTokens: options.reportCachedTokens ?? true,
 		reasoningField: options.reasoningField ?? "reasoning",
 		outputTokens: options.outputTokens ?? 120,
 		embeddingDimensions: options.embeddingDimensions ?? 1_024,
 		recordRequests: options.recordRequests ?? 100,
 		eventsPerWrite: options.eventsPerWrite ?? Number.POSITIVE_INFINITY,
-		behaviour: options.behaviour ?? {},
+		behaviour: {
+			...(options.provider && { idleSeconds: SCALE_TO_ZERO[options.provider].idleSeconds }),
+			...options.behaviour,
+		},
 	};
 }

@@ -1,10 +1,12 @@
 import { AnswerText } from "./answer-text.ts";
 import { DEFAULT_BEHAVIOUR, type Behaviour, type BehaviourChange } from "./behaviour.ts";
+import { platformSeconds, StartsUnderWay } from "./cold-starts.ts";
 import type { KvPublisher } from "./kv-publisher.ts";
 import { FaultDraw } from "./faults.ts";
 import type { Settings } from "./options.ts";
 import { combine, hashText, logNormal, seeded, type Rng } from "./random.ts";
 import { Recorder } from "./recorder.ts";
+import { SLEEP_TAGS, SleepMode, type SleepTag } from "./sleep-mode.ts";
 import { ServedModel } from "./served-model.ts";
 import { Timers } from "./timers.ts";
 import { Vocabulary } from "./tokenizer.ts";
@@ -28,8 +30,10 @@ export interface ReplicaState {
 	readonly requests: number;
 	/** Requests that the client left before their answer was complete. */
 	readonly aborted: number;
-	/** Starts from cold. */
+	/** Starts from cold, and of a sleeping llama.cpp by a request. */
 	readonly starts: number;
+	/** Whether the engine has its weights: those that sleep level 2 discarded come back with `reload_weights` only. */
+	readonly weights: "loaded" | "discarded";
 	readonly preemptions: number;
 	readonly promptTokens: number;
 	readonly cachedTokens: number;
@@ -51,7 +55,9 @@ export class Replica {
 	#served: ServedModel;
 	#warmth: Warmth;
 	#behaviour: Omit<Behaviour, "faults"> = DEFAULT_BEHAVIOUR;
-	#sleepLevel: 1 | 2 = 1;
+	readonly #startsUnderWay: StartsUnderWay;
+	readonly #sleep = new SleepMode();
+	#startedAt: Date | null = null;
 	#cancelStart: (() => void) | null = null;
 	#ids = 0;
 	#inFlight = 0;
@@ -62,8 +68,14 @@ export class Replica {
 	/** Told when `refuse` changes: the HTTP side opens and closes its port. */
 	onRefuse: (refuse: boolean) => void = () => {};
 
-	constructor(settings: Settings, seed: number, publisher: KvPublisher | null = null) {
+	constructor(
+		settings: Settings,
+		seed: number,
+		publisher: KvPublisher | null = null,
+		startsUnderWay = new StartsUnderWay(),
+	) {
 		this.publisher = publisher;
+		this.#startsUnderWay = startsUnderWay;
 		this.settings = settings;
 		this.#rng = seeded(hashText(settings.name, seed));
 		this.faults = new FaultDraw(seeded(hashText(settings.name, seed + 1)));
@@ -73,7 +85,7 @@ export class Replica {
 		const base = hashText(settings.name, seed + 2);
 		this.#idBase = [0, 1, 2].map((i) => combine(base, i).toString(16).padStart(8, "0")).join("");
 		this.#served = new ServedModel(settings, publisher?.begin() ?? null);
-		this.#warmth = new Warmth(settings.startCold);
+		this.#warmth = new Warmth(settings.startCold, this.#now());
 		this.behave(settings.behaviour);
 	}
 
@@ -120,39 +132,94 @@ export class Replica {
 		};
 	}
 
-	/** Calls `serve` once the replica is warm, which may be now, or `refuse` if it starts and answers 503 meanwhile. The
-	 *  result takes the request out again; null when it does not wait. */
-	whenWarm(serve: () => void, refuse: () => void): (() => void) | null {
-		const admission = this.#warmth.admission(this.#behaviour.whileStarting);
+	/** Something other than a request for inference came that keeps it from becoming idle. */
+	touch(): void {
+		this.#coolIfIdle();
+		this.#warmth.use(this.#now());
+	}
+
+	/** Calls `serve` once the replica is warm, which may be now, or `refuse` when that takes longer than `patience` seconds:
+	 *  without end by default, or not at all (`whileStarting`). The result takes the request out again; null when it does not
+	 *  wait. */
+	whenWarm(
+		serve: () => void,
+		refuse: () => void,
+		patience = this.#behaviour.whileStarting === "wait" ? Number.POSITIVE_INFINITY : 0,
+	): (() => void) | null {
+		const admission = this.#warmth.admission(patience > 0 ? "wait" : "503");
 		if (admission === "serve") {
 			serve();
 			return null;
 		}
-		const leave = admission === "wait" ? this.#warmth.park(serve) : null;
-		if (admission === "refuse") refuse();
+		if (admission === "refuse") {
+			refuse();
+			if (this.#warmth.state === "cold") this.#start();
+			return null;
+		}
+		let expire = (): void => {};
+		const unpark = this.#warmth.park(() => {
+			expire();
+			serve();
+		});
 		if (this.#warmth.state === "cold") this.#start();
-		return this.#warmth.state === "warm" ? null : leave;
+		if (this.#warmth.state === "warm") return null;
+		if (Number.isFinite(patience)) {
+			expire = this.timers.after(patience, () => {
+				unpark();
+				refuse();
+			});
+		}
+		return () => {
+			expire();
+			unpark();
+		};
 	}
 
 	sleep(level: 1 | 2): void {
-		this.#sleepLevel = level;
+		this.#sleep.sleep(level);
 		this.#served.engine.paused = true;
 		this.#served.engine.resetPrefixCache();
 		this.#warmth.to("asleep", this.#now());
 	}
 
-	/** Wakes a sleeping replica and calls back when it serves; at once if it does not sleep. */
-	wake(callback: () => void): void {
-		if (this.#warmth.state !== "asleep") {
+	/** Wakes what sleeps of these, all by default, and calls back when it is there; it serves when all is. */
+	wake(callback: () => void, tags: readonly SleepTag[] = SLEEP_TAGS): void {
+		const woken = this.#sleep.wake(tags);
+		if (woken.length === 0) {
 			callback();
 			return;
 		}
 		this.#warmth.to("waking", this.#now());
-		const seconds = this.settings.profile.wakeSeconds[this.#sleepLevel === 1 ? 0 : 1];
+		const seconds = woken.includes("weights") ? this.settings.profile.wakeSeconds[0] : 0;
 		this.#cancelStart = this.timers.after(seconds, () => {
-			this.#warm();
+			if (this.#sleep.isOver) this.#warm();
 			callback();
 		});
+	}
+
+	/** Reads the weights anew, as `collective_rpc` of `reload_weights` does. */
+	reloadWeights(callback: () => void): void {
+		const [awake, reloaded] = this.settings.profile.wakeSeconds;
+		this.timers.after(Math.max(0, reloaded - awake), () => {
+			this.#sleep.reload();
+			callback();
+		});
+	}
+
+	/** A task came to a llama.cpp that may sleep: it loads its model again. */
+	wakeByTask(): void {
+		this.touch();
+		if (this.#warmth.state !== "asleep") return;
+		this.#starts++;
+		this.#sleep.end();
+		this.#warmth.to("waking", this.#now());
+		const seconds = this.#behaviour.coldStartSeconds ?? this.settings.profile.wakeSeconds[1];
+		this.#cancelStart = this.timers.after(seconds, () => this.#warm());
+	}
+
+	/** When the start that is under way, or the last, began; null: it was warm from the beginning. */
+	get startedAt(): Date | null {
+		return this.#startedAt;
 	}
 
 	get state(): ReplicaState {
@@ -171,6 +238,7 @@ export class Replica {
 			requests: this.#requests,
 			aborted: this.#aborted,
 			starts: this.#starts,
+			weights: this.#sleep.weights,
 			preemptions: counters.preemptions,
 			promptTokens: counters.promptTokens,
 			cachedTokens: counters.prefixHits,
@@ -204,24 +272,26 @@ export class Replica {
 	#coolIfIdle(): void {
 		const { idleSeconds } = this.#behaviour;
 		if (idleSeconds === null || this.#inFlight > 0) return;
-		if (this.#warmth.coolIfIdle(this.#now(), idleSeconds)) this.#restart();
+		if (!this.#warmth.coolIfIdle(this.#now(), idleSeconds)) return;
+		if (this.settings.provider === "llama_cpp") this.sleep(1);
+		else this.#restart();
 	}
 
 	/** A new process: requests that the old one still has are finished by it. */
 	#restart(): void {
 		this.#served = new ServedModel(this.settings, this.publisher?.begin() ?? null);
+		this.#sleep.reload();
 		this.#served.engine.slow = this.#behaviour.slow;
 	}
 
 	#cool(): void {
-		this.#cancelStart?.();
+		this.#endStart();
 		this.#restart();
 		this.#warmth.to("cold", this.#now());
 	}
 
 	#warm(): void {
-		this.#cancelStart?.();
-		this.#cancelStart = null;
+		this.#endStart();
 		this.#served.engine.paused = false;
 		this.#served.pacer?.kick();
 		this.#warmth.to("warm", this.#now());
@@ -229,10 +299,26 @@ export class Replica {
 
 	#start(): void {
 		this.#starts++;
+		this.#startedAt = new Date();
 		this.#warmth.to("starting", this.#now());
-		const { medianSeconds, sigma } = this.settings.profile.coldStart;
-		const seconds = this.#behaviour.coldStartSeconds ?? logNormal(this.#rng, medianSeconds, sigma);
-		this.#cancelStart = this.timers.after(seconds, () => this.#warm());
+		const { profile, provider } = this.settings;
+		const { others, end } = this.#startsUnderWay.begin(provider ?? this.settings.name);
+		const { medianSeconds, sigma } = profile.coldStart;
+		const drawn = (): number =>
+			logNormal(this.#rng, medianSeconds, sigma) + (provider === null ? 0 : platformSeconds(this.#rng, others));
+		const cancel = this.timers.after(this.#behaviour.coldStartSeconds ?? drawn(), () => this.#warm());
+		this.#cancelStart = () => {
+			cancel();
+			end();
+		};
+		if (this.#warmth.state === "warm") this.#endStart();
+	}
+
+	/** Of a start or a waking: it is over, or given up. What slept and was not woken is gone with the process. */
+	#endStart(): void {
+		this.#cancelStart?.();
+		this.#cancelStart = null;
+		this.#sleep.end();
 	}
 
 	#refuse(refuse: boolean): void {

@@ -1,19 +1,14 @@
+import type { Call } from "./call.ts";
 import { statusError } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
 import type { JsonObject } from "./fields.ts";
 import { inferChat, inferCompletion, inferEmbedding, readBody, type Inference } from "./inference.ts";
 import { renderMetrics } from "./metrics.ts";
+import { passFront } from "./provider.ts";
 import type { Replica } from "./replica.ts";
+import { SLEEP_TAGS } from "./sleep-mode.ts";
+import { parseObject } from "./skim.ts";
 import { detokenize, modelCard, tokenize } from "./utilities.ts";
-
-/** A request whose body has been read. */
-export interface Call {
-	readonly method: string;
-	readonly path: string;
-	readonly query: string;
-	readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
-	readonly body: Buffer;
-}
 
 /** No release of vLLM. */
 const VERSION = "0.0.0+simulated";
@@ -37,7 +32,7 @@ const PROBES: Readonly<Record<string, Probe>> = {
 
 type Infer = (inference: Inference, body: JsonObject) => void;
 
-export const INFERENCE: Readonly<Record<string, Infer>> = {
+const INFERENCE: Readonly<Record<string, Infer>> = {
 	"/v1/chat/completions": inferChat,
 	"/v1/completions": inferCompletion,
 	"/v1/embeddings": inferEmbedding,
@@ -51,7 +46,17 @@ const POSTS: Readonly<Record<string, Post>> = {
 		replica.sleep(new URLSearchParams(query).get("level") === "2" ? 2 : 1);
 		exchange.text(200, "");
 	},
-	"/wake_up": (replica, _, exchange) => replica.wake(() => exchange.text(200, "")),
+	"/wake_up": (replica, { query }, exchange) => {
+		const asked = new URLSearchParams(query).getAll("tags");
+		const tags = SLEEP_TAGS.filter((tag) => asked.length === 0 || asked.includes(tag));
+		replica.wake(() => exchange.text(200, ""), tags);
+	},
+	"/collective_rpc": (replica, call, exchange) => {
+		const body = parseObject(call.body.toString());
+		if (body.ok && body.value["method"] === "reload_weights")
+			replica.reloadWeights(() => exchange.value({ results: [null] }));
+		else exchange.error(statusError(400, "Missing 'method' in request body, or one that is not simulated"));
+	},
 	"/reset_prefix_cache": (replica, _, exchange) => {
 		replica.served.engine.resetPrefixCache();
 		exchange.text(200, "");
@@ -64,18 +69,25 @@ const POSTS: Readonly<Record<string, Post>> = {
 
 /** Answers one call, faults before the answer and authentication included. */
 export function route(replica: Replica, call: Call, exchange: Exchange): void {
-	const { method, path, headers } = call;
-	const { apiKey } = replica.settings;
+	const { path, headers } = call;
+	const { apiKey, provider } = replica.settings;
 	if (exchange.hangs("headers", "")) return;
 	const failure = exchange.plan?.status;
 	if (failure) {
 		exchange.failure(failure);
 		return;
 	}
-	if (apiKey !== null && path.startsWith("/v1") && headers["authorization"] !== `Bearer ${apiKey}`) {
+	const isGuarded = path.startsWith("/v1") || (provider !== null && provider !== "vllm_sleep");
+	if (apiKey !== null && isGuarded && headers["authorization"] !== `Bearer ${apiKey}`) {
 		exchange.value({ error: "Unauthorized" }, 401);
 		return;
 	}
+	passFront(replica, call, exchange, () => engine(replica, call, exchange));
+}
+
+/** What the engine answers, or the lack of it. */
+function engine(replica: Replica, call: Call, exchange: Exchange): void {
+	const { method, path } = call;
 	const infer = INFERENCE[path];
 	const isRead = method === "GET" || method === "HEAD";
 	if (isRead && PROBES[path]) {

@@ -1,4 +1,5 @@
 import type { BehaviourChange } from "./behaviour.ts";
+import { StartsUnderWay } from "./cold-starts.ts";
 import { createControl } from "./control.ts";
 import { HttpServer, listening } from "./http-server.ts";
 import { settingsOf, type ReplicaOptions } from "./options.ts";
@@ -18,7 +19,7 @@ export interface SimulatorOptions {
 
 export interface SimulatedReplica {
 	readonly name: string;
-	/** Without `/v1`. */
+	/** Without `/v1`; with the provider's own path before the engine's. */
 	readonly url: string;
 	behave(change: BehaviourChange): void;
 	state(): ReplicaState;
@@ -48,10 +49,11 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
 	const publishers: KvPublisher[] = [];
 	try {
 		const replicas: SimulatedReplica[] = [];
+		const startsUnderWay = new StartsUnderWay();
 		for (const each of options.replicas) {
 			const publisher = each.kvEvents ? await KvPublisher.open(each.kvEvents) : null;
 			if (publisher) publishers.push(publisher);
-			const replica = new Replica(settingsOf(each), options.seed ?? 1, publisher);
+			const replica = new Replica(settingsOf(each), options.seed ?? 1, publisher, startsUnderWay);
 			const server = await HttpServer.listen(replica, host);
 			servers.push(server);
 			replicas.push(handle(replica, server));

@@ -6,10 +6,11 @@ export type Admission = "serve" | "wait" | "refuse";
  *  mode, which only `wake_up` ends. Time is passed in (virtual seconds), and timers are the caller's. */
 export class Warmth {
 	#state: WarmthState;
-	#lastUse = 0;
+	#lastUse: number;
 	#parked = new Set<() => void>();
 
-	constructor(cold: boolean) {
+	constructor(cold: boolean, now: number) {
+		this.#lastUse = now;
 		this.#state = cold ? "cold" : "warm";
 	}
 

@@ -37,6 +37,8 @@ export const PAUSE_MAX: Seconds = 60;
 export const BUSY_MAX: Seconds = 60;
 /** A slow start takes five times as long as the pause before it, and at most this. */
 export const SLOW_START_MAX: Seconds = 30;
+/** The slow start of a replica that has come up from zero. */
+const WOKEN_SECONDS: Seconds = 5;
 /** A probe that was not answered in this time was lost. */
 export const PROBE_SECONDS: Seconds = 10;
 const MEMORY_SECONDS = 30;
@@ -86,6 +88,12 @@ export function onFailure(health: Health, kind: FailureKind, now: Seconds, optio
 export function onSuccess(health: Health, now: Seconds, { sentAt = Infinity }: ReportOptions = {}): Health {
 	if (health.phase.kind === "healthy" || health.phase.kind === "slow_start") return count(settled(health, now), 0, now);
 	return isTrial(health, sentAt, now) ? slowStart(health, now) : health;
+}
+
+/** It has come up from zero, as an answer told: what waited for it is let in gradually. */
+export function onWoken(health: Health, now: Seconds): Health {
+	if (health.phase.kind !== "healthy" && health.phase.kind !== "slow_start") return health;
+	return { ...health, phase: { kind: "slow_start", since: now, seconds: WOKEN_SECONDS } };
 }
 
 /** Whether to send a probe now: the pause is over, or the last probe was lost. */

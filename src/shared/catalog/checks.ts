@@ -1,5 +1,6 @@
 import { didYouMean } from "./nearest-names.ts";
 import type { Problem } from "./problems.ts";
+import { checkScaleToZero } from "./check-scale-to-zero.ts";
 import { baseUrlOf, isOpenHttp, replicaUrlProblem } from "./replica-url.ts";
 import { GLOBAL_GROUP } from "./region-groups.ts";
 import type { Model, Pool, RegionGroup } from "./schema.ts";
@@ -132,6 +133,8 @@ function checkDeployment(pool: Pool, path: string, context: Context, found: Find
 		const message = `${pool.secret} is sent to the pool as its credential; events need a key of their own`;
 		found.problems.push({ path: `${path}.events_secret`, message });
 	}
+	checkSecret(pool.scale_to_zero?.secret, `${path}.scale_to_zero.secret`, context, found);
+	checkScaleToZero(pool, `${path}.scale_to_zero`, context.ownHosts, found);
 }
 
 function checkSecret(name: string | undefined, path: string, context: Context, found: Findings): void {

@@ -1,3 +1,6 @@
+import { SCALE_TO_ZERO, type EnginePath } from "./scale-to-zero.ts";
+import type { Pool } from "./schema.ts";
+
 /** What may speak at the other end of a pool, and what Isobar can rely on with it. */
 export interface Engine {
 	/** GETs that answer 200 when it can serve, and its Prometheus metrics. Null: it has none. */
@@ -21,3 +24,11 @@ export const ENGINES = {
 
 export type EngineName = keyof typeof ENGINES;
 export const ENGINE_NAMES = Object.keys(ENGINES) as [EngineName, ...EngineName[]];
+
+/** The engine's path, where the pool's engine has it and a GET of it neither wakes the pool nor resets its idle timer; else
+ *  null. Nobody asked for such a GET. */
+export function unaskedPath({ engine, scale_to_zero: zero }: Pool, path: EnginePath): string | null {
+	const harmless: readonly EnginePath[] = zero ? SCALE_TO_ZERO[zero.kind].harmless : ["health", "metrics"];
+	if (!harmless.includes(path)) return null;
+	return path === "health" ? ENGINES[engine].healthPath : ENGINES[engine].metricsPath;
+}

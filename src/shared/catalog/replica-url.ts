@@ -1,18 +1,25 @@
-/** What is wrong with a replica's URL, or null. `ownHosts` are the hosts under which the gateway itself is reached:
- *  a replica there would be a loop. */
-export function replicaUrlProblem(text: string, ownHosts: ReadonlySet<string>): string | null {
+/** What is wrong with the URL of a provider's status or wake call, or null. `ownHosts` are the hosts under which the gateway
+ *  itself is reached: a call there would go round in a loop. */
+export function callUrlProblem(text: string, ownHosts: ReadonlySet<string>): string | null {
 	const url = /\s/.test(text) ? null : parse(text);
 	if (!url) return `not a URL; expected http(s)://host[:port][/path]`;
 	if (url.protocol !== "http:" && url.protocol !== "https:") return `must be http or https, not ${url.protocol}`;
 	if (url.username !== "" || url.password !== "") {
 		return "must hold no user name or password; name a Worker secret in the pool's `secret`";
 	}
+	if (ownHosts.has(hostKey(url.host))) return `is this gateway itself (${url.host}): requests would go round in a loop`;
+	return null;
+}
+
+/** What is wrong with a replica's URL, or null. `ownHosts` as above. */
+export function replicaUrlProblem(text: string, ownHosts: ReadonlySet<string>): string | null {
+	const problem = callUrlProblem(text, ownHosts);
+	if (problem !== null) return problem;
 	// An empty query or fragment leaves no trace in the parsed URL.
 	if (text.includes("?")) return "must have no query";
 	if (text.includes("#")) return "must have no fragment";
-	if (/\/v1(\/(chat\/completions|completions|embeddings|models))?$/.test(pathOf(url)))
+	if (/\/v1(\/(chat\/completions|completions|embeddings|models))?$/.test(pathOf(new URL(text))))
 		return "must end before /v1; Isobar adds that";
-	if (ownHosts.has(hostKey(url.host))) return `is this gateway itself (${url.host}): requests would go round in a loop`;
 	return null;
 }
 

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { ENGINE_NAMES } from "./engines.ts";
+import { SCALE_TO_ZERO_NAMES } from "./scale-to-zero.ts";
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._:@/-]{0,127}$/;
 const name = z.string().regex(NAME, "1 to 128 letters, digits and . _ : @ / -, starting with a letter or digit");
@@ -64,6 +65,30 @@ export const replicaSchema = z.strictObject({
 });
 export type Replica = z.infer<typeof replicaSchema>;
 
+/** How a pool scales to zero, or is put to sleep. */
+export const scaleToZeroSchema = z.strictObject({
+	kind: z.enum(SCALE_TO_ZERO_NAMES),
+	/** Seconds without a request until it is cold. Default: the provider's own (scale-to-zero.ts), else learned. */
+	idle_seconds: z.number().positive().max(604_800).optional(),
+	/** A first guess of a start's seconds; learned after that. */
+	cold_seconds: z.number().positive().max(3_600).optional(),
+	/** Pools of the same tier have starts of the same length (disk, image, snapshot); what is learned is kept by it. */
+	tier: id.optional(),
+	/** Nobody but this gateway sends requests there: its own last request tells whether it is idle. */
+	sole_tenant: z.boolean().default(true),
+	/** Where its state is told without waking it; for what the kind tells of itself there is no need to name it. */
+	status_url: z.string().max(2_000).optional(),
+	/** A POST there wakes it, in place of what the kind would be sent. */
+	wake_url: z.string().max(2_000).optional(),
+	/** Name of the Worker secret for these two and the kind's own status. Default: the pool's. */
+	secret: secretName.optional(),
+	/** At which level the engine is put to sleep (`vllm_sleep`); it does not say so itself. Default 1. */
+	sleep_level: z.union([z.literal(1), z.literal(2)]).optional(),
+	/** Whether it may be woken before a request needs it, and kept warm. */
+	keep_warm: z.boolean().default(true),
+});
+export type ScaleToZero = z.infer<typeof scaleToZeroSchema>;
+
 export const poolSchema = z.strictObject({
 	id,
 	model: name,
@@ -97,6 +122,8 @@ export const poolSchema = z.strictObject({
 	/** Whether the pool is told to share cached prefixes within one tenant only (body field `cache_salt`). Default: what its
 	 *  engine can. */
 	cache_salt: z.boolean().optional(),
+	/** Absent: it is always warm. */
+	scale_to_zero: scaleToZeroSchema.optional(),
 	replicas: z.array(replicaSchema).min(1).max(512),
 });
 export type Pool = z.infer<typeof poolSchema>;

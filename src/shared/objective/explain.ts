@@ -1,6 +1,8 @@
 import {
+	EXPLANATION_WIDTH,
 	explanationWidth,
 	REJECTIONS,
+	WARMTH_WIDTH,
 	type Explanation,
 	type Rejection,
 	type ReplicaName,
@@ -20,6 +22,10 @@ export type Explained =
 			readonly expected_seconds: Seconds;
 			/** Of the prompt, what was expected in the replica's prefix cache; absent in records of older versions. */
 			readonly expected_cached_tokens?: Tokens;
+			/** Where a pool of the model scales to zero: P(cold), and the seconds of a start if it is; TTFT and seconds hold their
+			 *  product. */
+			readonly p_cold?: number;
+			readonly cold_seconds?: Seconds;
 	  }
 	| { readonly replica: ReplicaName; readonly rejected: Rejection; readonly why: string };
 
@@ -30,14 +36,16 @@ export function explain(explanation: Explanation): Explained[] {
 	const width = explanationWidth(explanation);
 	explanation.replicas.forEach((replica, i) => {
 		const at = i * width;
-		const [money = 0, congestion = 0, time = 0, late = 0, harm = 0, ttft = 0, seconds = 0, cached] =
-			explanation.values.slice(at, at + width);
+		const values = explanation.values.slice(at, at + width);
+		const [money = 0, congestion = 0, time = 0, late = 0, harm = 0, ttft = 0, seconds = 0, cached] = values;
 		const rule = REJECTIONS[explanation.rejected[i]! - 1];
 		if (rule !== undefined) {
 			rejected.push({ replica, rejected: rule, why: reason(rule, money, congestion) });
 			return;
 		}
-		const terms = { money, congestion, time, late, harm };
+		const [start = 0, regret = 0, pCold = 0, coldSeconds = 0] = values.slice(EXPLANATION_WIDTH);
+		const hasWarmth = width >= WARMTH_WIDTH;
+		const terms = { money, congestion, time, late, harm, ...(hasWarmth && { start, regret }) };
 		candidates.push({
 			replica,
 			score: scoreOf(terms),
@@ -45,6 +53,7 @@ export function explain(explanation: Explanation): Explained[] {
 			expected_ttft_seconds: ttft,
 			expected_seconds: seconds,
 			...(cached !== undefined && { expected_cached_tokens: cached }),
+			...(hasWarmth && { p_cold: pCold, cold_seconds: coldSeconds }),
 		});
 	});
 	return [...candidates.sort((a, b) => a.score - b.score), ...rejected];
@@ -68,6 +77,8 @@ function reason(rule: Rejection, needs: number, has: number): string {
 			return `recovering: ${needs} requests in flight of at most ${has} for now`;
 		case "retry_budget":
 			return "the pool's retry budget is used up";
+		case "waking":
+			return `it may be cold or is starting: ${needs} requests wait for it of at most ${has}`;
 		case "price_ceiling":
 			return `expected to cost $${needs.toPrecision(3)}, the ceiling is $${has}`;
 	}

@@ -1,5 +1,7 @@
 import type { Terms } from "../scheduler/messages.ts";
 import type { Seconds, Tokens, Usd } from "../units.ts";
+import type { Start } from "../warmth/start.ts";
+import { sumOf } from "../warmth/mixture.ts";
 import { expectedExcess, lateShare } from "./lognormal.ts";
 
 /** How many requests a second of prefill holds up, for each that is queued on average (`u / (1 - u)`, M/M/1, at the replica's
@@ -24,7 +26,7 @@ export interface Weights {
 export interface Estimate {
 	readonly marginalUsd: Usd;
 	readonly congestionUsd: Usd;
-	/** E[seconds to the first token], round trip included. */
+	/** E[seconds to the first token] where it is warm, round trip included. */
 	readonly ttft: Seconds;
 	/** Spread of the TTFT on the log scale. */
 	readonly ttftSigma: number;
@@ -40,18 +42,34 @@ export interface Estimate {
 	readonly decodeDelay: Seconds;
 	/** Seconds of prefill that were sent there per second, of late. */
 	readonly utilisation: number;
+	/** Of a pool that scales to zero and may be cold; null for all others. */
+	readonly start: Start | null;
 }
 
 /** The one objective, `E[marginal $] + v E[s] + v_slo E[s over the goal] + harm to others`, term by term in USD. */
 export function objectiveTerms(estimate: Estimate, weights: Weights): Terms {
 	const { valueOfSecond, lateSecond, ttftGoal } = weights;
-	return {
+	const warm = {
 		money: estimate.marginalUsd,
 		congestion: estimate.congestionUsd,
 		time: valueOfSecond * (estimate.ttft + estimate.outputSeconds),
 		late: lateSecond * expectedExcess(estimate.ttft, estimate.ttftSigma, ttftGoal),
 		harm: harmUsd(estimate, weights),
 	};
+	return estimate.start === null ? warm : withStart(warm, estimate.start, estimate, weights);
+}
+
+/** The same with what a start adds: its seconds to E[s], its part to the mixture of a warm and a cold TTFT, its dollars. What
+ *  going elsewhere has cost since it went cold is taken off again, of what the start adds at most. */
+function withStart(warm: Terms, start: Start, { ttft, ttftSigma }: Estimate, weights: Weights): Terms {
+	const { probability, seconds, sigma } = start;
+	const { valueOfSecond, lateSecond, ttftGoal } = weights;
+	const cold = sumOf({ mean: ttft, sigma: ttftSigma }, { mean: seconds, sigma });
+	const wait = valueOfSecond * probability * seconds;
+	const late = lateSecond * probability * expectedExcess(cold.mean, cold.sigma, ttftGoal) - probability * warm.late;
+	const dollars = probability * start.usd;
+	const regret = 0 - Math.max(0, Math.min(start.regret, dollars + wait + late));
+	return { ...warm, time: warm.time + wait, late: warm.late + late, start: dollars, regret };
 }
 
 /** What others lose, at the same value of their seconds: those that decode wait for the prefill's steps, those that will queue
@@ -67,5 +85,6 @@ function harmUsd(estimate: Estimate, { valueOfSecond, lateSecond, ttftGoal }: We
 
 /** The score: the least one wins. */
 export function scoreOf(terms: Terms): Usd {
-	return terms.money + terms.congestion + terms.time + terms.late + terms.harm;
+	const warm = terms.money + terms.congestion + terms.time + terms.late + terms.harm;
+	return terms.start === undefined ? warm : warm + terms.start + (terms.regret ?? 0);
 }

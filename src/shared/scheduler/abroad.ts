@@ -1,9 +1,11 @@
+import type { Load } from "../admission/reservations.ts";
 import type { CatalogModel } from "../catalog/snapshot.ts";
 import { createReplicaModel } from "../perf/replica-model.ts";
 import type { Seconds } from "../units.ts";
 import { decide, type Circumstances, type Decision } from "./decide.ts";
 import { Fleet, type ReplicaState } from "./fleet.ts";
 import type { AssignRequest, ReplicaName } from "./messages.ts";
+import { Warmths } from "./warmths.ts";
 import { PEER_SECONDS, Peers, type PeerSummary } from "./peers.ts";
 
 /** What it takes to ask a scheduler that is far away, on top of what its pools take. */
@@ -13,20 +15,23 @@ const HOP_SECONDS: Seconds = 0.15;
 export class Abroad {
 	readonly #fleet = new Fleet();
 	readonly #peers = new Peers();
+	readonly #warmths = new Warmths();
 	readonly #heardAt = new Map<ReplicaName, Seconds>();
 	readonly #open = new Set<ReplicaName>();
 
 	configure(model: CatalogModel | undefined, group: string, now: Seconds): void {
 		const entries = model?.replicas.filter((replica) => replica.pool.group !== group) ?? [];
 		this.#fleet.configure(entries, 0, undefined, now);
+		this.#warmths.configure(this.#fleet, undefined);
 	}
 
 	hear(summary: PeerSummary, now: Seconds): void {
 		this.#peers.hear(summary, now);
-		for (const { replica: name, open, model } of summary.replicas) {
+		for (const { replica: name, open, model, warmth } of summary.replicas) {
 			const replica = this.#fleet.get(name);
 			if (!replica) continue;
 			if (model) replica.model = createReplicaModel(replica.model.prior, model);
+			if (warmth) this.#warmths.hear(replica, warmth);
 			this.#heardAt.set(name, now);
 			if (open) this.#open.add(name);
 			else this.#open.delete(name);
@@ -42,13 +47,17 @@ export class Abroad {
 			return this.#open.has(name) && now - (this.#heardAt.get(name) ?? -Infinity) < PEER_SECONDS;
 		};
 		const unknown = this.#fleet.replicas.filter((replica) => !known(replica)).map(({ entry }) => entry.name);
+		const load = (replica: ReplicaState): Load => this.#peers.load(replica.entry.name, now) ?? IDLE;
+		this.#warmths.look(load, () => {}, now);
 		const decision: Decision = decide(
 			this.#fleet,
 			{ ...request, exclude: [...request.exclude, ...unknown], retry: false },
 			{
 				...circumstances,
 				session: undefined,
-				load: (replica) => this.#peers.load(replica.entry.name, now) ?? IDLE,
+				load,
+				scales: this.#warmths.any,
+				start: (replica) => this.#warmths.start(replica, now),
 				roundTrip: (replica) => circumstances.roundTrip(replica) + HOP_SECONDS,
 				cached: () => 0,
 			},

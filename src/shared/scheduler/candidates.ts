@@ -17,7 +17,11 @@ export function candidatesOf({ rejected }: Explanation): bigint {
 /** The replicas that have a place now, numbered in the same way. */
 export function freeReplicas({ replicas }: Fleet, load: (replica: ReplicaState) => Load, now: Seconds): bigint {
 	return bits(
-		replicas.map((replica) => load(replica).inFlight < admits(replica.health, replica.entry.maxConcurrency, now).limit),
+		replicas.map((replica) => {
+			const { health, entry, warmth } = replica;
+			const limit = admits(health, entry.maxConcurrency, now).limit;
+			return load(replica).inFlight < (warmth ? Math.min(limit, warmth.limit) : limit);
+		}),
 	);
 }
 

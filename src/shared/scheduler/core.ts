@@ -6,6 +6,7 @@ import { isobarError } from "../http/errors.ts";
 import { rates, snapshotReplicaModel } from "../perf/replica-model.ts";
 import type { Settings } from "../settings.ts";
 import type { Seconds } from "../units.ts";
+import type { WarmthSignal } from "../warmth/signal.ts";
 import { freeReplicas } from "./candidates.ts";
 import { decide, roomSeconds, type Decision } from "./decide.ts";
 import { Fleet, type ReplicaState } from "./fleet.ts";
@@ -19,6 +20,7 @@ import { placingOf, type Placing } from "./placing.ts";
 import { Prefixes, type EngineTellings } from "./prefixes.ts";
 import { refusalOf, refused } from "./refusals.ts";
 import { Waiting } from "./waiting.ts";
+import { Warmths } from "./warmths.ts";
 
 export type SchedulerSettings = Pick<
 	Settings,
@@ -47,6 +49,8 @@ export class SchedulerCore {
 	readonly estimators: Estimators;
 	/** Which replica holds which prefixes. */
 	readonly prefixes: Prefixes;
+	/** Which replicas of pools that scale to zero are up. */
+	readonly warmths = new Warmths();
 	readonly #options: SchedulerOptions;
 	readonly #book = new ReservationBook();
 	readonly #waiting: Waiting;
@@ -92,6 +96,8 @@ export class SchedulerCore {
 		const own = model?.replicas.filter(({ pool }) => group === undefined || pool.group === group) ?? [];
 		this.fleet.configure(own, this.#options.settings.retryShareMax, this.#options.learned, now);
 		this.prefixes.configure(this.fleet, this.#options.learned, model?.model.scheduler_shards);
+		this.warmths.configure(this.fleet, this.#options.learned);
+		this.lookAtWarmth(now);
 		this.#waiting.regroup((request) => this.#decide(request, now).decision, now);
 		if (group !== undefined) this.#abroad.configure(model, group, now);
 	}
@@ -108,7 +114,7 @@ export class SchedulerCore {
 
 	/** What to tell siblings (this scheduler's own load) or other groups (the whole load, and what was learned). */
 	summary(from: string, to: "sibling" | "abroad", now: Seconds): PeerSummary {
-		const replicas = this.fleet.replicas.flatMap(({ entry, health, model }): PeerReplica[] => {
+		const replicas = this.fleet.replicas.flatMap(({ entry, health, model, warmth }): PeerReplica[] => {
 			const { name, maxConcurrency } = entry;
 			if (to === "sibling") {
 				const load = this.#book.load(name, now);
@@ -116,7 +122,8 @@ export class SchedulerCore {
 			}
 			const load = this.load(name, now);
 			const open = load.inFlight < admits(health, maxConcurrency, now).limit;
-			return [{ ...loadOf(load), replica: name, open, model: snapshotReplicaModel(model) }];
+			const known = { model: snapshotReplicaModel(model), ...(warmth && { warmth: warmth.stored() }) };
+			return [{ ...loadOf(load), replica: name, open, ...known }];
 		});
 		return { from, replicas, utilisation: this.#utilisation(to, now) };
 	}
@@ -135,11 +142,12 @@ export class SchedulerCore {
 	learned(): LearnedState {
 		const { roundTrips, outputLengths, bytesPerToken } = this.estimators;
 		const replicas: Record<ReplicaName, LearnedReplica> = {};
-		for (const { entry, model, cache } of this.fleet.replicas) {
+		for (const { entry, model, cache, warmth } of this.fleet.replicas) {
 			replicas[entry.name] = {
 				baseUrl: entry.baseUrl,
 				model: snapshotReplicaModel(model),
 				...(cache && { cache: cache.belief.snapshot() }),
+				...(warmth && { warmth: warmth.stored() }),
 			};
 		}
 		return {
@@ -147,6 +155,7 @@ export class SchedulerCore {
 			roundTrips: roundTrips.snapshot(),
 			outputLengths: outputLengths.snapshot(),
 			bytesPerToken: bytesPerToken.snapshot(),
+			...(this.warmths.any && { warmth: this.warmths.stored() }),
 		};
 	}
 
@@ -174,14 +183,22 @@ export class SchedulerCore {
 		return this.#waiting.queue(request, decision, circumstances.promptTokens + circumstances.outputTokens, now);
 	}
 
+	/** Brings the beliefs about warmth up to `now`, as every call that decides or tells something does. */
+	lookAtWarmth(now: Seconds): void {
+		this.warmths.look(({ entry }) => this.load(entry.name, now), this.#onCold, now);
+	}
+
 	/** What isolates tell: first tokens, ends, renewals. Takes duplicates, late and unknown ones; an end that is told again
 	 *  gets the same bill again. */
 	mail(mail: SchedulerMail, now: Seconds): Bill[] {
 		const bills: Bill[] = [];
-		for (const { reservation, headers } of mail.first) {
+		for (const { reservation, headers, ttft, warmth } of mail.first) {
 			this.#book.started(reservation);
 			const flight = this.#flights.get(reservation);
-			if (flight) flight.headers = headers;
+			if (!flight) continue;
+			flight.headers = headers;
+			if (!this.warmths.answered(flight, reservation, ttft, "first", warmth, this.#onCold, now) && warmth)
+				this.warmths.observe(flight.replica, warmth, now);
 		}
 		for (const renewal of mail.renewals) this.#renew(renewal, now);
 		for (const ended of mail.ended) {
@@ -195,6 +212,13 @@ export class SchedulerCore {
 		}
 		this.tick(now);
 		return bills;
+	}
+
+	/** A provider or an engine says how warm a replica is. What is not to be believed, is older than what is known, or is of a pool
+	 *  that is always warm, changes nothing; a clock that is ahead does not make it newer than now. */
+	observe(name: ReplicaName, signal: WarmthSignal, now: Seconds): void {
+		const replica = this.fleet.get(name);
+		if (replica && this.warmths.believes(replica, signal, now)) this.warmths.observe(replica, signal, now);
 	}
 
 	/** The request no longer wants its place in the waiting room, or what it was given there. */
@@ -215,9 +239,10 @@ export class SchedulerCore {
 			// Not ended in the book: a renewal that comes after all brings it back.
 			const prefix = this.#flights.get(id)?.prefix;
 			if (prefix) this.prefixes.dropped(prefix);
-			this.#flights.delete(id);
+			this.#ground(id, undefined, now);
 			this.fleet.get(replica)?.meter?.end(id, now);
 		}
+		this.lookAtWarmth(now);
 		this.#waiting.expire(now);
 		if (this.#waiting.size === 0) return;
 		const load = ({ entry }: ReplicaState): Load => this.load(entry.name, now);
@@ -238,7 +263,15 @@ export class SchedulerCore {
 	}
 
 	#circumstances(request: AssignRequest, now: Seconds): Placing {
-		return placingOf(request, this.#model?.id ?? request.model, this.estimators, this.prefixes, this, now);
+		return placingOf(
+			request,
+			this.#model?.id ?? request.model,
+			this.estimators,
+			this.prefixes,
+			this.warmths,
+			this,
+			now,
+		);
 	}
 
 	#place(
@@ -281,7 +314,8 @@ export class SchedulerCore {
 		if (request.retry) replica.retryBudget.withdraw(now);
 		else replica.retryBudget.deposit(now);
 
-		const { ranked, explanation } = decision;
+		const { ranked, explanation, cold, score } = decision;
+		if (cold.length > 0 && cold.every((each) => each.replica !== replica)) this.warmths.spilled(cold, score, now);
 		const reply: AssignReply = { kind: "assigned", ranked, promptTokens, outputTokens, waited, explanation };
 		const roundTrip = circumstances.roundTrip(replica);
 		this.#flights.set(id, {
@@ -297,6 +331,7 @@ export class SchedulerCore {
 			roomSeconds: room,
 			prefix: this.prefixes.sent(replica, request, circumstances.look),
 			headers: null,
+			warmth: replica.warmth && this.warmths.sent(replica, id, chosen, learned.ttftSigma, now),
 			reply,
 		});
 		return reply;
@@ -311,7 +346,7 @@ export class SchedulerCore {
 		if (flight && flight.replica !== replica) {
 			// The fallback had sent it elsewhere than was decided here too late.
 			flight.replica.meter?.end(reservation, now);
-			this.#flights.delete(reservation);
+			this.#ground(reservation, undefined, now);
 			this.#moved(flight, replica);
 		}
 		const outcome = this.#book.renew(renewal, now, this.#options.settings.reservationSeconds);
@@ -321,8 +356,10 @@ export class SchedulerCore {
 	#end(ended: Ended, now: Seconds): Bill | undefined {
 		const { reservation } = ended;
 		const booked = this.#book.end(reservation, now);
-		const flight = this.#flights.get(reservation);
-		this.#flights.delete(reservation);
+		const flight = this.#ground(reservation, ended, now);
+		const ranAt = this.fleet.get(ended.replica ?? flight?.replica.entry.name ?? booked?.replica ?? "");
+		if (ended.warmth && ranAt && (!flight?.warmth || ended.replica !== undefined))
+			this.warmths.observe(ranAt, ended.warmth, now);
 		if (ended.replica !== undefined) return this.#endElsewhere(ended, ended.replica, booked, flight, now);
 		const replica = flight?.replica ?? (booked && this.fleet.get(booked.replica));
 		if (!replica) return undefined;
@@ -365,10 +402,32 @@ export class SchedulerCore {
 		if (to) this.prefixes.computed(to, prefix.chain);
 	}
 
+	/** The flight is over, or not ours to follow any longer. */
+	#ground(reservation: string, ended: Ended | undefined, now: Seconds): Flight | undefined {
+		const flight = this.#flights.get(reservation);
+		this.#flights.delete(reservation);
+		if (!flight?.warmth) return flight;
+		flight.replica.warmth?.used(now);
+		const { replica, warmth } = flight;
+		const here = ended?.replica === undefined ? ended : undefined;
+		if (here && warmth.cold === null && (here.ttft !== null || here.outcome === "ok")) {
+			const until = here.ttft === null ? "whole" : "first";
+			this.warmths.answered(flight, reservation, here.ttft ?? here.seconds, until, here.warmth, this.#onCold, now);
+		} else {
+			this.warmths.unanswered(replica, reservation, warmth, here, this.#onCold, now);
+		}
+		return flight;
+	}
+
+	/** A replica that went cold has lost what its caches held. */
+	readonly #onCold = ({ entry }: ReplicaState): void => {
+		this.prefixes.forget(entry.name);
+	};
+
 	/** Ends a reservation of which nothing more is known than that it is over. */
 	#forget(reservation: string, replica: ReplicaState, now: Seconds): void {
 		this.#book.end(reservation, now);
-		this.#flights.delete(reservation);
+		this.#ground(reservation, undefined, now);
 		replica.meter?.end(reservation, now);
 	}
 }

@@ -2,9 +2,11 @@ import { admits } from "../admission/health.ts";
 import type { Load } from "../admission/reservations.ts";
 import { capabilityBits } from "../catalog/snapshot.ts";
 import { congestionUsd, marginalUsd } from "../money/pricing.ts";
-import { objectiveTerms, scoreOf } from "../objective/objective.ts";
+import { objectiveTerms, scoreOf, type Estimate } from "../objective/objective.ts";
 import { expectedRoom, expectedTpot, expectedTtft, rates, type LearnedRates } from "../perf/replica-model.ts";
 import type { Seconds, Tokens, Usd } from "../units.ts";
+import { LIKELY_COLD } from "../warmth/replica-warmth.ts";
+import type { Start } from "../warmth/start.ts";
 import { contextNeed } from "./context-need.ts";
 import type { Fleet, ReplicaState } from "./fleet.ts";
 import {
@@ -15,6 +17,7 @@ import {
 	type Rejection,
 	type ReplicaName,
 } from "./messages.ts";
+import type { Spilled } from "./warmths.ts";
 
 /** What the decision needs to know besides the fleet. */
 export interface Circumstances {
@@ -26,6 +29,10 @@ export interface Circumstances {
 	roundTrip(replica: ReplicaState): Seconds;
 	/** Prompt tokens that the replica is expected to have in its prefix cache; fewer than all. */
 	cached(replica: ReplicaState): Tokens;
+	/** Whether any pool of the fleet scales to zero. */
+	readonly scales: boolean;
+	/** Null for a replica that is always there. */
+	start(replica: ReplicaState): Start | null;
 }
 
 export interface Decision {
@@ -38,6 +45,8 @@ export interface Decision {
 	readonly rejections: ReadonlyMap<Rejection, number>;
 	/** Seconds until the first replica that is aside may be asked again; infinite when none is. */
 	readonly recoversIn: Seconds;
+	/** Candidates that are likely to be cold. */
+	readonly cold: readonly Spilled[];
 }
 
 /** The estimate of the prompt may be this much too high before a replica is ruled out for its context: the pool itself
@@ -49,18 +58,20 @@ const SESSION_SHARE = 0.02;
 
 /** Scores every replica that passes the hard rules by the one objective. Pure: nothing is reserved. */
 export function decide(fleet: Fleet, request: AssignRequest, circumstances: Circumstances, now: Seconds): Decision {
-	const { promptTokens, outputTokens } = circumstances;
+	const { promptTokens, outputTokens, scales } = circumstances;
 	const needs = capabilityBits(request.needs);
 	const context = contextNeed(request, promptTokens);
 	const rejected: number[] = [];
 	const values: number[] = [];
 	const rejections = new Map<Rejection, number>();
 	const best: { score: Usd; ranked: RankedReplica }[] = [];
+	const cold: Spilled[] = [];
 	let recoversIn = Infinity;
 
 	const reject = (rule: Rejection, need = 0, has = 0): void => {
 		rejected.push(1 + REJECTIONS.indexOf(rule));
 		values.push(need, has, 0, 0, 0, 0, 0, 0);
+		if (scales) values.push(0, 0, 0, 0);
 		rejections.set(rule, (rejections.get(rule) ?? 0) + 1);
 	};
 
@@ -95,13 +106,19 @@ export function decide(fleet: Fleet, request: AssignRequest, circumstances: Circ
 			reject(admission.reason === "healthy" ? "concurrency" : "slow_start", load.inFlight, admission.limit);
 			continue;
 		}
+		if (replica.warmth !== null && load.inFlight >= replica.warmth.limit) {
+			reject("waking", load.inFlight, replica.warmth.limit);
+			continue;
+		}
 		if (request.retry && replica.retryBudget.balance(now) < 1) {
 			reject("retry_budget");
 			continue;
 		}
 
 		const learned = rates(replica.model, now);
-		const cached = circumstances.cached(replica);
+		const start = replica.warmth === null ? null : circumstances.start(replica);
+		const held = circumstances.cached(replica);
+		const cached = start === null ? held : Math.floor(held * (1 - start.probability));
 		const uncached = promptTokens - cached;
 		const ttft =
 			circumstances.roundTrip(replica) +
@@ -112,37 +129,53 @@ export function decide(fleet: Fleet, request: AssignRequest, circumstances: Circ
 		const tokens = { prompt: promptTokens, cached, output: outputTokens };
 		const occupancy = { inFlight: load.inFlight, limit: entry.maxConcurrency };
 		const marginal = marginalUsd(pool.pricing, tokens, seconds, occupancy);
-		if (request.policy.priceCeiling !== null && marginal > request.policy.priceCeiling) {
-			reject("price_ceiling", marginal, request.policy.priceCeiling);
+		const delay = start === null ? 0 : start.probability * start.seconds;
+		// In flight while the replica starts, a request is billed for its share of that time too.
+		const expectedUsd = delay > 0 ? marginalUsd(pool.pricing, tokens, seconds + delay, occupancy) : marginal;
+		if (request.policy.priceCeiling !== null && expectedUsd > request.policy.priceCeiling) {
+			reject("price_ceiling", expectedUsd, request.policy.priceCeiling);
 			continue;
 		}
-		const terms = objectiveTerms(
-			{
-				marginalUsd: marginal,
-				congestionUsd: congestionUsd(pool.pricing, seconds, occupancy),
-				ttft,
-				ttftSigma: learned.ttftSigma,
-				outputSeconds,
-				uncachedTokens: uncached,
-				prefillTokensPerSecond: learned.prefillTokensPerSecond,
-				inFlight: load.inFlight,
-				decoding: load.decoding,
-				decodeDelay: outputTokens * learned.stepSecondsPerSequence,
-				utilisation: replica.utilisation.perSecond(now),
-			},
-			request.policy,
-		);
+		const estimate: Estimate = {
+			marginalUsd: marginal,
+			congestionUsd: congestionUsd(pool.pricing, seconds, occupancy),
+			ttft,
+			ttftSigma: learned.ttftSigma,
+			outputSeconds,
+			uncachedTokens: uncached,
+			prefillTokensPerSecond: learned.prefillTokensPerSecond,
+			inFlight: load.inFlight,
+			decoding: load.decoding,
+			decodeDelay: outputTokens * learned.stepSecondsPerSequence,
+			utilisation: replica.utilisation.perSecond(now),
+			start,
+		};
+		const terms = objectiveTerms(estimate, request.policy);
 		rejected.push(0);
-		values.push(terms.money, terms.congestion, terms.time, terms.late, terms.harm, ttft, seconds, cached);
+		values.push(
+			terms.money,
+			terms.congestion,
+			terms.time,
+			terms.late,
+			terms.harm,
+			ttft + delay,
+			seconds + delay,
+			cached,
+		);
+		if (scales) values.push(terms.start ?? 0, terms.regret ?? 0, start?.probability ?? 0, start?.seconds ?? 0);
+		if (start !== null && start.probability >= LIKELY_COLD) {
+			cold.push({ replica, warmScore: scoreOf(objectiveTerms({ ...estimate, start: null }, request.policy)) });
+		}
 		const score = scoreOf(terms) * (entry.name === circumstances.session ? 1 - SESSION_SHARE : 1);
 		if (best.length === RANKED_MAX && score >= best[RANKED_MAX - 1]!.score) continue;
 		keepBest(best, score, {
 			replica: entry.name,
 			pool: pool.id,
-			expectedTtft: ttft,
-			expectedSeconds: seconds,
-			expectedUsd: marginal,
+			expectedTtft: ttft + delay,
+			expectedSeconds: seconds + delay,
+			expectedUsd,
 			expectedCachedTokens: cached,
+			startSecondsMax: delay > 0 ? start!.secondsMax : 0,
 		});
 	}
 	return {
@@ -151,6 +184,7 @@ export function decide(fleet: Fleet, request: AssignRequest, circumstances: Circ
 		explanation: { replicas: fleet.names, rejected, values },
 		rejections,
 		recoversIn,
+		cold,
 	};
 }
 

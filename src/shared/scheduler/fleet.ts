@@ -10,6 +10,7 @@ import type { ReplicaName } from "./messages.ts";
 import type { PeerSummary } from "./peers.ts";
 import type { ReplicaCache } from "../kv/replica-caches.ts";
 import type { Seconds, Tokens } from "../units.ts";
+import type { ReplicaWarmth } from "../warmth/replica-warmth.ts";
 
 /** Long against the gaps between requests, short against the tides of traffic. */
 const UTILISATION_MEMORY: Seconds = 60;
@@ -30,6 +31,8 @@ export interface ReplicaState {
 	readonly utilisation: SharedRate;
 	/** What is known of its KV cache; undefined where it has no place in the index. */
 	cache: ReplicaCache | undefined;
+	/** Null while its pool does not scale to zero. */
+	warmth: ReplicaWarmth | null;
 }
 
 /** All replicas of one base model, in catalog order. */
@@ -85,7 +88,8 @@ export class Fleet {
 			const roomTokens = kvTokensAreKnown(served, pool) ? model.prior.kvTokens : Infinity;
 			const meter = byTime ? new TokenTimeMeter() : null;
 			const utilisation = new SharedRate(UTILISATION_MEMORY);
-			return { entry, model, roomTokens, health: newHealth(now), meter, retryBudget, utilisation, cache: undefined };
+			const health = newHealth(now);
+			return { entry, model, roomTokens, health, meter, retryBudget, utilisation, cache: undefined, warmth: null };
 		});
 		this.#replicas = replicas;
 		this.#names = replicas.map((state) => state.entry.name);

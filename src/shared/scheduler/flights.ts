@@ -5,6 +5,7 @@ import type { Estimators } from "./estimators.ts";
 import type { ReplicaState } from "./fleet.ts";
 import type { AssignRequest, Bill, Ended } from "./messages.ts";
 import type { PrefixFlight } from "./prefixes.ts";
+import type { WarmthFlight } from "./warmths.ts";
 
 /** Without what only the decision needed: half a megabyte for a prompt of 131,072 tokens. */
 export type FlightRequest = Omit<AssignRequest, "prefix" | "tokenChains">;
@@ -29,6 +30,8 @@ export interface Flight {
 	readonly prefix: PrefixFlight | null;
 	/** Seconds to the response headers, when they came before the first token. */
 	headers: Seconds | null;
+	/** Null where the replica is always there. */
+	readonly warmth: WarmthFlight | null;
 }
 
 /** The request as it is kept while it is in flight. Its blocks are the `prefix` of the flight. */
@@ -53,8 +56,8 @@ export function judge(replica: ReplicaState, sentAt: Seconds, ended: Ended, now:
 	}
 }
 
-/** Learns the replica's rates and the request's sizes from a whole answer. Retried requests are left out: their clock ran
- *  elsewhere too. */
+/** Learns the replica's rates and the request's sizes from a whole answer. Of retried requests, whose clock ran
+ *  elsewhere too, and of those that had to wait for a start only the sizes. */
 export function learn(flight: Flight, ended: Ended, running: number, estimators: Estimators, now: Seconds): void {
 	const { request, replica } = flight;
 	if (ended.outcome !== "ok") return;
@@ -64,7 +67,7 @@ export function learn(flight: Flight, ended: Ended, running: number, estimators:
 	if (output !== null && request.outputTokensMax > 0) {
 		estimators.outputLengths.observe(model, request.key, output, output >= request.outputTokensMax);
 	}
-	if (request.retry) return;
+	if (request.retry || flight.warmth?.cold) return;
 	if (flight.headers !== null) estimators.roundTrips.observe(request.edge, replica.entry.pool.id, flight.headers, now);
 
 	const promptTokens = ended.promptTokens ?? flight.promptTokens;

@@ -5,6 +5,7 @@ import type { IsobarError } from "../http/errors.ts";
 import type { PrefixUnit } from "../kv/prefix-chain.ts";
 import type { PeerSummary } from "./peers.ts";
 import type { Seconds, Tokens, Usd } from "../units.ts";
+import type { WarmthSignal, WarmthState } from "../warmth/signal.ts";
 
 export type Endpoint = "chat" | "completions" | "embeddings";
 
@@ -80,6 +81,9 @@ export interface RankedReplica {
 	readonly expectedUsd: Usd;
 	/** Of the prompt, what is expected in the replica's prefix cache. Absent where the fallback chose. */
 	readonly expectedCachedTokens?: Tokens;
+	/** An answer of a replica that may be cold can begin so much later than one of a warm replica, with a probability of 99 %;
+	 *  0 where it is warm. Absent where the fallback chose. */
+	readonly startSecondsMax?: Seconds;
 }
 
 /** The objective's terms for one candidate, in USD. Their sum is its score; the least score wins. */
@@ -94,9 +98,13 @@ export interface Terms {
 	readonly late: Usd;
 	/** What the prefill costs the requests that come behind it. */
 	readonly harm: Usd;
+	/** What the start of a pool that may be cold adds to the bill, and what going elsewhere has cost while it was cold, which is
+	 *  taken off (negative, or zero). Absent for pools that are always there. */
+	readonly start?: Usd;
+	readonly regret?: Usd;
 }
 
-/** Why a replica was no candidate, in the order in which the rules are asked. */
+/** Why a replica was no candidate. Append-only: records hold their numbers. */
 export const REJECTIONS = [
 	"excluded",
 	"capability",
@@ -107,6 +115,7 @@ export const REJECTIONS = [
 	"slow_start",
 	"retry_budget",
 	"price_ceiling",
+	"waking",
 ] as const;
 export type Rejection = (typeof REJECTIONS)[number];
 
@@ -116,12 +125,14 @@ export interface Explanation {
 	readonly replicas: readonly ReplicaName[];
 	/** Per replica: 0 for a candidate, otherwise 1 + its index in REJECTIONS. */
 	readonly rejected: readonly number[];
-	/** EXPLANATION_WIDTH numbers per replica. A candidate: money, congestion, time, late, harm (USD), TTFT, seconds, expected
-	 *  cached tokens. A rejected one: what the request needs and what the replica has, where the rule compares numbers. Records
-	 *  of older versions have fewer: `explanationWidth`. */
+	/** EXPLANATION_WIDTH numbers per replica, or WARMTH_WIDTH where some pool scales to zero. A candidate: money, congestion,
+	 *  time, late, harm (USD), TTFT, seconds, expected cached tokens; then start, regret (USD), P(cold), E[seconds of a start]. A
+	 *  rejected one: what the request needs and what the replica has, where the rule compares numbers. Records of older versions
+	 *  have fewer: `explanationWidth`. */
 	readonly values: readonly number[];
 }
 export const EXPLANATION_WIDTH = 8;
+export const WARMTH_WIDTH = 12;
 
 /** Numbers per replica in an explanation that may have been stored by an older version. */
 export function explanationWidth({ replicas, values }: Explanation): number {
@@ -151,6 +162,8 @@ export interface FirstToken {
 	readonly ttft: Seconds;
 	/** Seconds until the response headers came, when the pool sends them before the first token (streams). */
 	readonly headers: Seconds | null;
+	/** What the answer said of the replica's warmth, where its pool scales to zero. Then `Ended` does not say it again. */
+	readonly warmth?: WarmthSignal;
 }
 
 export type Outcome = "ok" | "failed" | "refused" | "client_gone" | "cut";
@@ -172,6 +185,8 @@ export interface Ended {
 	readonly promptTokens: Tokens | null;
 	readonly cachedTokens: Tokens | null;
 	readonly outputTokens: Tokens | null;
+	/** What the answer said of the replica's warmth, where its pool scales to zero. */
+	readonly warmth?: WarmthSignal;
 }
 
 /** A request that is still in flight; rebuilds the reservation if the object was evicted since. */
@@ -244,6 +259,22 @@ export interface FleetStatus {
 	readonly replicas: readonly ReplicaStatus[];
 }
 
+/** How warm a replica of a pool that scales to zero is believed to be. */
+export interface WarmthStatus {
+	readonly state: WarmthState;
+	/** P(a request that comes now has to wait for a start). */
+	readonly p_cold: number;
+	/** What was last seen of it: by what evidence, and seconds ago. Null: nothing yet. */
+	readonly source: string | null;
+	readonly age_seconds: Seconds | null;
+	/** E[seconds until it can serve], if it is cold; of one that is waking, what is left. */
+	readonly cold_seconds: Seconds;
+	/** Seconds without a request until it scales to zero; null: it does not by itself. */
+	readonly idle_seconds: Seconds | null;
+	/** What going elsewhere has cost since it went cold, net of what keeping it warm would have cost. */
+	readonly regret_usd: Usd;
+}
+
 export interface ReplicaStatus {
 	readonly replica: ReplicaName;
 	readonly health: string;
@@ -254,6 +285,8 @@ export interface ReplicaStatus {
 	readonly seconds_per_output_token: Seconds;
 	/** What its prefix cache is believed to hold, and how that belief fared; null where it has no place in the index. */
 	readonly prefix_cache: PrefixCacheStatus | null;
+	/** Null for pools that are always there. */
+	readonly warmth: WarmthStatus | null;
 	/** Seconds with at least one request in flight, and what they cost, for pools priced by time. All of it was billed to
 	 *  requests; a reserved GPU's other seconds are the operator's. */
 	readonly busy_seconds: Seconds | null;

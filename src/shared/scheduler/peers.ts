@@ -1,6 +1,7 @@
 import type { Load } from "../admission/reservations.ts";
 import type { ReplicaSnapshot } from "../perf/replica-model.ts";
 import type { Seconds } from "../units.ts";
+import type { StoredWarmth } from "../warmth/replica-warmth.ts";
 import type { ReplicaName } from "./messages.ts";
 
 /** How one replica stands with a scheduler. */
@@ -10,6 +11,8 @@ export interface PeerReplica extends Load {
 	readonly open: boolean;
 	/** What was learned of its speed; for schedulers of other groups, which see no answers of it. */
 	readonly model?: ReplicaSnapshot;
+	/** What was last seen of it, where its pool scales to zero; for the same. */
+	readonly warmth?: StoredWarmth;
 }
 
 /** What a scheduler tells another about once a second while it has something in flight. */

@@ -5,6 +5,7 @@ import type { Circumstances } from "./decide.ts";
 import type { Estimators } from "./estimators.ts";
 import type { AssignRequest } from "./messages.ts";
 import type { Prefixes, PrefixLook } from "./prefixes.ts";
+import type { Warmths } from "./warmths.ts";
 
 /** The circumstances of a decision, and the look at its prefix that they rest on. */
 export interface Placing extends Circumstances {
@@ -18,6 +19,7 @@ export function placingOf(
 	model: string,
 	{ roundTrips, outputLengths, bytesPerToken }: Estimators,
 	prefixes: Prefixes,
+	warmths: Warmths,
 	loads: Pick<ReservationBook, "load">,
 	now: Seconds,
 ): Placing {
@@ -43,5 +45,7 @@ export function placingOf(
 			return roundTrip;
 		},
 		cached: (replica) => prefixes.cached(replica, look, promptTokens),
+		scales: warmths.any,
+		start: (replica) => warmths.start(replica, now),
 	};
 }

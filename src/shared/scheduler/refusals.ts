@@ -21,7 +21,7 @@ export function refusalOf(
 	circumstances: Circumstances,
 ): IsobarError | undefined {
 	const count = (rule: Parameters<typeof decision.rejections.get>[0]): number => decision.rejections.get(rule) ?? 0;
-	if (count("concurrency") + count("slow_start") > 0) return undefined;
+	if (count("concurrency") + count("slow_start") + count("waking") > 0) return undefined;
 	const name = JSON.stringify(request.model);
 	if (model.replicas.length === 0) {
 		return isobarError("no_healthy_replica", `No pool serves the model ${name}.`, { param: "model" });

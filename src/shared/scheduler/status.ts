@@ -4,10 +4,11 @@ import { rates } from "../perf/replica-model.ts";
 import type { Seconds } from "../units.ts";
 import type { SchedulerCore } from "./core.ts";
 import type { CacheStatistics } from "../kv/replica-caches.ts";
-import type { FleetStatus, PrefixCacheStatus, ReplicaStatus } from "./messages.ts";
+import type { FleetStatus, PrefixCacheStatus, ReplicaStatus, WarmthStatus } from "./messages.ts";
 
 /** How the fleet stands now. */
 export function fleetStatus(core: SchedulerCore, now: Seconds): FleetStatus {
+	core.lookAtWarmth(now);
 	const caches = new Map(core.prefixes.statistics().replicas.map((each) => [each.replica, each]));
 	return {
 		in_flight: core.inFlight,
@@ -27,6 +28,7 @@ export function fleetStatus(core: SchedulerCore, now: Seconds): FleetStatus {
 				overhead_seconds: learned.overheadSeconds,
 				seconds_per_output_token: learned.stepSeconds,
 				prefix_cache: prefixCache(caches.get(entry.name)),
+				warmth: core.warmths.status(state, now),
 				busy_seconds: busy,
 				busy_usd: busy === null || pricing.per !== "gpu_second" ? null : busy * usdFromNano(pricing.nanoPerSecond),
 			};
@@ -67,9 +69,16 @@ function together(a: ReplicaStatus, b: ReplicaStatus): ReplicaStatus {
 		in_flight: a.in_flight + b.in_flight,
 		pending_tokens: a.pending_tokens + b.pending_tokens,
 		prefix_cache: a.prefix_cache && b.prefix_cache ? bothCaches(a.prefix_cache, b.prefix_cache) : null,
+		warmth: newer(a.warmth, b.warmth),
 		busy_seconds: plus(a.busy_seconds, b.busy_seconds),
 		busy_usd: plus(a.busy_usd, b.busy_usd),
 	};
+}
+
+/** Whoever has seen it last knows best. */
+function newer(a: WarmthStatus | null, b: WarmthStatus | null): WarmthStatus | null {
+	if (!a || !b) return a ?? b;
+	return (b.age_seconds ?? Infinity) < (a.age_seconds ?? Infinity) ? b : a;
 }
 
 /** Each shard knows the blocks of its own conversations; the replica holds them all. */

@@ -15,6 +15,7 @@ const estimate: Estimate = {
 	decoding: 4,
 	decodeDelay: 0.1,
 	utilisation: 0.5,
+	start: null,
 };
 const weights = { valueOfSecond: 0.001, lateSecond: 0.01, ttftGoal: 2 };
 

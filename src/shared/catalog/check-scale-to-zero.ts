@@ -1,0 +1,32 @@
+import type { Findings } from "./checks.ts";
+import { callUrlProblem, isOpenHttp } from "./replica-url.ts";
+import { SCALE_TO_ZERO } from "./scale-to-zero.ts";
+import type { Pool } from "./schema.ts";
+
+/** What a pool says of its scaling to zero, against its kind and its price. */
+export function checkScaleToZero(pool: Pool, path: string, ownHosts: ReadonlySet<string>, found: Findings): void {
+	const zero = pool.scale_to_zero;
+	if (!zero) return;
+	const secret = zero.secret ?? pool.secret;
+	for (const field of ["status_url", "wake_url"] as const) {
+		const url = zero[field];
+		if (url === undefined) continue;
+		const problem = callUrlProblem(url, ownHosts);
+		if (problem !== null) found.problems.push({ path: `${path}.${field}`, message: problem });
+		else if (secret !== undefined && isOpenHttp(url)) {
+			found.warnings.push({ path: `${path}.${field}`, message: `sends the secret ${secret} unencrypted (http)` });
+		}
+	}
+	const { status } = SCALE_TO_ZERO[zero.kind];
+	if (zero.status_url !== undefined && status === "none") {
+		const message = `a pool of the kind ${zero.kind} has no status that can be read without waking it`;
+		found.problems.push({ path: `${path}.status_url`, message });
+	}
+	if (zero.sleep_level !== undefined && zero.kind !== "vllm_sleep") {
+		found.problems.push({ path: `${path}.sleep_level`, message: `only the kind vllm_sleep has levels of sleep` });
+	}
+	if (zero.status_url === undefined && status === "named") {
+		const message = `without it the state of a pool of the kind ${zero.kind} is known from its answers only`;
+		found.warnings.push({ path: `${path}.status_url`, message });
+	}
+}

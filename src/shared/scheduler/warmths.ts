@@ -1,0 +1,272 @@
+import { onWoken } from "../admission/health.ts";
+import type { Load } from "../admission/reservations.ts";
+import type { Seconds, Usd } from "../units.ts";
+import { coldPosterior, sumOf, type Expected } from "../warmth/mixture.ts";
+import { PoolWarmth, type StoredPoolWarmth } from "../warmth/pool-warmth.ts";
+import { LIKELY_COLD, ReplicaWarmth, type StoredWarmth } from "../warmth/replica-warmth.ts";
+import { wakingAge } from "../warmth/belief.ts";
+import type { WarmthSignal } from "../warmth/signal.ts";
+import { startTold } from "../warmth/signals/answer.ts";
+import { StatusTrust } from "../warmth/status-trust.ts";
+import type { Start } from "../warmth/start.ts";
+import type { Fleet, ReplicaState } from "./fleet.ts";
+import type { LearnedState } from "./learned.ts";
+import type { Ended, RankedReplica, ReplicaName, WarmthStatus } from "./messages.ts";
+
+/** Spread of the logarithm of a whole answer's seconds about what is expected: mostly that of its length. */
+const WHOLE_SIGMA = 0.8;
+
+/** A status that says cold may be behind a request that has begun a start. */
+const STATUS_LAG: Seconds = 15;
+/** A replica that was in use or seen warm so shortly before is full, whatever it answers. */
+const IN_USE: Seconds = 1;
+
+/** What was expected of a request when it was sent to a replica that scales to zero. */
+export interface WarmthFlight {
+	readonly start: Start;
+	/** To the first token, and to the last, if the replica was warm. */
+	readonly ttft: Expected;
+	readonly whole: Expected;
+	/** Seconds since the replica was last in use; null where it was, or that says nothing. */
+	readonly gap: Seconds | null;
+	/** Whether it had to wait for a start; null until that is known. */
+	cold: boolean | null;
+}
+
+/** A replica that is likely to be cold, and what a request would score if it was warm. */
+export interface Spilled {
+	readonly replica: ReplicaState;
+	readonly warmScore: Usd;
+}
+
+/** The warmth of a fleet's replicas, in terms of requests. Where no pool scales to zero nothing is done. */
+export class Warmths {
+	#scaling: readonly ReplicaState[] = [];
+	/** Pools that are waking, by provider, as of the last `look`. */
+	#waking = new Map<string, Set<PoolWarmth>>();
+	readonly #pools = new Map<string, PoolWarmth>();
+	readonly #trusts = new Map<ReplicaName, StatusTrust>();
+	#isChanged = false;
+
+	/** Whether any replica has come to another state since this was last asked. */
+	takeChange(): boolean {
+		const isChanged = this.#isChanged;
+		this.#isChanged = false;
+		return isChanged;
+	}
+
+	/** Whether any pool scales to zero. */
+	get any(): boolean {
+		return this.#scaling.length > 0;
+	}
+
+	/** Follows the fleet: what is known of replicas that left or moved is forgotten. */
+	configure({ replicas }: Fleet, learned: LearnedState | undefined): void {
+		const pools = new Map<string, PoolWarmth>();
+		for (const replica of replicas) {
+			const { name, baseUrl, maxConcurrency, pool } = replica.entry;
+			const settings = pool.pool.scale_to_zero;
+			if (!settings) {
+				replica.warmth = null;
+				continue;
+			}
+			let common = pools.get(pool.id);
+			if (!common) {
+				const stored = this.#pools.get(pool.id)?.stored() ?? learned?.warmth?.[pool.id];
+				pools.set(pool.id, (common = new PoolWarmth(pool, settings, stored)));
+			}
+			const known = learned?.replicas[name];
+			const stored = known?.baseUrl === baseUrl ? known.warmth : undefined;
+			replica.warmth = new ReplicaWarmth(common, maxConcurrency, replica.warmth ?? stored);
+		}
+		this.#pools.clear();
+		for (const [id, pool] of pools) this.#pools.set(id, pool);
+		for (const name of this.#trusts.keys()) {
+			if (!replicas.some(({ entry, warmth }) => warmth && entry.name === name)) this.#trusts.delete(name);
+		}
+		this.#scaling = replicas.filter(({ warmth }) => warmth !== null);
+		this.#waking.clear();
+	}
+
+	/** Brings all beliefs up to `now`. `onCold`: the replica has gone cold, and what its caches held is gone. */
+	look(load: (replica: ReplicaState) => Load, onCold: (replica: ReplicaState) => void, now: Seconds): void {
+		if (!this.any) return;
+		this.#waking.clear();
+		for (const { warmth } of this.#scaling) {
+			if (warmth?.state(now) !== "waking") continue;
+			const { pool } = warmth;
+			const waking = this.#waking.get(pool.provider);
+			if (waking) waking.add(pool);
+			else this.#waking.set(pool.provider, new Set([pool]));
+		}
+		for (const replica of this.#scaling) {
+			const { warmth } = replica;
+			if (warmth?.look(load(replica).inFlight > 0, this.#others(warmth), now)) onCold(replica);
+		}
+	}
+
+	/** What a request that is sent there now may have to wait for; null where it is always there. */
+	start({ warmth }: ReplicaState, now: Seconds): Start | null {
+		return warmth && warmth.start(this.#others(warmth), now);
+	}
+
+	/** A request goes to `replica`, chosen with these expectations, which hold the wait for a start. */
+	sent(
+		replica: ReplicaState,
+		reservation: string,
+		{ expectedTtft, expectedSeconds }: RankedReplica,
+		ttftSigma: number,
+		now: Seconds,
+	): WarmthFlight | null {
+		const { warmth } = replica;
+		if (!warmth) return null;
+		const start = warmth.start(this.#others(warmth), now);
+		const wait = start.probability * start.seconds;
+		const ttft = { mean: expectedTtft - wait, sigma: ttftSigma };
+		const whole = { mean: expectedSeconds - wait, sigma: WHOLE_SIGMA };
+		const flight = { start, ttft, whole, gap: warmth.gap(now), cold: null };
+		this.#moving(warmth, () => warmth.sent(reservation, now));
+		return flight;
+	}
+
+	/** A request that scored `score` went to a replica that is likely to be warm, past these. Replicas of one pool share the
+	 *  regret: one of them is to be started, not all. */
+	spilled(past: readonly Spilled[], score: Usd, now: Seconds): void {
+		const premiums = new Map<PoolWarmth, Usd>();
+		for (const { replica, warmScore } of past) {
+			const pool = replica.warmth?.pool;
+			// One is on its way.
+			if (!pool || this.#waking.get(pool.provider)?.has(pool)) continue;
+			premiums.set(pool, Math.max(premiums.get(pool) ?? 0, score - warmScore));
+		}
+		for (const [pool, premium] of premiums) pool.regretted(premium, now);
+	}
+
+	/** Its first token came after so many seconds, or, where that is not known, the `whole` answer; `told`: what the answer said of
+	 *  the replica's warmth. `onCold` as for `look`. False where nothing was to be learned from it. */
+	answered(
+		flight: { readonly replica: ReplicaState; readonly assignedAt: Seconds; readonly warmth: WarmthFlight | null },
+		reservation: string,
+		seconds: Seconds,
+		until: "first" | "whole",
+		told: WarmthSignal | undefined,
+		onCold: (replica: ReplicaState) => void,
+		now: Seconds,
+	): boolean {
+		const { replica, assignedAt, warmth: expected } = flight;
+		const { warmth } = replica;
+		if (!warmth || !expected || expected.cold !== null) return false;
+		const { start, gap } = expected;
+		const warm = until === "first" ? expected.ttft : expected.whole;
+		const late = sumOf(warm, { mean: start.seconds, sigma: start.sigma });
+		const label = told?.coldSeconds;
+		const isCold = (told && startTold(told)) ?? coldPosterior(start.probability, seconds, warm, late) >= LIKELY_COLD;
+		expected.cold = isCold;
+		if (!isCold) this.#trustOf(replica.entry.name).shown(true, now);
+		if (gap !== null) warmth.pool.observeGap(gap, isCold);
+		// It went cold unseen.
+		if (isCold && start.probability < LIKELY_COLD) onCold(replica);
+		const waited = isCold ? (label ?? Math.max(0, seconds - warm.mean)) : null;
+		const at = Math.min(now, assignedAt + seconds);
+		// That there was an answer is known without its saying so.
+		const source = told?.source === "answer" ? undefined : told?.source;
+		this.#moving(warmth, () => {
+			const isFirst = warmth.answered({ sentAt: assignedAt, at, waited, source }, this.#others(warmth), now);
+			if (isFirst) replica.health = onWoken(replica.health, now);
+		});
+		warmth.gone(reservation);
+		return true;
+	}
+
+	/** It is over without a token, or with one that was told of before. Undefined: nothing more is known. */
+	unanswered(
+		replica: ReplicaState,
+		reservation: string,
+		flight: WarmthFlight,
+		ended: Ended | undefined,
+		onCold: (replica: ReplicaState) => void,
+		now: Seconds,
+	): void {
+		const { warmth } = replica;
+		if (!warmth) return;
+		warmth.gone(reservation);
+		const told = ended?.warmth;
+		const isLikely = flight.start.probability >= LIKELY_COLD;
+		if (ended?.failure === "busy") {
+			const { gap } = flight;
+			// One that answers others is overloaded, whatever its status says elsewhere.
+			if (!isLikely && gap !== null && gap < IN_USE) return;
+			if (!isLikely && told?.state !== "waking") return;
+			const wasMisled = told?.state === "waking" && this.#trustOf(replica.entry.name).shown(false, now);
+			// A gap since a status that was wrong is none.
+			if (gap !== null && told?.state === "waking" && !wasMisled) warmth.pool.observeGap(gap, true);
+			// It went cold unseen.
+			if (!isLikely) onCold(replica);
+			warmth.pool.observeRefusal();
+			this.observe(replica, told ?? { state: "waking", at: now, source: "refused" }, now);
+		} else if (told) {
+			this.observe(replica, told, now);
+		} else if (ended?.outcome === "failed" && isLikely && !warmth.isAwaited && warmth.signal?.state === "waking") {
+			this.observe(replica, { state: "cold", at: now, source: "failed" }, now);
+		}
+	}
+
+	/** Whether to believe a status: not one that still tells of the time before a start that is under way, nor that a replica is
+	 *  down that is in use, nor what was found wrong. */
+	believes({ warmth, entry }: ReplicaState, signal: WarmthSignal, now: Seconds): boolean {
+		if (!warmth || !this.#trustOf(entry.name).believes(signal, now)) return false;
+		if (signal.state !== "cold" && signal.state !== "asleep") return true;
+		const known = warmth.signal;
+		if (known?.state === "waking") return !warmth.isAwaited && wakingAge(known, now) >= STATUS_LAG;
+		return (warmth.gap(now) ?? Infinity) >= IN_USE;
+	}
+
+	#trustOf(name: ReplicaName): StatusTrust {
+		let trust = this.#trusts.get(name);
+		if (!trust) this.#trusts.set(name, (trust = new StatusTrust()));
+		return trust;
+	}
+
+	/** Takes in what somebody has seen of it. */
+	observe({ warmth }: ReplicaState, signal: WarmthSignal, now: Seconds): void {
+		if (warmth) this.#moving(warmth, () => warmth.observe(signal, this.#others(warmth), now));
+	}
+
+	status({ warmth }: ReplicaState, now: Seconds): WarmthStatus | null {
+		if (!warmth) return null;
+		const { signal, pool } = warmth;
+		const { idle } = pool.idleness;
+		return {
+			state: warmth.state(now),
+			p_cold: warmth.probability,
+			source: signal?.source ?? null,
+			age_seconds: signal && Math.max(0, now - signal.at),
+			cold_seconds: warmth.start(this.#others(warmth), now).seconds,
+			idle_seconds: idle === Infinity ? null : idle,
+			regret_usd: pool.regret(now),
+		};
+	}
+
+	/** By pool, for `LearnedState.warmth`; that of a replica is in its own `stored()`. */
+	stored(): Readonly<Record<string, StoredPoolWarmth>> {
+		return Object.fromEntries([...this.#pools].map(([id, pool]) => [id, pool.stored()]));
+	}
+
+	/** Another scheduler tells what it has seen last. */
+	hear(replica: ReplicaState, told: StoredWarmth): void {
+		if (replica.warmth && told.signal)
+			replica.warmth = new ReplicaWarmth(replica.warmth.pool, replica.entry.maxConcurrency, told);
+	}
+
+	#moving(warmth: ReplicaWarmth, act: () => void): void {
+		const before = warmth.signal?.state;
+		act();
+		if (warmth.signal?.state !== before) this.#isChanged = true;
+	}
+
+	/** Pools of its provider that are waking, besides its own. */
+	#others({ pool }: ReplicaWarmth): number {
+		const waking = this.#waking.get(pool.provider);
+		return waking ? waking.size - (waking.has(pool) ? 1 : 0) : 0;
+	}
+}

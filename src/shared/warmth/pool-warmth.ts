@@ -1,0 +1,148 @@
+import type { CatalogPool } from "../catalog/snapshot.ts";
+import type { ScaleToZero } from "../catalog/schema.ts";
+import { usdFromNano } from "../money/nano.ts";
+import { isNumbers } from "../perf/stored.ts";
+import type { Seconds, Usd } from "../units.ts";
+import type { Idleness } from "./belief.ts";
+import {
+	coldLaw,
+	coldTimePrior,
+	observeColdTime,
+	restoredColdTime,
+	storedColdTime,
+	type ColdTime,
+	type StartKind,
+} from "./cold-time.ts";
+import { idlenessOf, observeGap } from "./idle-time.ts";
+import type { LogNormal } from "./log-normal.ts";
+import { NO_REGRET, regretAt, regretted, type Regret } from "./regret.ts";
+
+/** Plain JSON. */
+export interface StoredPoolWarmth {
+	readonly coldTimes: Readonly<Record<string, readonly number[]>>;
+	/** Learned, and the stated or default one from which it was (null: never). */
+	readonly idle: readonly [learned: Seconds | null, from: Seconds | null];
+	readonly coldShare: number;
+	readonly regret: readonly [usd: Usd, at: Seconds];
+	readonly refuses: boolean;
+}
+
+/** Kinds that answer an error instead of holding a request while they start. Of others it is learned. */
+const REFUSING: ReadonlySet<ScaleToZero["kind"]> = new Set(["huggingface", "runpod_load_balancer", "vllm_sleep"]);
+/** A pool that is kept for longer than this after its last request is not kept for that request. */
+const IDLE_CHARGED_MAX: Seconds = 3_600;
+
+/** What the replicas of a pool that scales to zero have in common: how long a start takes, when they go cold, and what going
+ *  elsewhere has cost meanwhile. */
+export class PoolWarmth {
+	readonly provider: string;
+	/** What each second of a replica costs while it is up; zero where it is not paid by the second. */
+	readonly usdPerSecond: Usd;
+	readonly #settings: ScaleToZero;
+	readonly #gigabytes: number | undefined;
+	readonly #coldTimes = new Map<string, ColdTime>();
+	readonly #idleFrom: Seconds;
+	#idleness: Idleness;
+	#regret: Regret = NO_REGRET;
+	#refuses: boolean;
+
+	/** `stored`: what an earlier life or an earlier catalog left; what is malformed in it is left out. */
+	constructor({ pool, model, pricing }: CatalogPool, settings: ScaleToZero, stored?: StoredPoolWarmth) {
+		this.provider = pool.place.provider;
+		this.usdPerSecond = pricing.per === "gpu_second" && !pricing.reserved ? usdFromNano(pricing.nanoPerSecond) : 0;
+		this.#settings = settings;
+		const { parameters_billion: parameters, bytes_per_parameter: bytes } = model;
+		this.#gigabytes = parameters === undefined ? undefined : parameters * bytes;
+		this.#idleness = idlenessOf(settings);
+		this.#idleFrom = this.#idleness.idle;
+		this.#refuses = REFUSING.has(settings.kind);
+		if (stored) this.#restore(stored);
+	}
+
+	get idleness(): Idleness {
+		return this.#idleness;
+	}
+
+	/** It answers an error while it starts: waiting there is of no use. */
+	get refuses(): boolean {
+		return this.#refuses;
+	}
+
+	law(kind: StartKind, others: number): LogNormal {
+		return coldLaw(this.#coldTime(kind), others);
+	}
+
+	/** What a start and the idle time after it add to the invoice. */
+	startUsd(seconds: Seconds): Usd {
+		const { idle } = this.#idleness;
+		return this.usdPerSecond * (seconds + (idle === Infinity ? 0 : Math.min(idle, IDLE_CHARGED_MAX)));
+	}
+
+	observeStart(kind: StartKind, seconds: Seconds, others: number): void {
+		this.#coldTimes.set(this.#tier(kind), observeColdTime(this.#coldTime(kind), seconds, others));
+	}
+
+	observeGap(gap: Seconds, cold: boolean): void {
+		this.#idleness = observeGap(this.#idleness, gap, cold);
+	}
+
+	observeRefusal(): void {
+		this.#refuses = true;
+	}
+
+	regret(now: Seconds): Usd {
+		return regretAt(this.#regret, this.usdPerSecond, now);
+	}
+
+	/** A request went elsewhere for so much more. */
+	regretted(premium: Usd, now: Seconds): void {
+		this.#regret = regretted(this.#regret, premium, this.usdPerSecond, now);
+	}
+
+	/** It is started, or was found warm. */
+	noRegret(): void {
+		this.#regret = NO_REGRET;
+	}
+
+	stored(): StoredPoolWarmth {
+		const { idle, coldShare } = this.#idleness;
+		return {
+			coldTimes: Object.fromEntries([...this.#coldTimes].map(([tier, time]) => [tier, storedColdTime(time)])),
+			idle: [finite(idle), finite(this.#idleFrom)],
+			coldShare,
+			regret: [this.#regret.usd, this.#regret.at],
+			refuses: this.#refuses,
+		};
+	}
+
+	#restore({ coldTimes, idle, coldShare, regret, refuses }: StoredPoolWarmth): void {
+		for (const kind of ["cold", "sleep_1", "sleep_2"] as const) {
+			const tier = this.#tier(kind);
+			const row = coldTimes?.[tier];
+			if (row) this.#coldTimes.set(tier, restoredColdTime(this.#prior(kind), row));
+		}
+		const [learned, from] = Array.isArray(idle) ? idle : [];
+		// An operator who states another one knows better.
+		if (typeof learned === "number" && learned > 0 && from === finite(this.#idleFrom))
+			this.#idleness = { ...this.#idleness, idle: learned };
+		if (coldShare > 0 && coldShare < 1) this.#idleness = { ...this.#idleness, coldShare };
+		if (isNumbers(regret, 2)) this.#regret = { usd: Math.max(0, regret[0]), at: regret[1] };
+		this.#refuses ||= refuses;
+	}
+
+	#coldTime(kind: StartKind): ColdTime {
+		return this.#coldTimes.get(this.#tier(kind)) ?? this.#prior(kind);
+	}
+
+	#prior(kind: StartKind): ColdTime {
+		return coldTimePrior(kind, this.#gigabytes, kind === "cold" ? this.#settings.cold_seconds : undefined);
+	}
+
+	#tier(kind: StartKind): string {
+		return kind === "cold" ? `cold ${this.#settings.tier ?? ""}` : kind;
+	}
+}
+
+function finite(seconds: Seconds): Seconds | null {
+	return seconds === Infinity ? null : seconds;
+}

@@ -1,0 +1,202 @@
+import type { Seconds } from "../units.ts";
+import { coldProbability, stateAt, wakingAge, type Evidence } from "./belief.ts";
+import type { StartKind } from "./cold-time.ts";
+import { meanOf, quantileAt, residualOf, type LogNormal } from "./log-normal.ts";
+import type { PoolWarmth } from "./pool-warmth.ts";
+import type { WarmthSignal, WarmthState } from "./signal.ts";
+import type { Start } from "./start.ts";
+
+/** Plain JSON. `usedAt` is null where it never was. */
+export interface StoredWarmth {
+	readonly signal: WarmthSignal | null;
+	readonly usedAt: Seconds | null;
+}
+
+/** The answer to a request. */
+export interface HeardAnswer {
+	readonly sentAt: Seconds;
+	readonly at: Seconds;
+	/** What of that it had to wait for a start; null where it found the replica warm. */
+	readonly waited: Seconds | null;
+	/** By what, besides its time, it told that. */
+	readonly source: string | undefined;
+}
+
+/** From here on a request that is sent there counts as one that starts it. */
+export const LIKELY_COLD = 0.5;
+/** From here on what its caches held is taken to be gone. */
+const SURELY_COLD = 0.99;
+/** Of the requests that it takes at once, so many may wait for its start: the others are answered sooner elsewhere, or wait here
+ *  and are let in gradually. */
+const WAITING_SHARE = 0.25;
+/** The 99th percentile of a normal law. */
+const Z_99 = 2.33;
+
+const STATES: ReadonlySet<string> = new Set<WarmthState>(["cold", "waking", "warm", "draining", "asleep"]);
+
+/** What one scheduler knows of the warmth of one replica of a pool that scales to zero. */
+export class ReplicaWarmth {
+	readonly pool: PoolWarmth;
+	readonly #concurrencyMax: number;
+	#signal: WarmthSignal | null = null;
+	#usedAt: Seconds = -Infinity;
+	/** Requests of ours that were sent while it was cold or waking and have no answer yet. */
+	readonly #waiting: Set<string>;
+	/** When it last came up from zero. */
+	#warmSince: Seconds = -Infinity;
+	#isForgotten = false;
+
+	/** As of the last `look`. */
+	probability = 0;
+	/** Requests that may be in flight there, as of the last `look`; infinite while it is likely to be warm. */
+	limit = Infinity;
+
+	/** `before`: the same replica under an earlier catalog; or what is `stored` of it. */
+	constructor(pool: PoolWarmth, concurrencyMax: number, before?: ReplicaWarmth | StoredWarmth) {
+		this.pool = pool;
+		this.#concurrencyMax = concurrencyMax;
+		this.#waiting = before instanceof ReplicaWarmth ? before.#waiting : new Set();
+		if (before instanceof ReplicaWarmth) {
+			this.#usedAt = before.#usedAt;
+			this.#signal = before.#signal;
+			this.#warmSince = before.#warmSince;
+			this.#isForgotten = before.#isForgotten;
+		} else if (before) this.#restore(before);
+	}
+
+	/** Brings it up to `now`. `inUse`: a request is in flight there, ours or a sibling's. `others`: pools of its provider that
+	 *  are waking, besides its own. True when it has just become certain that it went cold. */
+	look(inUse: boolean, others: number, now: Seconds): boolean {
+		if (inUse) this.used(now);
+		this.probability = coldProbability(this.#evidence(), this.pool.idleness, this.#law(others), now);
+		this.limit = this.probability < LIKELY_COLD ? Infinity : this.#waitingMax();
+		if (this.probability < SURELY_COLD || this.#isForgotten || !this.#signal) return false;
+		this.#isForgotten = true;
+		return true;
+	}
+
+	/** Something of ours was in flight there until now. */
+	used(now: Seconds): void {
+		this.#usedAt = Math.max(this.#usedAt, now);
+	}
+
+	state(now: Seconds): WarmthState {
+		const state = stateAt(this.#evidence(), this.#law(0), now);
+		return state === "warm" && this.probability >= LIKELY_COLD ? "cold" : state;
+	}
+
+	/** What was last seen of it. */
+	get signal(): WarmthSignal | null {
+		return this.#signal;
+	}
+
+	/** What a request that is sent there now may have to wait for, as of the last `look`. */
+	start(others: number, now: Seconds): Start {
+		const law = this.#law(others);
+		const { probability } = this;
+		const age = this.#wakingFor(now);
+		if (age !== null) {
+			const seconds = residualOf(law, age);
+			const secondsMax = Math.max(seconds, quantileAt(law, Z_99) - age);
+			return { probability, seconds, sigma: law.sigma, secondsMax, usd: 0, regret: 0 };
+		}
+		const seconds = meanOf(law);
+		return {
+			probability,
+			seconds,
+			sigma: law.sigma,
+			secondsMax: quantileAt(law, Z_99),
+			usd: this.pool.startUsd(seconds),
+			regret: probability < LIKELY_COLD ? 0 : this.pool.regret(now),
+		};
+	}
+
+	/** Seconds since anything of ours was in flight there, or it was last seen warm; null where that says nothing. */
+	gap(now: Seconds): Seconds | null {
+		const { state, at } = this.#signal ?? {};
+		return state === "warm" && at !== undefined ? now - Math.max(at, this.#usedAt) : null;
+	}
+
+	/** A request is sent there. Where it is likely to be cold it starts it, and the next ones know that it does. */
+	sent(reservation: string, now: Seconds): void {
+		this.used(now);
+		if (this.probability < LIKELY_COLD) return;
+		this.#waiting.add(reservation);
+		if (this.#wakingFor(now) !== null) return;
+		const { level } = this.#signal ?? {};
+		this.observe({ state: "waking", at: now, source: "request", wakingFor: 0, ...(level && { level }) }, 0, now);
+	}
+
+	/** A request that was sent there no longer waits for its first token. */
+	gone(reservation: string): void {
+		this.#waiting.delete(reservation);
+	}
+
+	/** Whether any request of ours waits for its start. */
+	get isAwaited(): boolean {
+		return this.#waiting.size > 0;
+	}
+
+	/** An answer came. True when it is the first since the replica was cold. */
+	answered({ sentAt, at, waited, source }: HeardAnswer, others: number, now: Seconds): boolean {
+		// What was sent before another's answer tells of the same start once more.
+		const isFirst = waited !== null && sentAt >= this.#warmSince;
+		// The start may have begun before this request was sent.
+		const ahead = Math.max(0, (this.#wakingFor(at) ?? 0) - (at - sentAt));
+		const label = isFirst ? { coldSeconds: ahead + waited } : {};
+		this.observe({ state: "warm", at, source: source ?? (isFirst ? "ttft" : "answer"), ...label }, others, now);
+		return isFirst;
+	}
+
+	/** Takes in what somebody has seen. What is older than what is known changes nothing. */
+	observe(signal: WarmthSignal, others: number, now: Seconds): void {
+		const at = Math.min(signal.at, now);
+		if (this.#signal && at < this.#signal.at) return;
+		const age = this.#wakingFor(at);
+		if (signal.state === "warm") {
+			if (signal.coldSeconds !== undefined) {
+				this.pool.observeStart(this.#kind, signal.coldSeconds, others);
+				this.#warmSince = at;
+			}
+			this.pool.noRegret();
+			this.#isForgotten = false;
+			this.used(at);
+		}
+		if (signal.state === "waking" && age === null) this.pool.noRegret();
+		const wakingFor = signal.wakingFor ?? age ?? 0;
+		this.#signal = { ...signal, at, ...(signal.state === "waking" && { wakingFor }) };
+	}
+
+	stored(): StoredWarmth {
+		return { signal: this.#signal, usedAt: Number.isFinite(this.#usedAt) ? this.#usedAt : null };
+	}
+
+	/** Seconds that it has been waking; null where it is not. */
+	#wakingFor(now: Seconds): Seconds | null {
+		const signal = this.#signal;
+		if (signal?.state !== "waking" || stateAt(this.#evidence(), this.#law(0), now) !== "waking") return null;
+		return wakingAge(signal, now);
+	}
+
+	#restore({ signal, usedAt }: StoredWarmth): void {
+		if (typeof usedAt === "number") this.#usedAt = usedAt;
+		if (signal && STATES.has(signal.state) && Number.isFinite(signal.at)) this.#signal = signal;
+	}
+
+	#evidence(): Evidence {
+		return { signal: this.#signal, usedAt: this.#usedAt, waits: this.isAwaited };
+	}
+
+	#law(others: number): LogNormal {
+		return this.pool.law(this.#kind, others);
+	}
+
+	get #kind(): StartKind {
+		const { level } = this.#signal ?? {};
+		return level === undefined ? "cold" : `sleep_${level}`;
+	}
+
+	#waitingMax(): number {
+		return this.pool.refuses ? 1 : Math.max(1, Math.floor(this.#concurrencyMax * WAITING_SHARE));
+	}
+}

@@ -1,0 +1,3 @@
+import * as fc from "fast-check";
+
+export const between = (min: number, max: number) => fc.double({ min, max, noNaN: true });

@@ -1,0 +1,94 @@
+import { evictDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { beforeAll, expect, test } from "vitest";
+import { CatalogStore } from "../../src/adapters/catalog-store.ts";
+import { catalogSchema } from "../../src/shared/catalog/schema.ts";
+import type { AssignRequest, SchedulerMail, SchedulerPort } from "../../src/shared/scheduler/messages.ts";
+import { schedulerName } from "../../src/shared/scheduler/name.ts";
+
+const MODEL = "warmth-m";
+const NO_MAIL: SchedulerMail = { first: [], ended: [], renewals: [] };
+
+let version = 0;
+
+beforeAll(async () => {
+	const pool = (id: string) => ({
+		id,
+		model: MODEL,
+		engine: "openai",
+		place: { provider: id, region: id },
+		max_concurrency: 400,
+		replicas: [{ id: "a", url: `http://${id}.test` }],
+	});
+	const catalog = catalogSchema.parse({
+		models: [{ id: MODEL, context_length: 8_192, capabilities: ["chat"], parameters_billion: 8 }],
+		pools: [
+			{
+				...pool("zero"),
+				price: { per: "gpu_second", usd: 0.0001 },
+				scale_to_zero: { kind: "plain", cold_seconds: 100 },
+			},
+			{ ...pool("dear"), price: { per: "million_tokens", input: 100, output: 100 }, max_concurrency: 10_000 },
+		],
+	});
+	const put = await new CatalogStore(env.CATALOG).put({ catalog, basedOn: 0, now: 0 });
+	if (!put.ok) throw new Error(JSON.stringify(put.error));
+	version = 1;
+});
+
+const scheduler = (): SchedulerPort => env.SCHEDULER.getByName(schedulerName(MODEL));
+const warmth = async () => (await scheduler().status(MODEL, version)).replicas[0]!.warmth!;
+
+let serial = 0;
+function request(): AssignRequest {
+	return {
+		reservation: `warmth-${serial++}`,
+		catalogVersion: version,
+		model: MODEL,
+		endpoint: "chat",
+		tenant: "t",
+		key: "k",
+		promptBytes: 4_000,
+		promptTokensMax: 4_000,
+		outputTokensMax: 100,
+		choiceTokensMax: 100,
+		needs: ["chat"],
+		stream: true,
+		policy: {
+			valueOfSecond: 0.001,
+			ttftGoal: 2,
+			lateSecond: 0.01,
+			priority: "standard",
+			waitingMax: 30,
+			regions: null,
+			priceCeiling: null,
+		},
+		exclude: [],
+		edge: "FRA",
+		retry: false,
+	};
+}
+
+async function chosen(): Promise<string> {
+	const { reply } = await scheduler().assign(request(), NO_MAIL);
+	if (reply.kind !== "assigned") throw new Error(reply.kind);
+	return reply.ranked[0]!.replica;
+}
+
+test("500 simultaneous requests start a cold pool once, which survives the object's eviction", async () => {
+	const given = await Promise.all(Array.from({ length: 500 }, chosen));
+	// Each pays several cents elsewhere; the first is not yet worth a start, all together are.
+	expect(given[0]).toBe("dear/a");
+	expect(given).toContain("zero/a");
+	// As these fill up, some join; no more than a quarter of its places.
+	expect(given.filter((replica) => replica === "zero/a").length).toBeLessThanOrEqual(100);
+	const { age_seconds: age, ...waking } = await warmth();
+	expect(waking).toMatchObject({ state: "waking", p_cold: 1, source: "request", regret_usd: 0 });
+
+	await evictDurableObject(env.SCHEDULER.getByName(schedulerName(MODEL)));
+	const after = await warmth();
+	expect(after).toMatchObject({ state: "waking", source: "request" });
+	expect(after.age_seconds!).toBeGreaterThanOrEqual(age!);
+	expect(await chosen()).toBe("dear/a");
+	expect(await warmth()).toMatchObject({ state: "waking", source: "request" });
+});
