@@ -20,6 +20,7 @@ import { placingOf, type Placing } from "./placing.ts";
 import { Prefixes, type EngineTellings } from "./prefixes.ts";
 import { refusalOf, refused } from "./refusals.ts";
 import { Waiting } from "./waiting.ts";
+import { Wakes } from "./wakes.ts";
 import { Warmths } from "./warmths.ts";
 
 export type SchedulerSettings = Pick<
@@ -48,6 +49,7 @@ export class SchedulerCore {
 	readonly prefixes: Prefixes;
 	/** Which replicas of pools that scale to zero are up. */
 	readonly warmths = new Warmths();
+	readonly wakes = new Wakes(this.warmths);
 	readonly #options: SchedulerOptions;
 	readonly #book = new ReservationBook();
 	readonly #waiting: Waiting;
@@ -163,6 +165,7 @@ export class SchedulerCore {
 		if (decision.ranked.length > 0) return this.#place(request, decision, circumstances, 0, now);
 		const refusal = refusalOf(decision, request, model, circumstances);
 		if (refusal) return { kind: "refused", error: refusal, explanation: decision.explanation };
+		this.wakes.wanted(decision.cold);
 		return this.#waiting.queue(request, decision, circumstances.promptTokens + circumstances.outputTokens, now);
 	}
 
@@ -231,7 +234,10 @@ export class SchedulerCore {
 			() => freeReplicas(this.fleet, load, now),
 			(request) => {
 				const { circumstances, decision } = this.#decide(request, now);
-				if (decision.ranked.length === 0) return undefined;
+				if (decision.ranked.length === 0) {
+					this.wakes.wanted(decision.cold);
+					return undefined;
+				}
 				return (waited) => this.#place(request, decision, circumstances, waited, now);
 			},
 			now,
