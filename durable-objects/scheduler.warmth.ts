@@ -4,7 +4,6 @@ import { wake } from "../src/adapters/warmth/wake.ts";
 import type { SchedulerCore } from "../src/shared/scheduler/core.ts";
 import type { ReplicaState } from "../src/shared/scheduler/fleet.ts";
 import type { Wake } from "../src/shared/scheduler/wakes.ts";
-import type { WarmthSignal } from "../src/shared/warmth/signal.ts";
 
 /** Replicas whose state is read in one alarm; the next alarm goes on from there. */
 const READ_PER_ALARM = 32;
@@ -57,10 +56,10 @@ export class WarmthWatch {
 	async wake(due: Wake): Promise<void> {
 		const { entry } = due.replica;
 		const told = await readWarmth(entry, this.#env);
-		if (told?.state === "warm" || told?.state === "waking") return this.#woken(due, told);
+		if (told?.state === "warm" || told?.state === "waking") return this.#core.wakes.succeeded(due, told, now());
 		const seconds = Math.min(WAKE_SECONDS_MAX, due.start.secondsMax);
 		const woken = await wake(entry, this.#env, seconds);
-		if (woken.ok) return this.#woken(due, woken.value);
+		if (woken.ok) return this.#core.wakes.succeeded(due, woken.value, now());
 		const { code, detail } = woken.error;
 		console.warn(JSON.stringify({ event: "wake_failed", replica: entry.name, code, detail }));
 		this.#core.wakes.failed(due, now());
@@ -69,10 +68,6 @@ export class WarmthWatch {
 	async #read({ entry }: ReplicaState): Promise<void> {
 		const signal = await readWarmth(entry, this.#env);
 		if (signal) this.#core.observe(entry.name, signal, now());
-	}
-
-	#woken(due: Wake, signal: WarmthSignal): void {
-		this.#core.warmths.woken(due, signal, now());
 	}
 }
 

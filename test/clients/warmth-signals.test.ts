@@ -101,7 +101,7 @@ it("a state that can be read without a start is read while requests are in fligh
 		"the alarm has read it",
 		async () => {
 			const now = await warmth("queue");
-			return now?.source === "runpod_health" && now;
+			return now?.source === "runpod_health" && now.state === "waking" && now;
 		},
 		20,
 	);

@@ -1,6 +1,7 @@
 import { admits } from "../admission/health.ts";
 import type { Seconds } from "../units.ts";
 import type { PoolWarmth } from "../warmth/pool-warmth.ts";
+import type { WarmthSignal } from "../warmth/signal.ts";
 import { LIKELY_COLD } from "../warmth/replica-warmth.ts";
 import type { Start } from "../warmth/start.ts";
 import type { ReplicaState } from "./fleet.ts";
@@ -12,6 +13,9 @@ export interface Wake {
 	readonly start: Start;
 	readonly at: Seconds;
 }
+
+/** Among the reservations that wait for a replica; none of those is called so. */
+const WAKE_CALL = "wake";
 
 /** Which pools to wake by a call of their own, before or instead of a request that would wait there. */
 export class Wakes {
@@ -48,12 +52,19 @@ export class Wakes {
 			wakes.push({ replica, start, at: now });
 			this.#wanted.delete(replica);
 			this.#warmths.observe(replica, { state: "waking", at: now, source: "wake" }, now);
+			warmth.awaits(WAKE_CALL);
 		}
 		return wakes;
 	}
 
-	/** The call failed. */
+	/** The call was answered with `signal`, or a status that was asked first told it. */
+	succeeded(wake: Wake, signal: WarmthSignal, now: Seconds): void {
+		wake.replica.warmth?.gone(WAKE_CALL);
+		this.#warmths.woken(wake, signal, now);
+	}
+
 	failed({ replica }: Wake, now: Seconds): void {
+		replica.warmth?.gone(WAKE_CALL);
 		this.#warmths.startFailed(replica, "wake_failed", now);
 	}
 }

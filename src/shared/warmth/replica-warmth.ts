@@ -40,7 +40,7 @@ export class ReplicaWarmth {
 	readonly #concurrencyMax: number;
 	#signal: WarmthSignal | null = null;
 	#usedAt: Seconds = -Infinity;
-	/** Requests of ours that were sent while it was cold or waking and have no answer yet. */
+	/** Requests and calls of ours that were sent while it was cold or waking and have no answer yet. */
 	readonly #waiting: Set<string>;
 	/** When it last came up from zero. */
 	#warmSince: Seconds = -Infinity;
@@ -125,15 +125,20 @@ export class ReplicaWarmth {
 	/** A request is sent there. Where it is likely to be cold it starts it, and the next ones know that it does. */
 	sent(reservation: string, now: Seconds): void {
 		this.used(now);
-		if (this.probability < LIKELY_COLD) return;
-		this.#waiting.add(reservation);
-		if (this.#wakingFor(now) !== null) return;
-		this.observe({ state: "waking", at: now, source: "request" }, 0, now);
+		const isWaking = this.#wakingFor(now) !== null;
+		if (isWaking || this.probability >= LIKELY_COLD) this.awaits(reservation);
+		if (!isWaking && this.probability >= LIKELY_COLD)
+			this.observe({ state: "waking", at: now, source: "request" }, 0, now);
 	}
 
-	/** A request that was sent there no longer waits for its first token. */
-	gone(reservation: string): void {
-		this.#waiting.delete(reservation);
+	/** Something of ours waits there until it is up. */
+	awaits(id: string): void {
+		this.#waiting.add(id);
+	}
+
+	/** It no longer waits. */
+	gone(id: string): void {
+		this.#waiting.delete(id);
 	}
 
 	/** Whether any request of ours waits for its start. */

@@ -401,13 +401,22 @@ describe("waking by a call", () => {
 			const { core } = rig(catalog());
 			const { now, due } = untilDue(core);
 			const at = now + answerAfter;
-			core.warmths.woken(due[0]!, { state: "warm", at, source: "plain_wake" }, at);
+			core.wakes.succeeded(due[0]!, { state: "warm", at, source: "plain_wake" }, at);
 			expect(warmth(core, at)).toMatchObject({ state: "warm", p_cold: 0 });
 			expect(core.fleet.replicas[0]!.health.phase.kind).toBe("slow_start");
 			return Object.values(core.learned().warmth!["zero"]!.coldTimes).map((row) => row[3]);
 		};
 		expect(labels(12)).toEqual([1]);
 		expect(labels(0.1)).toEqual([]);
+	});
+
+	test("that is held says that it is still waking; one that only says so leaves that to its age", () => {
+		const { core } = rig(catalog());
+		const { now, due } = untilDue(core);
+		expect(warmth(core, now + 15).p_cold).toBe(1);
+		core.wakes.succeeded(due[0]!, { state: "waking", at: now + 15, source: "plain_wake" }, now + 15);
+		expect(warmth(core, now + 15).p_cold).toBe(1);
+		expect(warmth(core, now + 30).p_cold).toBeLessThan(0.5);
 	});
 
 	test("is not made where the operator does not want it", () => {
@@ -429,7 +438,7 @@ describe("waking by a call", () => {
 		expect(due?.replica.entry.name).toBe("zero/a");
 		core.tick(T0 + 2);
 		expect(turns).toEqual([]);
-		core.warmths.woken(due!, { state: "warm", at: T0 + 3, source: "vllm_sleep_wake" }, T0 + 3);
+		core.wakes.succeeded(due!, { state: "warm", at: T0 + 3, source: "vllm_sleep_wake" }, T0 + 3);
 		core.tick(T0 + 3);
 		expect(turns.map(([, reply]) => outcomeOf(reply))).toEqual(["zero/a"]);
 		expect(Object.keys(core.learned().warmth!["zero"]!.coldTimes)).toEqual(["sleep_1"]);
