@@ -56,7 +56,9 @@ export class WarmthWatch {
 	async wake(due: Wake): Promise<void> {
 		const { entry } = due.replica;
 		const told = await readWarmth(entry, this.#env);
-		if (told?.state === "warm" || told?.state === "waking") return this.#core.wakes.succeeded(due, told, now());
+		const isUp = told?.state === "warm" || told?.state === "waking";
+		if (told && isUp && this.#core.warmths.believes(due.replica, told, now()))
+			return this.#core.wakes.succeeded(due, told, now());
 		const seconds = Math.min(WAKE_SECONDS_MAX, due.start.secondsMax);
 		const woken = await wake(entry, this.#env, seconds);
 		if (woken.ok) return this.#core.wakes.succeeded(due, woken.value, now());

@@ -6,7 +6,7 @@ import { until } from "./helpers/until.ts";
 
 type Provider = NonNullable<ReplicaOptions["provider"]>;
 
-/** Models that a cheap pool of this kind serves, cold at first, and a dear one that is always warm. */
+/** Models that a cheap pool of this kind serves, and a dear one that is always warm. */
 const COLD: Readonly<Record<string, Provider>> = {
 	hf: "huggingface",
 	balancer: "runpod_load_balancer",
@@ -14,16 +14,16 @@ const COLD: Readonly<Record<string, Provider>> = {
 	queue: "runpod_queue",
 };
 
-/** Starts take long where nobody is to wait for one. */
+/** Warm at first. Starts take long where nobody is to wait for one. */
 const behaviour = (kind: Provider): NonNullable<ReplicaOptions["behaviour"]> => ({
-	coldStartSeconds: kind === "keda" ? 1 : 1_000,
+	coldStartSeconds: kind === "keda" ? 20 : 10_000,
 	idleSeconds: null,
 	whileStarting: kind === "runpod_load_balancer" ? "503" : "wait",
 });
 
 const gateway = await startTestGateway({
 	replicas: Object.entries(COLD).flatMap(([model, provider]): ReplicaOptions[] => [
-		{ name: `${model}/a`, model, provider, startCold: true, speed: 1, behaviour: behaviour(provider) },
+		{ name: `${model}/a`, model, provider, speed: 10, behaviour: behaviour(provider) },
 		{ name: `${model}-spare/a`, model, speed: 10 },
 	]),
 	catalog: (urls) =>
@@ -32,7 +32,7 @@ const gateway = await startTestGateway({
 				poolOf(model, model, urlsOf(urls, model), {
 					engine: "vllm",
 					price: { per: "million_tokens", input: 0.01, output: 0.01 },
-					scale_to_zero: { kind },
+					scale_to_zero: { kind, idle_seconds: 600 },
 				}),
 				poolOf(`${model}-spare`, model, urlsOf(urls, `${model}-spare`), {
 					price: { per: "million_tokens", input: 90, output: 90 },
@@ -43,19 +43,29 @@ const gateway = await startTestGateway({
 
 const warmth = async (model: string) =>
 	(await gateway.fleet(model)).replicas.find(({ replica }) => replica === `${model}/a`)!.warmth;
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const askedOf = (model: string): string[] =>
 	gateway.simulator
 		.replica(`${model}/a`)
 		.lastRequests()
 		.map(({ method, path }) => `${method} ${path}`);
 
-describe("a pool that is cold", () => {
+/** Asks the pool itself, so that the scheduler knows that it is warm. */
+async function warmUp(model: string): Promise<void> {
+	await (await gateway.chat(model, { max_tokens: 3, isobar: { regions: [model] } })).text();
+	await until("the scheduler hears", async () => (await warmth(model))?.state === "warm");
+	// A pool that was in use just before would be taken to be full.
+	await sleep(1_100);
+}
+
+describe("a pool that went cold unseen", () => {
 	it.each([
 		["hf", 503, "huggingface_answer"],
 		["balancer", 400, "runpod_load_balancer_answer"],
 	])("%s: the request goes elsewhere, and the scheduler hears that it starts", async (model, status, source) => {
-		// Time is worth nothing to it: it goes where it is cheapest.
-		const answer = await gateway.chat(model, { max_tokens: 3, isobar: { value_of_second_usd: 0, late_second_usd: 0 } });
+		await warmUp(model);
+		gateway.simulator.replica(`${model}/a`).behave({ cold: true });
+		const answer = await gateway.chat(model, { max_tokens: 3 });
 		expect([answer.status, answer.headers.get("x-isobar-replica")]).toEqual([200, `${model}-spare/a`]);
 		const { attempts } = await gateway.record(answer);
 		expect(attempts).toMatchObject([
@@ -63,9 +73,13 @@ describe("a pool that is cold", () => {
 			{ replica: `${model}-spare/a`, status: 200, failure: null },
 		]);
 		await until("the scheduler hears", async () => (await warmth(model))?.source === source);
-		expect(await warmth(model)).toMatchObject({ state: "waking" });
+		expect(await warmth(model)).toMatchObject({ state: "waking", p_cold: 1 });
 		const { replicas } = await gateway.fleet(model);
 		expect(replicas.find(({ replica }) => replica === `${model}/a`)).toMatchObject({ health: "healthy" });
+		// Who comes now does not meet it.
+		const next = await gateway.chat(model, { max_tokens: 3 });
+		expect(next.headers.get("x-isobar-attempts")).toBe("1");
+		expect(next.headers.get("x-isobar-replica")).toBe(`${model}-spare/a`);
 	});
 
 	it("a client's own mistake is still the client's", async () => {
@@ -78,22 +92,34 @@ describe("a pool that is cold", () => {
 		expect([answer.status, await answer.text()]).toEqual([400, expect.stringContaining("max_tokens")]);
 	});
 
-	it.each([true, false])("KEDA's header reaches the scheduler (stream: %j)", async (stream) => {
-		const body = { max_tokens: 3, stream, isobar: { regions: ["keda"] } };
-		gateway.simulator.replica("keda/a").behave({ cold: true });
-		const askedAt = Date.now() / 1_000;
-		const answer = await gateway.chat("keda", body);
-		await answer.text();
-		expect(answer.headers.get("x-keda-http-cold-start")).toBe("true");
-		const after = await until("the scheduler hears", async () => {
-			const now = await warmth("keda");
-			return now?.source === "keda_header" && Date.now() / 1_000 - now.age_seconds! > askedAt && now;
+	it("KEDA's header tells a start from a queue", async () => {
+		await warmUp("keda");
+		const replica = gateway.simulator.replica("keda/a");
+		const ask = async () => {
+			const body = { max_tokens: 3, stream: true, isobar: { regions: ["keda"] } };
+			const answer = await gateway.chat("keda", body);
+			await answer.text();
+			await gateway.record(answer);
+			return answer.headers.get("x-keda-http-cold-start");
+		};
+		replica.behave({ cold: true });
+		expect(await ask()).toBe("true");
+		const started = (await warmth("keda"))!;
+		expect(started).toMatchObject({ state: "warm", source: "keda_header" });
+		// As late as after a start, but warm.
+		replica.behave({ latencySeconds: 20 });
+		expect(await ask()).toBe("false");
+		// The latency alone is two seconds.
+		const queued = await until("the scheduler hears", async () => {
+			const now = (await warmth("keda"))!;
+			return now.age_seconds! < 1.5 && now;
 		});
-		expect(after).toMatchObject({ state: "warm" });
+		expect(queued).toMatchObject({ state: "warm", source: "keda_header", cold_seconds: started.cold_seconds });
 	});
 });
 
 it("a state that can be read without a start is read while requests are in flight", async () => {
+	gateway.simulator.replica("queue/a").behave({ cold: true });
 	const leaver = new AbortController();
 	const body = { max_tokens: 3, isobar: { regions: ["queue"] } };
 	const answer = gateway.chat("queue", body, { signal: leaver.signal }).catch(() => null);

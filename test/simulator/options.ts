@@ -1,5 +1,6 @@
 import { BLOCK_TOKENS } from "./block-chain.ts";
 import type { BehaviourChange } from "./behaviour.ts";
+import { ENGINE_START } from "./cold-starts.ts";
 import { SCALE_TO_ZERO, type ScaleToZeroName } from "../../src/shared/catalog/scale-to-zero.ts";
 import { engineProfile, type EngineProfile, type ProfileName, type ProfileNumbers } from "./profile.ts";
 
@@ -23,7 +24,7 @@ export interface ReplicaOptions {
 	/** Scaled to zero: the first request starts it. */
 	readonly startCold?: boolean;
 	/** Who scales it to zero, and how that is seen: the catalog's kinds. Starts then take the provider's time besides the
-	 *  engine's, and `idleSeconds` is the provider's unless `behaviour` says otherwise. Default: nobody's; its probes fail while
+	 *  engine's there (cold-starts.ts), and `idleSeconds` is the provider's unless `behaviour` says otherwise. Default: nobody's; its probes fail while
 	 *  it is cold and do not start it. */
 	readonly provider?: ScaleToZeroName;
 	/** vLLM's --enable-prompt-tokens-details. Default true. */
@@ -82,6 +83,8 @@ export function settingsOf(options: ReplicaOptions): Settings {
 	const base = engineProfile(options.profile ?? "H100");
 	const profile: EngineProfile = {
 		...base,
+		...(options.provider && ENGINE_START),
+		...(typeof options.profile === "object" && options.profile),
 		kvTokens: options.kvTokens ?? base.kvTokens,
 		maxRunning: options.maxConcurrency ?? base.maxRunning,
 	};

@@ -16,7 +16,6 @@ const cold = (provider: Provider, more: Partial<ReplicaOptions> = {}): Promise<S
 	});
 
 const get = (url: string, headers: Record<string, string> = {}): Promise<Response> => fetch(url, { headers });
-const isWarm = (replica: SimulatedReplica) => until(() => replica.state().warmth === "warm");
 
 describe("a status that is the provider's", () => {
 	it.each<[Provider, string, object, object, object]>([
@@ -43,21 +42,21 @@ describe("a status that is the provider's", () => {
 		],
 		["cog", "/health-check", { error: { code: 503 } }, { status: "STARTING" }, { status: "READY" }],
 	])("%s tells it at %s without a start", async (provider, path, whenCold, whenStarting, whenWarm) => {
-		const replica = await cold(provider);
+		const replica = await cold(provider, { behaviour: { coldStartSeconds: 1e6 } });
 		const status = async () => (await get(new URL(path, replica.url).href)).json();
 		expect(await status()).toMatchObject(whenCold);
 		expect(replica.state()).toMatchObject({ warmth: "cold", starts: 0 });
-		const answer = chat(replica, { max_tokens: 1 }, undefined);
+		const answer = chat(replica, { max_tokens: 1 });
 		await until(() => replica.state().warmth === "starting");
 		expect(await status()).toMatchObject(whenStarting);
+		replica.behave({ cold: false });
 		await answer;
-		await isWarm(replica);
 		expect(await status()).toMatchObject(whenWarm);
 		expect(replica.state().starts).toBe(1);
 	});
 
 	it("does not keep the replica from becoming idle; any other path does, and starts it", async () => {
-		const replica = await cold("runpod_queue", { behaviour: { idleSeconds: 200 } });
+		const replica = await cold("runpod_queue", { behaviour: { idleSeconds: 700 } });
 		expect((await get(`${replica.url}/v1/models`)).status).toBe(200);
 		const status = new URL("/v2/r/health", replica.url).href;
 		await until(() => {
@@ -66,7 +65,7 @@ describe("a status that is the provider's", () => {
 		});
 		replica.behave({ cold: false });
 		const began = performance.now();
-		while (performance.now() - began < 400) await get(`${replica.url}/v1/models`);
+		while (performance.now() - began < 900) await get(`${replica.url}/v1/models`);
 		expect(replica.state()).toMatchObject({ warmth: "warm", starts: 1 });
 	});
 
@@ -125,16 +124,29 @@ describe("a request that comes while it is cold", () => {
 		const replica = await startReplica({
 			provider: "llama_cpp",
 			speed: 1_000,
-			behaviour: { idleSeconds: 300, coldStartSeconds: 100 },
+			behaviour: { idleSeconds: null, coldStartSeconds: 100 },
 		});
 		const props = async () => (await get(`${replica.url}/props`)).json();
 		expect(await props()).toEqual({ is_sleeping: false });
+		replica.behave({ idleSeconds: 20 });
 		await until(() => replica.state().warmth === "asleep");
 		expect((await get(`${replica.url}/health`)).status).toBe(200);
 		expect(await props()).toEqual({ is_sleeping: true });
+		replica.behave({ idleSeconds: null });
 		expect((await chat(replica, { max_tokens: 1 })).status).toBe(200);
 		expect(replica.state().starts).toBe(1);
 	});
+});
+
+it("takes the engine's time and the platform's for a start, unless it is told another", async () => {
+	const took = async (options: Partial<ReplicaOptions>) => {
+		const replica = await startReplica({ provider: "knative", startCold: true, speed: 1_000, ...options });
+		const began = performance.now();
+		await chat(replica, { max_tokens: 1 });
+		return performance.now() - began;
+	};
+	expect(await took({})).toBeGreaterThan(59);
+	expect(await took({ profile: { coldStart: { medianSeconds: 400, sigma: 0 } } })).toBeGreaterThan(399);
 });
 
 describe("vLLM's sleep", () => {

@@ -6,14 +6,11 @@ import { FaultDraw } from "./faults.ts";
 import type { Settings } from "./options.ts";
 import { combine, hashText, logNormal, seeded, type Rng } from "./random.ts";
 import { Recorder } from "./recorder.ts";
+import { SLEEP_TAGS, SleepMode, type SleepTag } from "./sleep-mode.ts";
 import { ServedModel } from "./served-model.ts";
 import { Timers } from "./timers.ts";
 import { Vocabulary } from "./tokenizer.ts";
 import { Warmth, type WarmthState } from "./warmth.ts";
-
-/** Parts of a vLLM engine's memory that sleep and wake by themselves. */
-export const SLEEP_TAGS = ["weights", "kv_cache"] as const;
-export type SleepTag = (typeof SLEEP_TAGS)[number];
 
 /** What a replica is at a moment. Counts are of the inference endpoints and start at zero with `reset()`; those of tokens
  *  and sequences also when the replica restarts. */
@@ -59,9 +56,7 @@ export class Replica {
 	#warmth: Warmth;
 	#behaviour: Omit<Behaviour, "faults"> = DEFAULT_BEHAVIOUR;
 	readonly #startsUnderWay: StartsUnderWay;
-	/** What of its memory sleeps. */
-	readonly #asleep = new Set<SleepTag>();
-	#weights: "loaded" | "discarded" = "loaded";
+	readonly #sleep = new SleepMode();
 	#startedAt: Date | null = null;
 	#cancelStart: (() => void) | null = null;
 	#ids = 0;
@@ -181,8 +176,7 @@ export class Replica {
 	}
 
 	sleep(level: 1 | 2): void {
-		for (const tag of SLEEP_TAGS) this.#asleep.add(tag);
-		if (level === 2) this.#weights = "discarded";
+		this.#sleep.sleep(level);
 		this.#served.engine.paused = true;
 		this.#served.engine.resetPrefixCache();
 		this.#warmth.to("asleep", this.#now());
@@ -190,7 +184,7 @@ export class Replica {
 
 	/** Wakes what sleeps of these, all by default, and calls back when it is there; it serves when all is. */
 	wake(callback: () => void, tags: readonly SleepTag[] = SLEEP_TAGS): void {
-		const woken = tags.filter((tag) => this.#asleep.delete(tag));
+		const woken = this.#sleep.wake(tags);
 		if (woken.length === 0) {
 			callback();
 			return;
@@ -198,7 +192,7 @@ export class Replica {
 		this.#warmth.to("waking", this.#now());
 		const seconds = woken.includes("weights") ? this.settings.profile.wakeSeconds[0] : 0;
 		this.#cancelStart = this.timers.after(seconds, () => {
-			if (this.#asleep.size === 0) this.#warm();
+			if (this.#sleep.isOver) this.#warm();
 			callback();
 		});
 	}
@@ -207,7 +201,7 @@ export class Replica {
 	reloadWeights(callback: () => void): void {
 		const [awake, reloaded] = this.settings.profile.wakeSeconds;
 		this.timers.after(Math.max(0, reloaded - awake), () => {
-			this.#weights = "loaded";
+			this.#sleep.reload();
 			callback();
 		});
 	}
@@ -217,7 +211,7 @@ export class Replica {
 		this.touch();
 		if (this.#warmth.state !== "asleep") return;
 		this.#starts++;
-		this.#asleep.clear();
+		this.#sleep.end();
 		this.#warmth.to("waking", this.#now());
 		const seconds = this.#behaviour.coldStartSeconds ?? this.settings.profile.wakeSeconds[1];
 		this.#cancelStart = this.timers.after(seconds, () => this.#warm());
@@ -244,7 +238,7 @@ export class Replica {
 			requests: this.#requests,
 			aborted: this.#aborted,
 			starts: this.#starts,
-			weights: this.#weights,
+			weights: this.#sleep.weights,
 			preemptions: counters.preemptions,
 			promptTokens: counters.promptTokens,
 			cachedTokens: counters.prefixHits,
@@ -286,7 +280,7 @@ export class Replica {
 	/** A new process: requests that the old one still has are finished by it. */
 	#restart(): void {
 		this.#served = new ServedModel(this.settings, this.publisher?.begin() ?? null);
-		this.#weights = "loaded";
+		this.#sleep.reload();
 		this.#served.engine.slow = this.#behaviour.slow;
 	}
 
@@ -324,7 +318,7 @@ export class Replica {
 	#endStart(): void {
 		this.#cancelStart?.();
 		this.#cancelStart = null;
-		this.#asleep.clear();
+		this.#sleep.end();
 	}
 
 	#refuse(refuse: boolean): void {

@@ -5,7 +5,8 @@ import type { JsonObject } from "./fields.ts";
 import { inferChat, inferCompletion, inferEmbedding, readBody, type Inference } from "./inference.ts";
 import { renderMetrics } from "./metrics.ts";
 import { passFront } from "./provider.ts";
-import { SLEEP_TAGS, type Replica } from "./replica.ts";
+import type { Replica } from "./replica.ts";
+import { SLEEP_TAGS } from "./sleep-mode.ts";
 import { parseObject } from "./skim.ts";
 import { detokenize, modelCard, tokenize } from "./utilities.ts";
 

@@ -200,11 +200,11 @@ export class SchedulerCore {
 		return bills;
 	}
 
-	/** Somebody has seen how warm a replica is. What is older than what is known, or is of a pool that is always warm, changes
-	 *  nothing; a clock that is ahead does not make it newer than now. */
+	/** A provider or an engine says how warm a replica is. What is not to be believed, is older than what is known, or is of a pool
+	 *  that is always warm, changes nothing; a clock that is ahead does not make it newer than now. */
 	observe(name: ReplicaName, signal: WarmthSignal, now: Seconds): void {
 		const replica = this.fleet.get(name);
-		if (replica) this.warmths.observe(replica, signal, now);
+		if (replica && this.warmths.believes(replica, signal, now)) this.warmths.observe(replica, signal, now);
 	}
 
 	/** The request no longer wants its place in the waiting room, or what it was given there. */
@@ -344,9 +344,9 @@ export class SchedulerCore {
 		const { reservation } = ended;
 		const booked = this.#book.end(reservation, now);
 		const flight = this.#ground(reservation, ended, now);
-		const ranAt = ended.replica ?? flight?.replica.entry.name ?? booked?.replica;
-		if (ended.warmth && ranAt !== undefined && (!flight?.warmth || ended.replica !== undefined))
-			this.observe(ranAt, ended.warmth, now);
+		const ranAt = this.fleet.get(ended.replica ?? flight?.replica.entry.name ?? booked?.replica ?? "");
+		if (ended.warmth && ranAt && (!flight?.warmth || ended.replica !== undefined))
+			this.warmths.observe(ranAt, ended.warmth, now);
 		if (ended.replica !== undefined) return this.#endElsewhere(ended, ended.replica, booked, flight, now);
 		const replica = flight?.replica ?? (booked && this.fleet.get(booked.replica));
 		if (!replica) return undefined;
@@ -400,7 +400,7 @@ export class SchedulerCore {
 			const until = here.ttft === null ? "whole" : "first";
 			this.warmths.answered(flight, reservation, here.ttft ?? here.seconds, until, here.warmth, this.#onCold, now);
 		} else {
-			this.warmths.unanswered(replica, reservation, warmth, here, now);
+			this.warmths.unanswered(replica, reservation, warmth, here, this.#onCold, now);
 		}
 		return flight;
 	}

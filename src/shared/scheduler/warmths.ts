@@ -4,16 +4,23 @@ import type { Seconds, Usd } from "../units.ts";
 import { coldPosterior, sumOf, type Expected } from "../warmth/mixture.ts";
 import { PoolWarmth, type StoredPoolWarmth } from "../warmth/pool-warmth.ts";
 import { LIKELY_COLD, ReplicaWarmth, type StoredWarmth } from "../warmth/replica-warmth.ts";
+import { wakingAge } from "../warmth/belief.ts";
 import type { WarmthSignal } from "../warmth/signal.ts";
+import { startTold } from "../warmth/signals/answer.ts";
+import { StatusTrust } from "../warmth/status-trust.ts";
 import type { Start } from "../warmth/start.ts";
 import type { Fleet, ReplicaState } from "./fleet.ts";
 import type { LearnedState } from "./learned.ts";
+import type { Ended, RankedReplica, ReplicaName, WarmthStatus } from "./messages.ts";
 import type { Wake } from "./wakes.ts";
-import type { Ended, RankedReplica, WarmthStatus } from "./messages.ts";
 
 /** Spread of the logarithm of a whole answer's seconds about what is expected: mostly that of its length. */
 const WHOLE_SIGMA = 0.8;
 
+/** A status that says cold may be behind a request that has begun a start. */
+const STATUS_LAG: Seconds = 15;
+/** A replica that was in use or seen warm so shortly before is full, whatever it answers. */
+const IN_USE: Seconds = 1;
 /** The answer of a warm replica to a call that was to wake it. */
 const PROMPT_ANSWER: Expected = { mean: 0.2, sigma: 1 };
 
@@ -41,6 +48,7 @@ export class Warmths {
 	/** Pools that are waking, by provider, as of the last `look`. */
 	#waking = new Map<string, Set<PoolWarmth>>();
 	readonly #pools = new Map<string, PoolWarmth>();
+	readonly #trusts = new Map<ReplicaName, StatusTrust>();
 	#isChanged = false;
 
 	/** Whether any replica has come to another state since this was last asked. */
@@ -88,6 +96,9 @@ export class Warmths {
 		}
 		this.#pools.clear();
 		for (const [id, pool] of pools) this.#pools.set(id, pool);
+		for (const name of this.#trusts.keys()) {
+			if (!replicas.some(({ entry, warmth }) => warmth && entry.name === name)) this.#trusts.delete(name);
+		}
 		this.#scaling = replicas.filter(({ warmth }) => warmth !== null);
 		this.#waking.clear();
 	}
@@ -164,8 +175,9 @@ export class Warmths {
 		const warm = until === "first" ? expected.ttft : expected.whole;
 		const late = sumOf(warm, { mean: start.seconds, sigma: start.sigma });
 		const label = told?.coldSeconds;
-		const isCold = label !== undefined || coldPosterior(start.probability, seconds, warm, late) >= LIKELY_COLD;
+		const isCold = (told && startTold(told)) ?? coldPosterior(start.probability, seconds, warm, late) >= LIKELY_COLD;
 		expected.cold = isCold;
+		if (!isCold) this.#trustOf(replica.entry.name).shown(true, now);
 		if (gap !== null) warmth.pool.observeGap(gap, isCold);
 		// It went cold unseen.
 		if (isCold && start.probability < LIKELY_COLD) onCold(replica);
@@ -187,6 +199,7 @@ export class Warmths {
 		reservation: string,
 		flight: WarmthFlight,
 		ended: Ended | undefined,
+		onCold: (replica: ReplicaState) => void,
 		now: Seconds,
 	): void {
 		const { warmth } = replica;
@@ -195,9 +208,15 @@ export class Warmths {
 		const told = ended?.warmth;
 		const isLikely = flight.start.probability >= LIKELY_COLD;
 		if (ended?.failure === "busy") {
+			const { gap } = flight;
 			// One that answers others is overloaded, whatever its status says elsewhere.
-			if (!isLikely && flight.gap === 0) return;
+			if (!isLikely && gap !== null && gap < IN_USE) return;
 			if (!isLikely && told?.state !== "waking") return;
+			const wasMisled = told?.state === "waking" && this.#trustOf(replica.entry.name).shown(false, now);
+			// A gap since a status that was wrong is none.
+			if (gap !== null && told?.state === "waking" && !wasMisled) warmth.pool.observeGap(gap, true);
+			// It went cold unseen.
+			if (!isLikely) onCold(replica);
 			warmth.pool.observeRefusal();
 			this.observe(replica, told ?? { state: "waking", at: now, source: "refused" }, now);
 		} else if (told) {
@@ -205,6 +224,22 @@ export class Warmths {
 		} else if (ended?.outcome === "failed" && isLikely && !warmth.isAwaited && warmth.signal?.state === "waking") {
 			this.startFailed(replica, "failed", now);
 		}
+	}
+
+	/** Whether to believe a status: not one that still tells of the time before a start that is under way, nor that a replica is
+	 *  down that is in use, nor what was found wrong. */
+	believes({ warmth, entry }: ReplicaState, signal: WarmthSignal, now: Seconds): boolean {
+		if (!warmth || !this.#trustOf(entry.name).believes(signal, now)) return false;
+		if (signal.state !== "cold" && signal.state !== "asleep") return true;
+		const known = warmth.signal;
+		if (known?.state === "waking") return !warmth.isAwaited && wakingAge(known, now) >= STATUS_LAG;
+		return (warmth.gap(now) ?? Infinity) >= IN_USE;
+	}
+
+	#trustOf(name: ReplicaName): StatusTrust {
+		let trust = this.#trusts.get(name);
+		if (!trust) this.#trusts.set(name, (trust = new StatusTrust()));
+		return trust;
 	}
 
 	/** Takes in what somebody has seen of it. */

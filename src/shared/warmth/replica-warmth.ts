@@ -163,9 +163,6 @@ export class ReplicaWarmth {
 		const known = this.#signal;
 		if (known && at < known.at) return;
 		const age = this.#wakingFor(at);
-		// An engine says that it sleeps until it is awake, and a provider may be slow to say that it has begun.
-		const isEarly = age !== null && (signal.state === "cold" || signal.state === "asleep");
-		if (isEarly && (this.isAwaited || age < quantileAt(this.#law(others), Z_99))) return;
 		if (signal.state === "warm") {
 			if (signal.coldSeconds !== undefined) {
 				this.pool.observeStart(this.#kind, signal.coldSeconds, others);

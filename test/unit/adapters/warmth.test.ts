@@ -100,22 +100,22 @@ describe("the state that is read", () => {
 		const state = async () => (await readWarmth(asked, ENV))?.state;
 		// Of a container that is not there Cog can tell nothing.
 		expect(await state()).toBe(kind === "cog" ? undefined : "cold");
-		replica.behave({ coldStartSeconds: 300 });
+		replica.behave({ coldStartSeconds: 1e6 });
 		const answer = chat(replica, { max_tokens: 1 });
 		await until(() => replica.state().warmth === "starting");
 		// One runner and a backlog: it may start or be busy.
 		expect(await state()).toBe(kind === "modal" ? undefined : "waking");
+		replica.behave({ cold: false });
 		await answer;
-		await until(() => replica.state().warmth === "warm");
 		expect(await state()).toBe("warm");
 	});
 
 	test.each(["vllm_sleep", "llama_cpp"] as const)("%s: asleep, warm", async (kind) => {
-		const replica = await atRest(kind, { behaviour: { idleSeconds: kind === "llama_cpp" ? 200 : null } });
+		const replica = await atRest(kind);
 		const asked = entry(replica, kind);
 		const level = kind === "vllm_sleep" && { level: 1 };
 		expect(await readWarmth(asked, ENV)).toMatchObject({ state: "asleep", ...level });
-		replica.behave({ cold: false });
+		replica.behave({ cold: false, idleSeconds: null });
 		expect(await readWarmth(asked, ENV)).toMatchObject({ state: "warm" });
 	});
 

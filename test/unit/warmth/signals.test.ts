@@ -138,9 +138,9 @@ describe("what an answer says", () => {
 	test("KEDA's header labels a start: its seconds where they are those of the headers of a stream", () => {
 		const label = { state: "warm", at: AT, source: "keda_header", coldSeconds: 31 };
 		expect(answerSignal("keda", heard(200, { headers: keda("true") }))).toEqual(label);
-		expect(answerSignal("keda", heard(200, { headers: keda("TRUE "), streamed: false }))).not.toHaveProperty(
-			"coldSeconds",
-		);
+		expect(answerSignal("keda", heard(200, { headers: keda("TRUE ") }))).toEqual(label);
+		const plain = heard(200, { headers: keda("true"), streamed: false });
+		expect(answerSignal("keda", plain)).toEqual({ state: "warm", at: AT, source: "answer" });
 		expect(answerSignal("keda", heard(200, { headers: keda("false") }))).toEqual({
 			state: "warm",
 			at: AT,

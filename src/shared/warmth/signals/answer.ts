@@ -18,6 +18,12 @@ export interface HeardAnswer {
 }
 
 const KEDA_HEADER = "x-keda-http-cold-start";
+const KEDA_SOURCE = "keda_header";
+
+/** Whether an answer says of itself that it had to wait for a start; null: it does not tell. */
+export function startTold({ source, coldSeconds }: WarmthSignal): boolean | null {
+	return source === KEDA_SOURCE ? coldSeconds !== undefined : null;
+}
 
 /** What an answer says of the pool that gave it: warm, with a label of the start that it had to wait for where the pool tells;
  *  waking, where the request met no engine and has started one; null where it tells neither. */
@@ -26,10 +32,11 @@ export function answerSignal(kind: ScaleToZeroName, heard: HeardAnswer): WarmthS
 	const waited = kind === "keda" ? headers.get(KEDA_HEADER)?.trim().toLowerCase() : undefined;
 	if (isStart(kind, heard, waited === "true")) return { state: "waking", at, source: `${kind}_answer` };
 	if (status < 200 || status > 299) return null;
-	if (waited !== "true" && waited !== "false") return { state: "warm", at, source: "answer" };
-	// A plain answer's time is the whole generation's too.
-	const isLabel = waited === "true" && streamed && seconds >= 0;
-	return { state: "warm", at, source: "keda_header", ...(isLabel && { coldSeconds: seconds }) };
+	if (waited === "false") return { state: "warm", at, source: KEDA_SOURCE };
+	// A plain answer's time is the whole generation's too: what of it was the start is not told.
+	if (waited === "true" && streamed && seconds >= 0)
+		return { state: "warm", at, source: KEDA_SOURCE, coldSeconds: seconds };
+	return { state: "warm", at, source: "answer" };
 }
 
 /** Whether no engine was there to answer, and the provider starts one. */
