@@ -228,7 +228,10 @@ export class SchedulerCore {
 		}
 		this.lookAtWarmth(now);
 		this.#waiting.expire(now);
-		if (this.#waiting.size === 0) return;
+		if (this.#waiting.size === 0) {
+			this.wakes.wantNothing();
+			return;
+		}
 		const load = ({ entry }: ReplicaState): Load => this.load(entry.name, now);
 		this.#waiting.giveTurns(
 			() => freeReplicas(this.fleet, load, now),

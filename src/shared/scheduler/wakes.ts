@@ -33,6 +33,11 @@ export class Wakes {
 		if (best) this.#wanted.add(best.replica);
 	}
 
+	/** Nobody waits any more. */
+	wantNothing(): void {
+		this.#wanted.clear();
+	}
+
 	/** The replicas to wake now: at most one of a pool, none of a pool that is waking. They count as waking from here on, so that
 	 *  nobody is told of them again, however many ask. A pool is due when going elsewhere has cost more than its start, or
 	 *  when requests wait for it. */
