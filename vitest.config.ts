@@ -7,7 +7,14 @@ export default defineConfig({
 		// Tests of running Workers mostly wait: three at a time fill two cores.
 		maxWorkers: 3,
 		projects: [
-			{ test: { name: "unit", include: ["test/unit/**/*.test.ts", "test/simulator/**/*.test.ts"] } },
+			{
+				// No test is about speed, and a crowded machine is slow.
+				test: {
+					name: "unit",
+					include: ["test/unit/**/*.test.ts", "test/simulator/**/*.test.ts"],
+					testTimeout: 60_000,
+				},
+			},
 			{
 				plugins: [
 					cloudflareTest(async () => ({
@@ -26,6 +33,7 @@ export default defineConfig({
 					include: ["test/workers/**/*.test.ts"],
 					setupFiles: ["test/workers/setup.ts"],
 					isolate: false,
+					testTimeout: 30_000,
 				},
 			},
 			{

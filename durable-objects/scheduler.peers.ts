@@ -20,6 +20,7 @@ export class PeerLine {
 	readonly #schedulers: Schedulers;
 	#place: SchedulerPlace | undefined;
 	#model: CatalogModel | undefined;
+	#version = -1;
 	#timer: ReturnType<typeof setTimeout> | undefined;
 
 	constructor(core: SchedulerCore, schedulers: Schedulers) {
@@ -27,8 +28,9 @@ export class PeerLine {
 		this.#schedulers = schedulers;
 	}
 
-	configure(model: CatalogModel | undefined, place: SchedulerPlace): void {
+	configure(model: CatalogModel | undefined, version: number, place: SchedulerPlace): void {
 		this.#model = model;
+		this.#version = version;
 		this.#place = place;
 	}
 
@@ -39,12 +41,23 @@ export class PeerLine {
 		this.#timer = setTimeout(() => this.#again(), SHARE_MS);
 	}
 
-	hear(summary: PeerSummary): void {
+	/** Hears another's summary. One of another group gets this one's in return. */
+	answer(summary: PeerSummary): PeerSummary | null {
+		const kind = this.#hear(summary);
+		return kind === "abroad" ? this.#summary(kind) : null;
+	}
+
+	#hear(summary: PeerSummary): "sibling" | "abroad" | undefined {
 		const { group } = this.#place ?? {};
-		if (group === undefined || !this.#model) return;
-		const now = Date.now() / 1_000;
-		const isSibling = summary.from.startsWith(`${this.#model.id}/${group}/`);
-		this.#core.hear(summary, isSibling ? "sibling" : "abroad", now);
+		if (group === undefined || !this.#model) return undefined;
+		const kind = summary.from.startsWith(`${this.#model.id}/${group}/`) ? "sibling" : "abroad";
+		this.#core.hear(summary, kind, Date.now() / 1_000);
+		return kind;
+	}
+
+	#summary(to: "sibling" | "abroad"): PeerSummary {
+		const from = schedulerName(this.#model!.id, this.#place);
+		return this.#core.summary(from, to, Date.now() / 1_000);
 	}
 
 	get #hasPeers(): boolean {
@@ -66,21 +79,23 @@ export class PeerLine {
 		const model = this.#model;
 		const { id, groups } = model;
 		const { group, shard } = this.#place;
-		const from = schedulerName(id, this.#place);
-		const now = Date.now() / 1_000;
+		const version = this.#version;
 		const send = (place: SchedulerPlace, summary: PeerSummary): void => {
 			// A peer that cannot be reached counts as one that has nothing in flight, and hears again in a second.
 			this.#schedulers
 				.getByName(schedulerName(id, place), schedulerOptions(model, place))
-				.share(summary)
-				.catch(() => {});
+				.share(id, version, summary)
+				.then(
+					(answer) => void (answer && this.#hear(answer)),
+					() => {},
+				);
 		};
 		if (this.#shards > 1) {
-			const summary = this.#core.summary(from, "sibling", now);
+			const summary = this.#summary("sibling");
 			for (let other = 0; other < this.#shards; other++) if (other !== shard) send({ group, shard: other }, summary);
 		}
 		if (groups.length > 1) {
-			const summary = this.#core.summary(from, "abroad", now);
+			const summary = this.#summary("abroad");
 			for (const other of groups) if (other !== group) send({ group: other, shard }, summary);
 		}
 	}

@@ -12,6 +12,14 @@ export interface KeptCatalog {
 	readonly catalog: Catalog;
 }
 
+/** Part of what a replica held. */
+export interface KeptPart {
+	readonly replica: ReplicaName;
+	readonly part: number;
+	readonly baseUrl: string;
+	readonly blocks: number;
+}
+
 /** What a scheduler keeps over its eviction: the last catalog it saw, and what it has learned. */
 export class SchedulerStore {
 	readonly #sql: SqlStorage;
@@ -47,14 +55,27 @@ export class SchedulerStore {
 		this.#keep("engine_marks", marks);
 	}
 
-	/** Every part that was kept of what a replica held, the lowest number first. */
-	*prefixes(): Iterable<{ readonly replica: ReplicaName; readonly baseUrl: string; readonly part: Uint32Array }> {
-		const rows = this.#sql.exec<{ replica: ReplicaName; base_url: string; blocks: ArrayBuffer }>(
-			"SELECT replica, base_url, blocks FROM prefixes ORDER BY replica, part",
-		);
-		for (const { replica, base_url: baseUrl, blocks } of rows) {
-			yield { replica, baseUrl, part: new Uint32Array(blocks, 0, Math.floor(blocks.byteLength / 4)) };
-		}
+	/** Every part that was kept of what replicas held: their newest first, then what is next. */
+	prefixParts(): KeptPart[] {
+		return this.#sql
+			.exec<{ replica: ReplicaName; part: number; base_url: string; bytes: number }>(
+				"SELECT replica, part, base_url, length(blocks) AS bytes FROM prefixes ORDER BY part, replica",
+			)
+			.toArray()
+			.map(({ replica, part, base_url: baseUrl, bytes }) => ({
+				replica,
+				part,
+				baseUrl,
+				blocks: Math.floor(bytes / 8),
+			}));
+	}
+
+	/** Its words, two a block; none when it is no longer there. */
+	prefixWords({ replica, part }: KeptPart): Uint32Array {
+		const [row] = this.#sql
+			.exec<{ blocks: ArrayBuffer }>("SELECT blocks FROM prefixes WHERE replica = ? AND part = ?", replica, part)
+			.toArray();
+		return row ? new Uint32Array(row.blocks, 0, Math.floor(row.blocks.byteLength / 4)) : new Uint32Array(0);
 	}
 
 	/** In place of what was kept of this replica before. */

@@ -78,14 +78,17 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 			rng: Math.random,
 			onTurn: (reservation, reply) => this.#turn(reservation).resolve(reply),
 			...(learned && { learned }),
-			engines: { lookup: (chainFor) => this.#events.lookup(chainFor) },
+			engines: { extents: (chainFor) => this.#events.extents(chainFor) },
 		});
 		this.#events = new EngineEvents({
 			blocksMax: settings.kvEventBlocksMax,
 			onEmptied: (replica) => this.#core.prefixes.forget(replica),
-			onEvicted: (replica, tokens) => this.#core.prefixes.evicts(replica, tokens),
+			onCapacity: (replica, tokens) => this.#core.prefixes.holdsAtMost(replica, tokens),
 		});
-		this.#keeper = new PrefixKeeper(this.#core, this.#store, env);
+		this.#keeper = new PrefixKeeper(this.#core, this.#store, env, (replica, startedAt) => {
+			this.#core.prefixes.forget(replica);
+			this.#events.forget(replica, startedAt);
+		});
 		this.#warmth = new WarmthWatch(this.#core, env);
 		this.#peers = new PeerLine(this.#core, env.SCHEDULER);
 		// Renewals may come before the first request that would bring the catalog.
@@ -139,8 +142,9 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 		this.#core.leave(reservation, Date.now() / 1_000);
 	}
 
-	async share(summary: PeerSummary): Promise<void> {
-		this.#peers.hear(summary);
+	async share(model: string, catalogVersion: number, summary: PeerSummary): Promise<PeerSummary | null> {
+		if (catalogVersion > this.#version) await this.#load(model);
+		return this.#peers.answer(summary);
 	}
 
 	async status(model: string, catalogVersion: number): Promise<FleetStatus> {
@@ -156,7 +160,9 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 	): Promise<EventReply | null> {
 		if (catalogVersion > this.#version) await this.#load(model);
 		const isKnown = this.#core.fleet.replicas.some(({ entry }) => entry.name === source.replica);
-		return isKnown ? this.#events.accept(source, batches) : null;
+		if (!isKnown) return null;
+		this.#core.prefixes.heard(source.replica, Date.now() / 1_000);
+		return this.#events.accept(source, batches);
 	}
 
 	async kvLookup(model: string, catalogVersion: number, question: KvQuestion): Promise<HeldRow[]> {
@@ -257,10 +263,14 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 	#configure(model: string, version: number, catalog: Catalog): void {
 		this.#version = version;
 		const place = placeInName(this.ctx.id.name, model);
+		const urls = new Map(this.#core.fleet.replicas.map(({ entry }) => [entry.name, entry.baseUrl]));
 		const known = buildSnapshot(version, catalog).models.get(model);
 		this.#core.configure(known, Date.now() / 1_000, place.group);
-		this.#peers.configure(known, place);
-		const names = new Set(this.#core.fleet.names);
-		this.#events.keep((replica) => names.has(replica));
+		this.#peers.configure(known, version, place);
+		// One that moved is another one.
+		this.#events.keep((replica) => {
+			const now = this.#core.fleet.get(replica)?.entry.baseUrl;
+			return now !== undefined && now === (urls.get(replica) ?? now);
+		});
 	}
 }

@@ -129,7 +129,7 @@ const PLACES_PER_RATE = 0.5;
 
 /** The fleet as an operator would write it into a catalog: GPU types and prices, no rates. KV memories
  *  look `memoryGuess` times as large as they are. */
-export function catalogOf({ replicas }: Fleet, memoryGuess = 1): CatalogModel {
+export function catalogOf({ replicas }: Fleet, memoryGuess = 1, shards = 1): CatalogModel {
 	const kinds = [...new Set(replicas)];
 	const catalog = catalogSchema.parse({
 		models: [
@@ -140,6 +140,7 @@ export function catalogOf({ replicas }: Fleet, memoryGuess = 1): CatalogModel {
 				parameters_billion: 19.2,
 				bytes_per_parameter: 1.5,
 				kv_bytes_per_token: 28_125 / memoryGuess,
+				scheduler_shards: shards,
 			},
 		],
 		pools: kinds.map(({ gpu, usdPerHour: usd, engine }) => ({

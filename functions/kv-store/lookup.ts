@@ -123,7 +123,8 @@ function prefixOf(
 			? members
 			: members.map((each) => (each.name === "tokens" ? { ...each, name: "prompt" } : each));
 	const usable = lora_name === undefined && cache_salt === undefined ? named : [];
-	return prefixChain({ endpoint, json, members: usable, model, salt: saltOf(key) }, limits);
+	const secret = env.ADMIN_TOKEN;
+	return prefixChain({ endpoint, json, members: usable, model, salt: saltOf(key), secret }, limits);
 }
 
 function promptBytes({ members }: LookupBody): number {

@@ -48,7 +48,7 @@ export function withoutPrompt(admitted: Admitted): Admitted {
 	return {
 		...admitted,
 		request: { ...request, json: NO_JSON, members: [], prompt: { start: 0, end: 0 } },
-		prefix: { ...prefix, chain: { ...prefix.chain, words: NO_WORDS } },
+		prefix: { ...prefix, chain: { ...prefix.chain, words: NO_WORDS }, tokenChains: undefined },
 	};
 }
 
@@ -107,7 +107,7 @@ export async function admit(
 		model,
 		catalogVersion: snapshot.value.version,
 		policy,
-		prefix: requestPrefix(request, http.headers, model, key, settings.prefixBlockBytes),
+		prefix: requestPrefix(request, http.headers, model, key, settings.prefixBlockBytes, env.ADMIN_TOKEN),
 		edge,
 		schedulers: requestSchedulers(request, model, snapshot.value, edge),
 		choiceTokensMax,

@@ -79,18 +79,28 @@ export async function choose(
 	const { groups, shard } = admitted.schedulers;
 	const asked = new Set<string>();
 	let group = groups[0] ?? GLOBAL_GROUP;
+	/** The group that has sent the request on, though its own pools will do. */
+	let referrer: string | undefined;
 	let refusal: Refused | undefined;
 	for (;;) {
 		const place = { group, shard };
 		const request = assignRequest(admitted, question, asked.size > 0);
 		asked.add(group);
 		const before = seeker.waited;
-		const reply = await ask(admitted, request, place, seeker);
+		const reply = await ask(admitted, referrer === undefined ? request : atOnce(request), place, seeker);
 		if (reply === "client_gone") return err(reply);
+		if (reply !== "silent" && reply.kind === "assigned") return ok(choiceOf(admitted, request, place, reply, before));
+		if (referrer !== undefined) {
+			// What was published is seconds old: there is no better place after all, and the first group's is still as good.
+			if (reply === "silent") notUsed(admitted, request, place);
+			group = referrer;
+			referrer = undefined;
+			continue;
+		}
 		if (reply === "silent") return withoutIts(admitted, request, place);
-		if (reply.kind === "assigned") return ok(choiceOf(admitted, request, place, reply, before));
 		if (reply.kind === "elsewhere") {
 			if (asked.has(reply.group)) return fallback(admitted, request);
+			if (!reply.only) referrer = group;
 			group = reply.group;
 			continue;
 		}
@@ -99,6 +109,11 @@ export async function choose(
 		if (next === undefined) return err(refusal);
 		group = next;
 	}
+}
+
+/** The request as one that waits nowhere. */
+function atOnce(request: AssignRequest): AssignRequest {
+	return { ...request, policy: { ...request.policy, waitingMax: 0 } };
 }
 
 type Answer = Exclude<AssignReply, { kind: "queued" }>;
@@ -196,13 +211,16 @@ async function waitTurn(
 /** The fallback's choice in place of a scheduler's that may reserve all the same, later than it was waited for: it hears that
  *  nothing came of that, where it will not hear from the request itself. */
 function withoutIts(admitted: Admitted, request: AssignRequest, place: SchedulerPlace): Result<Choice, Refused> {
-	const { isolate, model } = admitted;
 	const chosen = fallback(admitted, request);
-	const name = schedulerName(model.id, place);
-	if (!chosen.ok || chosen.value.scheduler !== name) {
-		isolate.post.mailbox(name, Date.now() / 1_000).ended(unused(request.reservation), () => {});
+	if (!chosen.ok || chosen.value.scheduler !== schedulerName(admitted.model.id, place)) {
+		notUsed(admitted, request, place);
 	}
 	return chosen;
+}
+
+/** Tells a scheduler that nothing came of what it may have reserved. */
+function notUsed({ isolate, model }: Admitted, { reservation }: AssignRequest, place: SchedulerPlace): void {
+	isolate.post.mailbox(schedulerName(model.id, place), Date.now() / 1_000).ended(unused(reservation), () => {});
 }
 
 /** Ends a reservation, if there is one, of which no use was made: it says nothing about the replica. */

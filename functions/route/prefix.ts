@@ -28,10 +28,12 @@ export function requestPrefix(
 	model: CatalogModel,
 	key: Key,
 	blockBytes: number,
+	secret: string | undefined,
 ): RequestPrefix {
 	const { endpoint, json, members } = request;
 	const salt = saltOf(key);
-	const chain = prefixChain({ endpoint, json, members, model: model.id, salt }, { ...PREFIX_LIMITS, blockBytes });
+	const input = { endpoint, json, members, model: model.id, salt, secret };
+	const chain = prefixChain(input, { ...PREFIX_LIMITS, blockBytes });
 	return { chain, salt, tokenChains: tokenChainsOf(request, model, salt), session: sessionOf(request, headers) };
 }
 

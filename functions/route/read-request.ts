@@ -56,6 +56,7 @@ const READ: ReadonlySet<string> = new Set([
 	"logprobs",
 	"isobar",
 	"cache_salt",
+	"extra_key",
 	"prompt_cache_key",
 	"user",
 ]);
@@ -65,6 +66,7 @@ const NO_PROMPT: ReadonlySet<string> = new Set([
 	"stream_options",
 	"isobar",
 	"cache_salt",
+	"extra_key",
 	"prompt_cache_key",
 	"user",
 ]);

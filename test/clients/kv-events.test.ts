@@ -135,7 +135,7 @@ test("a prompt of tokens is expected where an engine told that it holds it, thou
 	for (const name of REPLICAS.filter((each) => !each.endsWith("sglang"))) {
 		const prompt = promptOf(60);
 		// As the engine sees what this tenant sends.
-		await prefill(gateway.simulator.replica(name), prompt, { cache_salt: "isobar:tenant:test" });
+		await prefill(gateway.simulator.replica(name), prompt, { cache_salt: "isobar:tenant:test:" });
 		await becomes(name, { tokens: prompt }, 960);
 		const answer = await gateway.post("/completions", {
 			model: MODEL,

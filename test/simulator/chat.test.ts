@@ -59,7 +59,7 @@ describe("a plain answer", () => {
 			],
 			service_tier: null,
 			system_fingerprint: null,
-			usage: { prompt_tokens: 9, total_tokens: 11, completion_tokens: 2, prompt_tokens_details: { cached_tokens: 0 } },
+			usage: { prompt_tokens: 9, total_tokens: 11, completion_tokens: 2, prompt_tokens_details: null },
 			prompt_logprobs: null,
 			prompt_token_ids: null,
 			kv_transfer_params: null,

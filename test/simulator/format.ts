@@ -3,7 +3,7 @@ import type { Choice } from "./choice.ts";
 export interface Usage {
 	readonly promptTokens: number;
 	readonly completionTokens: number;
-	/** Null: the server does not report it. */
+	/** Null: the server does not report it. Nor does it report zero. */
 	readonly cachedTokens: number | null;
 }
 
@@ -31,7 +31,8 @@ export interface Format {
 }
 
 export function usageJson({ promptTokens, completionTokens, cachedTokens }: Usage): string {
-	const details = cachedTokens === null ? "null" : `{"cached_tokens":${cachedTokens}}`;
+	// As vLLM, which leaves the details out where nothing was cached.
+	const details = cachedTokens === null || cachedTokens === 0 ? "null" : `{"cached_tokens":${cachedTokens}}`;
 	const total = promptTokens + completionTokens;
 	return `{"prompt_tokens":${promptTokens},"total_tokens":${total},"completion_tokens":${completionTokens},"prompt_tokens_details":${details}}`;
 }

@@ -4,8 +4,10 @@ import { chat, startReplica, until } from "./testing.ts";
 const LONG = { messages: [{ role: "user", content: "again and again ".repeat(20) }], max_tokens: 4 };
 
 async function cachedTokens(answer: Response): Promise<unknown> {
-	return ((await answer.json()) as { usage: { prompt_tokens_details: { cached_tokens: number } } }).usage
-		.prompt_tokens_details.cached_tokens;
+	return (
+		((await answer.json()) as { usage: { prompt_tokens_details: { cached_tokens: number } | null } }).usage
+			.prompt_tokens_details?.cached_tokens ?? 0
+	);
 }
 
 describe("a cold replica", () => {

@@ -38,7 +38,11 @@ try {
 	const simulator = await startSimulator(options);
 	const replicas = simulator.replicas.map(({ name, url }, i) => ({ name, url, model: options.replicas[i]?.model }));
 	process.stdout.write(`${JSON.stringify({ controlUrl: simulator.controlUrl, replicas })}\n`);
-	const close = (): void => void simulator.close();
+	const close = (): void => {
+		// An input that is listened to keeps the process alive.
+		if (whileStdin) process.stdin.destroy();
+		void simulator.close();
+	};
 	for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, close);
 	if (whileStdin) process.stdin.once("close", close).resume();
 } catch (error) {

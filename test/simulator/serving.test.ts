@@ -30,17 +30,17 @@ describe("an engine behind HTTP", () => {
 			post(replica, "/v1/chat/completions", { model: MODEL, messages, max_tokens: 64, ignore_eos: true, ...extra });
 		const first = { role: "user", content: LONG };
 		const answer = (await (await ask([first])).json()) as OpenAI.ChatCompletion;
-		expect(answer.usage!.prompt_tokens_details).toEqual({ cached_tokens: 0 });
+		expect(answer.usage!.prompt_tokens_details).toBeNull();
 		const again = await usageOf(ask([first]));
 		expect(again.prompt_tokens_details!.cached_tokens).toBe(16 * Math.floor((again.prompt_tokens - 1) / 16));
 		const turn = await usageOf(ask([first, answer.choices[0]!.message, { role: "user", content: "Go on." }]));
 		expect(turn.prompt_tokens_details!.cached_tokens).toBeGreaterThanOrEqual(again.prompt_tokens + 64 - 17);
 		const twins = await usageOf(ask([{ role: "user", content: `New. ${LONG}` }], { n: 2 }));
-		expect(twins.prompt_tokens_details).toEqual({ cached_tokens: 0 });
+		expect(twins.prompt_tokens_details).toBeNull();
 		const salted = await usageOf(ask([first], { cache_salt: "tenant" }));
-		expect(salted.prompt_tokens_details!.cached_tokens).toBe(0);
+		expect(salted.prompt_tokens_details).toBeNull();
 		await fetch(`${replica.url}/reset_prefix_cache`, { method: "POST" });
-		expect((await usageOf(ask([first]))).prompt_tokens_details!.cached_tokens).toBe(0);
+		expect((await usageOf(ask([first]))).prompt_tokens_details).toBeNull();
 		expect(replica.state().cachedTokens).toBeGreaterThan(0);
 	});
 

@@ -176,8 +176,8 @@ describe("events and look-ups", () => {
 	test("without a salt in the question it is that of the key, at pools that part their caches", async () => {
 		await forget();
 		const event = (salt: string) => ["BlockStored", [1], null, TOKENS.slice(0, 16), 16, null, "GPU", null, [[salt]]];
-		await send("one/a", [{ seq: 0, batch: [1, [event("isobar:tenant:kv")]] }]);
-		await send("one/b", [{ seq: 0, batch: [1, [event("isobar:tenant:kv-plain")]] }]);
+		await send("one/a", [{ seq: 0, batch: [1, [event("isobar:tenant:kv:")]] }]);
+		await send("one/b", [{ seq: 0, batch: [1, [event("isobar:tenant:kv-plain:")]] }]);
 		await send("two/a", [{ seq: 0, batch: [1, [stored([1], null, TOKENS.slice(0, 16))]] }]);
 		expect((await ask({ tokens: TOKENS })).body["data"]).toMatchObject([{ replica: "one/a" }, { replica: "two/a" }]);
 	});

@@ -66,9 +66,11 @@ describe("what an answer no longer needs", () => {
 	test("is not kept while it lasts: the prompt", () => {
 		const json = jsonText(bytes(`{"model":"m","messages":[{"role":"user","content":"hello"}]}`));
 		const request = { endpoint: "chat", model: "m", json, members: [{ name: "model" }] };
-		const prefix = { chain: { words: new Uint32Array(8) } };
+		const chains = { salted: new Uint32Array(8), plain: new Uint32Array(8) };
+		const prefix = { chain: { words: new Uint32Array(8) }, tokenChains: chains, salt: "tenant:t" };
 		const lean = withoutPrompt({ id: "r", request, prefix } as unknown as Admitted);
 		expect(lean).toMatchObject({ id: "r", request: { endpoint: "chat", model: "m", members: [] } });
 		expect(lean.request.json.bytes.length + lean.request.json.text.length + lean.prefix.chain.words.length).toBe(0);
+		expect(lean.prefix).toMatchObject({ salt: "tenant:t", tokenChains: undefined });
 	});
 });

@@ -5,6 +5,9 @@ import { schedulerName } from "../../src/shared/scheduler/name.ts";
 import { admin } from "./admin-support.ts";
 
 const MODEL = "grouped-m";
+/** Cheap far away, dear nearby. */
+const UNEQUAL = "unequal-m";
+const QUIET = "quiet-m";
 const SHARDED = "sharded-m";
 const GATEWAY = "https://gateway.example.com";
 let key = "";
@@ -25,11 +28,17 @@ beforeAll(async () => {
 	const put = await admin("PUT", "/admin/catalog", {
 		models: [
 			{ id: MODEL, context_length: 8_192, capabilities },
+			{ id: UNEQUAL, context_length: 8_192, capabilities },
+			{ id: QUIET, context_length: 8_192, capabilities },
 			{ id: SHARDED, context_length: 8_192, capabilities, scheduler_shards: 4 },
 		],
 		pools: [
 			pool("paris", MODEL, "eu-west"),
 			pool("texas", MODEL, "us-south", { capabilities }),
+			pool("lyon", UNEQUAL, "eu-west", { price: { per: "million_tokens", input: 100, output: 200 } }),
+			pool("ohio", UNEQUAL, "us-south", { capabilities, max_concurrency: 1 }),
+			pool("nice", QUIET, "eu-west", { price: { per: "million_tokens", input: 100, output: 200 } }),
+			pool("reno", QUIET, "us-south"),
 			pool("shared", SHARDED, "anywhere", { max_concurrency: 8 }),
 		],
 		region_groups: [
@@ -42,12 +51,13 @@ beforeAll(async () => {
 });
 
 /** While `hold` is set, pools keep their answers back. */
-const pools = { hold: false, held: 0 };
+const pools = { hold: false, held: 0, urls: [] as string[] };
 
 beforeEach(() => {
-	Object.assign(pools, { hold: false, held: 0 });
-	vi.spyOn(globalThis, "fetch").mockImplementation(async () => {
+	Object.assign(pools, { hold: false, held: 0, urls: [] });
+	vi.spyOn(globalThis, "fetch").mockImplementation(async (input) => {
 		pools.held++;
+		pools.urls.push(input instanceof Request ? input.url : String(input));
 		// A timer of its own: the runtime ends a request that waits for another one alone.
 		while (pools.hold) await new Promise((resolve) => setTimeout(resolve, 10));
 		return Response.json({ choices: [{}], usage: { prompt_tokens: 10, completion_tokens: 1 } });
@@ -107,6 +117,55 @@ describe("region groups", () => {
 		const served = (await Promise.all(answers)).filter(({ status }) => status === 200).map(({ pool }) => pool);
 		expect(served.filter((pool) => pool === "paris")).toHaveLength(2);
 		expect(served.filter((pool) => pool === "texas")).toHaveLength(2);
+	});
+
+	test("know of pools of a group that nobody has asked yet", async () => {
+		pools.hold = true;
+		const answers = [ask(inParis, {}, QUIET)];
+		await vi.waitFor(() => expect(pools.held).toBe(1));
+		await new Promise((resolve) => setTimeout(resolve, 300));
+		answers.push(ask(inParis, {}, QUIET));
+		await vi.waitFor(() => expect(pools.held).toBe(2));
+		pools.hold = false;
+		expect((await Promise.all(answers)).map(({ pool }) => pool)).toEqual(["nice", "reno"]);
+	});
+
+	/** What America published a moment ago, as Europe still believes it: a place is free. */
+	async function tellOfRoom(): Promise<void> {
+		const [europe, america] = ["europe", "america"].map((group) => schedulerName(UNEQUAL, { group, shard: 0 }));
+		const idle = { inFlight: 0, pendingTokens: 0, decoding: 0, heldTokens: 0, residentTokens: 0, outputTokens: 0 };
+		const replicas = [{ ...idle, replica: "ohio/a", open: true }];
+		await env.SCHEDULER.getByName(europe!).share(UNEQUAL, 1, { from: america!, replicas });
+	}
+
+	test("take a request back that another cannot place after all", async () => {
+		expect(await ask(inParis, {}, UNEQUAL)).toMatchObject({ status: 200, pool: "lyon" });
+		pools.hold = true;
+		const answers = [ask(inDallas, {}, UNEQUAL)];
+		await vi.waitFor(() => expect(pools.urls).toContain("http://ohio.test/v1/chat/completions"));
+		// Lyon takes two at once.
+		for (const count of [3, 4]) {
+			await tellOfRoom();
+			answers.push(ask(inParis, {}, UNEQUAL));
+			await vi.waitFor(() => expect(pools.held).toBe(count), { timeout: 2_000 });
+		}
+		pools.hold = false;
+		const served = await Promise.all(answers);
+		expect(served.map(({ pool }) => pool)).toEqual(["ohio", "lyon", "lyon"]);
+	});
+
+	test("wait for another's place where they have no pool that will do", async () => {
+		pools.hold = true;
+		const first = ask(inDallas, {}, UNEQUAL);
+		await vi.waitFor(() => expect(pools.held).toBe(1));
+		await tellOfRoom();
+		const image = [{ type: "image_url", image_url: { url: "https://example.com/a.png" } }];
+		const second = ask(inParis, { messages: [{ role: "user", content: image }] }, UNEQUAL);
+		await new Promise((resolve) => setTimeout(resolve, 500));
+		expect(pools.held).toBe(1);
+		pools.hold = false;
+		expect(await first).toMatchObject({ status: 200, pool: "ohio" });
+		expect(await second).toMatchObject({ status: 200, pool: "ohio" });
 	});
 });
 

@@ -42,7 +42,7 @@ export function isobarRouter(
 	return ({ clock, trace }) => {
 		const { places, lostAt, alone = false, shards = 1, memoryGuess = 1 } = circumstances;
 		const rng = seeded(seed);
-		const model = catalogOf(fleet, memoryGuess);
+		const model = catalogOf(fleet, memoryGuess, shards);
 		const objects = Array.from({ length: shards }, () => new SchedulerObject(model, rng));
 		const lastAt = trace.requests.at(-1)!.at;
 		const lostFrom = lostAt === undefined ? Infinity : lostAt * lastAt;

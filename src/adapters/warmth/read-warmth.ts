@@ -22,7 +22,7 @@ export async function readWarmth(replica: CatalogReplica, env: object): Promise<
 	try {
 		const secret = zero.secret ?? pool.secret;
 		return await timedCall({ url, secret, seconds: SECONDS }, env, async (response) => {
-			const body = await textUpTo(response, STATUS_BYTES_MAX);
+			const body = (await textUpTo(response, STATUS_BYTES_MAX)) ?? "";
 			return statusSignal(zero, { status: response.status, body, at: Date.now() / 1_000 });
 		});
 	} catch {

@@ -50,7 +50,7 @@ async function make(
 	try {
 		return await timedCall({ ...call, secret, seconds: Math.max(0, seconds) }, env, async (response) => {
 			const { status, headers } = response;
-			const body = await textUpTo(response, STATUS_BYTES_MAX);
+			const body = (await textUpTo(response, STATUS_BYTES_MAX)) ?? "";
 			const at = Date.now() / 1_000;
 			const heard = { status, headers, body, seconds: at - sentAt, streamed: false, at };
 			const told = zero.kind === "runpod_load_balancer" ? runpodPingSignal(heard) : answerSignal(zero.kind, heard);

@@ -13,10 +13,10 @@ const N1 = 0xe6546b64;
 /** The state before anything was hashed, digits of pi. */
 const START: Hash64 = { lo: 0x243f6a88, hi: 0x85a308d3 };
 
-/** Hashes `bytes` up to `end` in blocks of `blockBytes` (a multiple of 4), each chained to those before it: two words (lo,
+/** Hashes `bytes`, which begin on a word of their buffer, up to `end` in blocks of `blockBytes` (a multiple of 4), each chained to those before it: two words (lo,
  *  hi) a block, at most `blocksMax` blocks, and nothing for what does not fill a block. Equal up to a block: equal words up to
  *  it. Every 32-bit word goes into both halves of the state, so that even texts that differ in two words only collide with
- *  2^-64. Not cryptographic: who knows the seed can make texts that collide under it. */
+ *  2^-64. Not cryptographic: who knows the seed can invert it, and make texts that collide or bring the state back. */
 export function hashBlocks(
 	bytes: Uint8Array,
 	end: number,
@@ -26,12 +26,15 @@ export function hashBlocks(
 ): Uint32Array<ArrayBuffer> {
 	const blocks = Math.min(blocksMax, Math.floor(end / blockBytes));
 	const chain = new Uint32Array(2 * blocks);
+	// Least byte first: every platform that we run on has it so.
+	const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 2);
+	const blockWords = blockBytes >> 2;
 	let a = seed.lo | 0;
 	let b = seed.hi | 0;
 	let at = 0;
 	for (let block = 0; block < blocks; block++) {
-		for (const stop = at + blockBytes; at < stop; at += 4) {
-			const word = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
+		for (const stop = at + blockWords; at < stop; at++) {
+			const word = words[at]!;
 			a ^= Math.imul(word, C1);
 			a = (Math.imul((a << 13) | (a >>> 19), M1) + N1) | 0;
 			b = ((b ^ Math.imul(word, C2)) + a) | 0;

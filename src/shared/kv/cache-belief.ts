@@ -40,15 +40,18 @@ export class CacheBelief {
 	#actual = 0;
 	#short = 0;
 	#gone = 0;
+	#tells = 0;
 	/** Scale and sums as they were before the first of the answers in a row that hit nothing. */
 	#before: readonly [scale: number, predicted: Tokens, actual: Tokens] | null = null;
 
 	/** `stored` is a `snapshot()`; a malformed one is left out. */
 	constructor(stored?: readonly number[]) {
-		if (!isNumbers(stored, 3)) return;
+		// Older ones do not have the fourth.
+		if (!isNumbers(stored, 4) && !isNumbers(stored, 3)) return;
 		this.#scale = Math.min(SCALE_MAX, Math.max(SCALE_MIN, stored[0]!));
 		this.#predicted = Math.min(TRUST_MEMORY, Math.max(0, stored[1]!));
 		this.#actual = Math.min(this.#predicted, Math.max(0, stored[2]!));
+		this.#tells = (stored[3] ?? 0) & 0xff;
 	}
 
 	/** Between 1/64 and 8. */
@@ -59,6 +62,15 @@ export class CacheBelief {
 	/** Between 0 and 1. */
 	get trust(): number {
 		return (TRUST_PRIOR + this.#actual) / (TRUST_PRIOR + this.#predicted);
+	}
+
+	/** Whether an answer of this kind (0 to 7) has told its cached tokens since the engine began. */
+	tells(kind: number): boolean {
+		return (this.#tells & (1 << kind)) !== 0;
+	}
+
+	told(kind: number): void {
+		this.#tells |= 1 << kind;
 	}
 
 	observe({ confirmed, predicted, actual }: CacheObservation): Verdict {
@@ -85,16 +97,18 @@ export class CacheBelief {
 		return this.#short >= REPEATED ? "short" : "held";
 	}
 
-	/** The replica was emptied for a reason that is known: what is missing from now on is no evidence. */
+	/** The replica was emptied for a reason that is known: what is missing from now on is no evidence. It may have been started
+	 *  with other options. */
 	forgive(): void {
 		this.#short = 0;
 		this.#gone = 0;
 		this.#before = null;
+		this.#tells = 0;
 	}
 
 	/** Plain JSON for the constructor. */
 	snapshot(): number[] {
-		return [this.#scale, this.#predicted, this.#actual];
+		return [this.#scale, this.#predicted, this.#actual, this.#tells];
 	}
 
 	#scaleBy(factor: number, max: number): void {

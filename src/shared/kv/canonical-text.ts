@@ -9,13 +9,17 @@ const ATTACHMENT_BYTES_MIN = 256;
 /** A copy of fewer bytes is faster one by one than by a call. */
 const COPY_MIN = 48;
 
+let scratch = new Uint8Array(0);
+
 /** The text that a prefix is hashed over, gathered in one buffer of a fixed size. What does not fit is dropped. */
 export class CanonicalText {
 	readonly bytes: Uint8Array;
 	length = 0;
 
+	/** Good until the next one is made: a body's worth of fresh memory costs as much as hashing it. */
 	constructor(bytesMax: number) {
-		this.bytes = new Uint8Array(bytesMax);
+		if (scratch.length < bytesMax) scratch = new Uint8Array(bytesMax);
+		this.bytes = scratch.subarray(0, bytesMax);
 	}
 
 	get full(): boolean {

@@ -12,7 +12,8 @@ const WORDS = 4;
 /** META: 12 bits of slot + 1 (so that 0 is a free place), the confirmed bit, 19 bits of the hash's high half. */
 const SLOT_BITS = 0xfff;
 const CONFIRMED = 0x1000;
-const TAG_BITS = 0xffffe000 | 0;
+/** Of a block's high half, what tells blocks apart beside the low one. */
+export const TAG_BITS = 0xffffe000 | 0;
 /** Entries per place: linear probing looks at four or five places for a block that is held by one. */
 const LOAD_MAX = 0.7;
 const PLACES_MIN = 1_024;
@@ -139,7 +140,10 @@ export class EntryTable {
 
 	/** Sees to it that `more` entries can be added without the table growing then, as far as its bound allows. */
 	reserve(more: number): void {
-		while (this.#size + more > this.#places * LOAD_MAX && this.#places < this.#placesMax) this.#grow();
+		let places = this.#places;
+		while (this.#size + more > places * LOAD_MAX && places < this.#placesMax)
+			places = Math.min(this.#placesMax, 2 * places);
+		if (places > this.#places) this.#grow(places);
 	}
 
 	/** The entry in no list: as it was found and taken out, or put in. NONE when the table is full, or crowded at that place.
@@ -239,10 +243,10 @@ export class EntryTable {
 		return ((lo >>> 0) * (this.#places / 0x1_0000_0000)) | 0;
 	}
 
-	#grow(): void {
+	#grow(places: number): void {
 		const old = this.#words;
 		const oldPlaces = old.length / WORDS;
-		this.#places = Math.min(this.#placesMax, 2 * this.#places);
+		this.#places = places;
 		const words = wordsFor(this.#places);
 		// Both tables are run through in order; an old entry's hash gives way to its new position.
 		for (let from = 0; from < oldPlaces; from++) {

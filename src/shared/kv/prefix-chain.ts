@@ -26,6 +26,8 @@ export interface PrefixInput {
 	readonly model: string;
 	/** Who shares blocks: requests of one salt do, those of different salts do not. */
 	readonly salt: string;
+	/** Known to the deployment alone; the same wherever chains are to be compared. Absent: none. */
+	readonly secret?: string | undefined;
 }
 
 export interface PrefixLimits {
@@ -42,6 +44,7 @@ export const PREFIX_LIMITS: PrefixLimits = { blockBytes: 512, blocksMax: 1_024 }
 /** Members besides the messages that chat templates put into the prompt before them, or that part its cache. */
 const PREAMBLE = [
 	"cache_salt",
+	"extra_key",
 	"chat_template",
 	"chat_template_kwargs",
 	"reasoning_effort",
@@ -65,11 +68,12 @@ const utf8 = new TextEncoder();
  *  no engine tells what it reused. A prompt of tokens has blocks of as many tokens as fit into `blockBytes` at four bytes a
  *  token.
  *
- *  Different salts give unrelated chains. The salt is no secret key: one who knows another's salt and can choose texts could
- *  make blocks that look like another's. All that a false match does is to send a request to a replica that has to compute
- *  more than was thought; no cached content and no answer depends on it. */
+ *  Different salts give unrelated chains. The hash can be inverted by who knows its seed, so texts can then be made that hash
+ *  to one block twice, or to blocks that look like another salt's: the secret is in the seed for that. Where it is known or
+ *  absent, a false match sends a request to a replica that has to compute more than was thought; no cached content and no
+ *  answer depends on it. */
 export function prefixChain(input: PrefixInput, limits: PrefixLimits = PREFIX_LIMITS): PrefixChain {
-	const { endpoint, json, members, model, salt } = input;
+	const { endpoint, json, members, model, salt, secret } = input;
 	const { blockBytes, blocksMax } = limits;
 	const bytes: PrefixUnit = { of: "bytes", count: blockBytes };
 	const prompt = member(members, PROMPT_MEMBER[endpoint])?.value;
@@ -78,7 +82,7 @@ export function prefixChain(input: PrefixInput, limits: PrefixLimits = PREFIX_LI
 	const bytesMax = blockBytes * blocksMax;
 	const room = (least: number): CanonicalText => new CanonicalText(Math.min(bytesMax, least));
 	const finish = (text: CanonicalText, kind: string, unit: PrefixUnit): PrefixChain => {
-		const name = utf8.encode(JSON.stringify([kind, model, salt]));
+		const name = utf8.encode(JSON.stringify([kind, model, salt, ...(secret === undefined ? [] : [secret])]));
 		const seed = hash64(name, 0, name.length);
 		return { words: hashBlocks(text.bytes, text.length, blockBytes, blocksMax, seed), unit };
 	};

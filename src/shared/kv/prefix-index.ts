@@ -1,4 +1,5 @@
-import { EntryTable, isConfirmed, NONE } from "./entry-table.ts";
+import { DistinctBlocks } from "./distinct-blocks.ts";
+import { EntryTable, isConfirmed, NONE, TAG_BITS } from "./entry-table.ts";
 
 export interface PrefixIndexOptions {
 	/** Replicas at most; they are told apart by numbers from 0. Up to SLOTS_MAX of entry-table.ts. */
@@ -21,7 +22,7 @@ export interface SlotStatistics {
  *  from its end, and what is held of it is always a beginning. When the whole index is full, the replica that fills most of
  *  its capacity gives way.
  *
- *  A chain is two words (lo, hi) a block, as prefix-chain.ts makes it. */
+ *  A chain is two words (lo, hi) a block, as prefix-chain.ts makes it. One in which a block comes twice ends before the second. */
 export class PrefixIndex {
 	readonly slots: number;
 	readonly #table: EntryTable;
@@ -32,6 +33,7 @@ export class PrefixIndex {
 	/** First and last entries of runs, of the chain that is being inserted. */
 	#runs = new Int32Array(64);
 	#confirmed = 0;
+	readonly #distinct = new DistinctBlocks(TAG_BITS);
 
 	constructor({ slots, bytesMax }: PrefixIndexOptions) {
 		this.slots = slots;
@@ -68,7 +70,7 @@ export class PrefixIndex {
 	 *  snapshot was lost, what else followed the blocks that are gone may be counted until it is evicted. */
 	match(chain: Uint32Array, held: Int32Array): number {
 		held.fill(0);
-		const last = (chain.length >> 1) - 1;
+		const last = this.#distinct.before(chain, chain.length >> 1) - 1;
 		if (last < 0) return 0;
 		const first = this.#deepen(chain, 0, 0, held);
 		if (first === 0 || last === 0) return Math.min(1, first);
@@ -79,7 +81,7 @@ export class PrefixIndex {
 
 	/** How many blocks from the beginning of the chain this slot holds. */
 	heldBy(slot: number, chain: Uint32Array): number {
-		const blocks = chain.length >> 1;
+		const blocks = this.#distinct.before(chain, chain.length >> 1);
 		let block = 0;
 		while (block < blocks && this.#table.find(slot, chain[2 * block]!, chain[2 * block + 1]!) !== NONE) block++;
 		return block;
@@ -89,7 +91,8 @@ export class PrefixIndex {
 	 *  can be taken back with `retract`. Returns how many blocks from the beginning were there before. */
 	insert(slot: number, chain: Uint32Array, confirmed: boolean): number {
 		const table = this.#table;
-		const blocks = Math.min(chain.length >> 1, this.#capacities[slot]!, table.sizeMax);
+		const bounded = Math.min(chain.length >> 1, this.#capacities[slot]!, table.sizeMax);
+		const blocks = this.#distinct.before(chain, bounded);
 		const known = this.#touch(slot, chain, blocks, confirmed);
 		if (known === blocks) return known;
 
@@ -121,7 +124,7 @@ export class PrefixIndex {
 	/** The slot holds nothing. */
 	clear(slot: number): void {
 		this.#changes[slot]! += this.#table.count(slot);
-		while (this.#table.oldest(slot) !== NONE) this.#table.remove(slot, this.#table.oldest(slot));
+		for (let left = this.#table.count(slot); left > 0; left--) this.#table.remove(slot, this.#table.oldest(slot));
 	}
 
 	/** The slot is as new. */
@@ -172,17 +175,24 @@ export class PrefixIndex {
 		return parts;
 	}
 
-	/** Takes a part of a snapshot back, as older than all that the slot holds. Without an earlier part the blocks of a later
+	/** Makes room for so many more blocks at once, within the bounds. */
+	reserve(blocks: number): void {
+		this.#table.reserve(blocks);
+	}
+
+	/** Takes what was confirmed in a part of a snapshot back, as older than all that the slot holds. Whoever was to compute the rest
+	 *  is not known any more. Without an earlier part the blocks of a later
 	 *  one may have lost their beginnings: they are not found, and go in time. */
 	restore(slot: number, part: Uint32Array): void {
 		const table = this.#table;
 		for (let i = 0; i + 1 < part.length; i += 2) {
 			if (table.count(slot) >= this.#capacities[slot]! || table.size >= table.sizeMax) return;
+			if (!isConfirmed(part[i + 1]!)) continue;
 			if (table.find(slot, part[i]!, part[i + 1]!) !== NONE) continue;
 			const at = table.detached(slot, part[i]!, part[i + 1]!);
 			if (at === NONE) continue;
 			table.link(slot, at, table.oldest(slot));
-			if (isConfirmed(part[i + 1]!)) table.confirm(at);
+			table.confirm(at);
 		}
 	}
 
@@ -254,7 +264,7 @@ export class PrefixIndex {
 
 	#remove(slot: number, chain: Uint32Array, from: number, unconfirmedOnly: boolean): number {
 		const table = this.#table;
-		const blocks = chain.length >> 1;
+		const blocks = this.#distinct.before(chain, chain.length >> 1);
 		let removed = 0;
 		for (let block = Math.max(0, from); block < blocks; block++) {
 			const at = table.find(slot, chain[2 * block]!, chain[2 * block + 1]!);

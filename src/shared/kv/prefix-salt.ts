@@ -6,7 +6,8 @@ export function saltOf({ tenant, policy }: Pick<Key, "tenant" | "policy">): stri
 	return policy.prefix_group === undefined ? `tenant:${tenant}` : `group:${policy.prefix_group}`;
 }
 
-/** What an engine is given as `cache_salt`. `own` is the client's: it can part the tenant's cache, and never opens another's. */
-export function engineSalt(salt: string, own: string | undefined): string {
-	return own === undefined ? `isobar:${salt}` : `isobar:${salt}:${own}`;
+/** What an engine is given as `cache_salt`. `own` is the client's: it can part the tenant's cache, and never opens another's.
+ *  The colon ends the name whatever follows: SGLang puts a body's `extra_key` right behind the salt. */
+export function engineSalt(salt: string, own = ""): string {
+	return `isobar:${salt}:${own}`;
 }

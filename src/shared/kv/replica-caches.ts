@@ -1,5 +1,5 @@
 import type { ReplicaName } from "../scheduler/messages.ts";
-import type { Tokens } from "../units.ts";
+import type { Seconds, Tokens } from "../units.ts";
 import { CacheBelief } from "./cache-belief.ts";
 import { newCacheSums, type CacheSums } from "./cache-sums.ts";
 import { SLOTS_MAX } from "./entry-table.ts";
@@ -14,8 +14,13 @@ export interface ReplicaCache {
 	readonly slot: number;
 	/** Tokens that its hardware suggests it holds. */
 	kvTokens: Tokens;
-	/** Tokens that it held when its engine last said that it evicts; null where it says nothing. */
+	/** Tokens that it can hold, by its engine's own evictions; null where they tell nothing. */
 	evictsAt: Tokens | null;
+	/** When its engine last sent events, and when an answer last came of which it computed a part; -Infinity: never. */
+	heardAt: Seconds;
+	answeredAt: Seconds;
+	/** It was emptied: what was stored of it before is gone. */
+	emptied: boolean;
 	readonly belief: CacheBelief;
 	readonly sums: CacheSums;
 }
@@ -68,6 +73,8 @@ export class ReplicaCaches {
 	readonly #free: number[] = [];
 	#slotsUsed = 0;
 	#held = new Int32Array(64);
+	/** Of each replica's cache, what is filled by what this scheduler sends there. */
+	#share = 1;
 	#blocksPerToken = BYTES_PER_TOKEN_PRIOR / PREFIX_LIMITS.blockBytes;
 
 	constructor(bytesMax: number) {
@@ -87,8 +94,10 @@ export class ReplicaCaches {
 		return this.#byName.get(name);
 	}
 
-	/** Takes over the replicas there are. One that is gone or moved is forgotten, one that is new holds nothing. */
-	configure(entries: readonly CacheEntry[]): void {
+	/** Takes over the replicas there are. One that is gone or moved is forgotten, one that is new holds nothing. `share`: of their
+	 *  caches, in (0, 1]; others fill the rest. */
+	configure(entries: readonly CacheEntry[], share = 1): void {
+		this.#share = share;
 		const urls = new Map(entries.map(({ name, baseUrl }) => [name, baseUrl]));
 		for (const cache of this.#byName.values()) {
 			if (urls.get(cache.name) === cache.baseUrl) continue;
@@ -107,6 +116,9 @@ export class ReplicaCaches {
 					slot,
 					kvTokens,
 					evictsAt: null,
+					heardAt: -Infinity,
+					answeredAt: -Infinity,
+					emptied: false,
 					belief: new CacheBelief(stored),
 					sums: newCacheSums(),
 				};
@@ -170,7 +182,7 @@ export class ReplicaCaches {
 			predicted: tokens(found.predicted),
 			actual: cached,
 		});
-		if (verdict === "gone") this.#index.clear(cache.slot);
+		if (verdict === "gone") this.#empty(cache);
 		// Computed again and again, it does not stay there.
 		const stays = verdict === "short" ? chain.subarray(0, 2 * Math.ceil(cached / perBlock)) : chain;
 		this.#index.truncate(cache.slot, chain, stays.length / 2);
@@ -180,12 +192,13 @@ export class ReplicaCaches {
 
 	/** The replica restarted: it holds nothing. */
 	forget(cache: ReplicaCache): void {
-		this.#index.clear(cache.slot);
+		this.#empty(cache);
 		cache.belief.forgive();
+		this.holdsAtMost(cache, null);
 	}
 
-	/** Its engine evicts while it holds so many tokens: that is its capacity, whatever was believed. */
-	evicts(cache: ReplicaCache, tokens: Tokens): void {
+	/** Its engine tells that it can hold so many tokens: that is its capacity, whatever was believed. Null: it tells nothing. */
+	holdsAtMost(cache: ReplicaCache, tokens: Tokens | null): void {
 		cache.evictsAt = tokens;
 		this.#fit(cache);
 	}
@@ -212,10 +225,16 @@ export class ReplicaCaches {
 		return { replica: name, baseUrl, parts: this.#index.snapshot(slot, PART_BLOCKS) };
 	}
 
-	/** Takes a stored part back, lowest number first. False when the replica is no longer the one it was stored of. */
+	/** There will be so many blocks to restore. */
+	reserve(blocks: number): void {
+		this.#index.reserve(blocks);
+	}
+
+	/** Takes a stored part back, or a piece of it, the newest first. False when the replica is no longer the one it was stored of, or
+	 *  was emptied since. */
 	restore(replica: ReplicaName, baseUrl: string, part: Uint32Array): boolean {
 		const cache = this.#byName.get(replica);
-		if (cache?.baseUrl !== baseUrl) return false;
+		if (cache?.baseUrl !== baseUrl || cache.emptied) return false;
 		this.#index.restore(cache.slot, part);
 		return true;
 	}
@@ -230,8 +249,13 @@ export class ReplicaCaches {
 		}));
 	}
 
+	#empty(cache: ReplicaCache): void {
+		this.#index.clear(cache.slot);
+		cache.emptied = true;
+	}
+
 	#fit({ slot, kvTokens, evictsAt, belief }: ReplicaCache): void {
-		const tokens = evictsAt ?? kvTokens * belief.scale;
+		const tokens = (evictsAt ?? kvTokens * belief.scale) * this.#share;
 		this.#index.setCapacity(slot, Math.ceil(tokens * this.#blocksPerToken));
 	}
 }

@@ -36,6 +36,7 @@ export class Abroad {
 			if (open) this.#open.add(name);
 			else this.#open.delete(name);
 		}
+		this.#fleet.hear(summary, now);
 	}
 
 	/** The group whose best pool scores less than `score`, if there is one. Only what was heard of in the last seconds counts. */

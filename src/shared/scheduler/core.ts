@@ -10,12 +10,12 @@ import type { WarmthSignal } from "../warmth/signal.ts";
 import { freeReplicas } from "./candidates.ts";
 import { decide, roomSeconds, type Decision } from "./decide.ts";
 import { Fleet, type ReplicaState } from "./fleet.ts";
-import { billOf, judge, learn, type Flight } from "./flights.ts";
+import { billOf, flightRequest, judge, learn, type Flight } from "./flights.ts";
 import { createEstimators, type Estimators } from "./estimators.ts";
 import type { LearnedReplica, LearnedState } from "./learned.ts";
 import type { AssignReply, AssignRequest, Bill, Ended, Renewal, ReplicaName, SchedulerMail } from "./messages.ts";
 import { Abroad } from "./abroad.ts";
-import { Peers, plusLoad, type PeerReplica, type PeerSummary } from "./peers.ts";
+import { PEER_SECONDS, Peers, plusLoad, type PeerReplica, type PeerSummary } from "./peers.ts";
 import { placingOf, type Placing } from "./placing.ts";
 import { Prefixes, type EngineTellings } from "./prefixes.ts";
 import { refusalOf, refused } from "./refusals.ts";
@@ -39,6 +39,9 @@ export interface SchedulerOptions {
 	/** A request that stood in the waiting room has its answer. */
 	readonly onTurn: (reservation: string, reply: AssignReply) => void;
 }
+
+/** A replica that is used less is not worth telling of. */
+const UTILISATION_MIN = 0.001;
 
 /** The decisions of one scheduler object, for one base model: which replica, who waits, what was learned. No I/O and no clock,
  *  so that the replay of a trace runs this very code. */
@@ -94,7 +97,7 @@ export class SchedulerCore {
 		this.#model = model;
 		const own = model?.replicas.filter(({ pool }) => group === undefined || pool.group === group) ?? [];
 		this.fleet.configure(own, this.#options.settings.retryShareMax, this.#options.learned, now);
-		this.prefixes.configure(this.fleet, this.#options.learned);
+		this.prefixes.configure(this.fleet, this.#options.learned, model?.model.scheduler_shards);
 		this.warmths.configure(this.fleet, this.#options.learned);
 		this.lookAtWarmth(now);
 		this.#waiting.regroup((request) => this.#decide(request, now).decision, now);
@@ -103,8 +106,12 @@ export class SchedulerCore {
 
 	/** Another scheduler of this model tells what it has in flight: a sibling of the same group, or one of another group. */
 	hear(summary: PeerSummary, from: "sibling" | "abroad", now: Seconds): void {
-		if (from === "sibling") this.#siblings.hear(summary, now);
-		else this.#abroad.hear(summary, now);
+		if (from === "abroad") return this.#abroad.hear(summary, now);
+		this.#siblings.hear(summary, now);
+		this.fleet.hear(summary, now);
+		for (const { entry, meter } of this.fleet.replicas) {
+			meter?.beside(this.#siblings.load(entry.name, now)?.heldTokens ?? 0, PEER_SECONDS, now);
+		}
 	}
 
 	/** What to tell siblings (this scheduler's own load) or other groups (the whole load, and what was learned). */
@@ -120,7 +127,17 @@ export class SchedulerCore {
 			const known = { model: snapshotReplicaModel(model), ...(warmth && { warmth: warmth.stored() }) };
 			return [{ ...loadOf(load), replica: name, open, ...known }];
 		});
-		return { from, replicas };
+		return { from, replicas, utilisation: this.#utilisation(to, now) };
+	}
+
+	/** For a summary: a sibling adds up what each of them counts. */
+	#utilisation(to: "sibling" | "abroad", now: Seconds): Record<ReplicaName, number> {
+		const utilisation: Record<ReplicaName, number> = {};
+		for (const { entry, utilisation: rate } of this.fleet.replicas) {
+			const perSecond = to === "sibling" ? rate.own(now) : rate.perSecond(now);
+			if (perSecond >= UTILISATION_MIN) utilisation[entry.name] = perSecond;
+		}
+		return utilisation;
 	}
 
 	/** Everything learned so far, for `SchedulerOptions.learned`. */
@@ -161,9 +178,9 @@ export class SchedulerCore {
 		const group = request.referred ? undefined : this.#abroad.better(request, circumstances, decision.score, now);
 		// Who waits has just been given what there was for him: what is free now is of no use to anybody there.
 		if (group !== undefined || decision.ranked.length > 0) this.#waiting.leave(request.reservation, now);
-		if (group !== undefined) return { kind: "elsewhere", group };
-		if (decision.ranked.length > 0) return this.#place(request, decision, circumstances, 0, now);
-		const refusal = refusalOf(decision, request, model, circumstances);
+		if (decision.ranked.length > 0 && group === undefined) return this.#place(request, decision, circumstances, 0, now);
+		const refusal = decision.ranked.length > 0 ? undefined : refusalOf(decision, request, model, circumstances);
+		if (group !== undefined) return { kind: "elsewhere", group, only: refusal !== undefined };
 		if (refusal) return { kind: "refused", error: refusal, explanation: decision.explanation };
 		this.wakes.wanted(decision.cold);
 		return this.#waiting.queue(request, decision, circumstances.promptTokens + circumstances.outputTokens, now);
@@ -223,6 +240,8 @@ export class SchedulerCore {
 	tick(now: Seconds): void {
 		for (const { id, replica } of this.#book.expire(now)) {
 			// Not ended in the book: a renewal that comes after all brings it back.
+			const prefix = this.#flights.get(id)?.prefix;
+			if (prefix) this.prefixes.dropped(prefix);
 			this.#ground(id, undefined, now);
 			this.fleet.get(replica)?.meter?.end(id, now);
 		}
@@ -309,7 +328,7 @@ export class SchedulerCore {
 		const reply: AssignReply = { kind: "assigned", ranked, promptTokens, outputTokens, waited, explanation };
 		const roundTrip = circumstances.roundTrip(replica);
 		this.#flights.set(id, {
-			request,
+			request: flightRequest(request),
 			replica,
 			assignedAt: now,
 			promptTokens,
@@ -356,9 +375,10 @@ export class SchedulerCore {
 		if (flight) {
 			judge(replica, flight.assignedAt, ended, now, this.#options.rng());
 			const { prefix, request, promptTokens } = flight;
+			const seen = { ...ended, cachedTokens: this.prefixes.noteAnswer(replica, request, ended, now) };
 			const ratio = this.estimators.bytesPerToken.ratio(replica.entry.pool.model.id);
-			if (prefix) this.prefixes.ended(prefix, ended, promptTokens, request, ratio);
-			learn(flight, ended, this.#book.load(replica.entry.name, now).inFlight + 1, this.estimators, now);
+			if (prefix) this.prefixes.ended(prefix, seen, promptTokens, request, ratio);
+			learn(flight, seen, this.#book.load(replica.entry.name, now).inFlight + 1, this.estimators, now);
 			this.#waiting.ended(now - flight.assignedAt);
 		}
 		return billOf(replica, reservation, now, flight ? undefined : booked?.reservedAt);

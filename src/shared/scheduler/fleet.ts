@@ -2,11 +2,12 @@ import { newHealth, type Health } from "../admission/health.ts";
 import { RetryBudget } from "../admission/retry-budget.ts";
 import type { CatalogReplica } from "../catalog/snapshot.ts";
 import { TokenTimeMeter } from "../money/token-time.ts";
-import { DecayingRate } from "../perf/decaying-rate.ts";
 import { kvTokensAreKnown, priorRates } from "../perf/prior.ts";
 import { createReplicaModel, type ReplicaModel } from "../perf/replica-model.ts";
+import { SharedRate } from "../perf/shared-rate.ts";
 import type { LearnedReplica, LearnedState } from "./learned.ts";
 import type { ReplicaName } from "./messages.ts";
+import type { PeerSummary } from "./peers.ts";
 import type { ReplicaCache } from "../kv/replica-caches.ts";
 import type { Seconds, Tokens } from "../units.ts";
 import type { ReplicaWarmth } from "../warmth/replica-warmth.ts";
@@ -26,8 +27,8 @@ export interface ReplicaState {
 	 *  token: requests in flight still pay by time. */
 	meter: TokenTimeMeter | null;
 	retryBudget: RetryBudget;
-	/** Seconds of prefill that were sent to it, each second. */
-	readonly utilisation: DecayingRate;
+	/** Seconds of prefill that were sent to it, each second; by all schedulers that have it, as far as they tell. */
+	readonly utilisation: SharedRate;
 	/** What is known of its KV cache; undefined where it has no place in the index. */
 	cache: ReplicaCache | undefined;
 	/** Null while its pool does not scale to zero. */
@@ -51,6 +52,13 @@ export class Fleet {
 
 	get(name: ReplicaName): ReplicaState | undefined {
 		return this.#byName.get(name);
+	}
+
+	/** Another scheduler tells how busy it keeps them. */
+	hear({ from, utilisation = {} }: PeerSummary, now: Seconds): void {
+		for (const [name, perSecond] of Object.entries(utilisation)) {
+			this.#byName.get(name)?.utilisation.hear(from, perSecond, now);
+		}
 	}
 
 	/** Takes over a catalog. A replica keeps what was learned of it while it stays at the same URL; one that moved is new. */
@@ -79,7 +87,7 @@ export class Fleet {
 			const { model: served, pool } = entry.pool;
 			const roomTokens = kvTokensAreKnown(served, pool) ? model.prior.kvTokens : Infinity;
 			const meter = byTime ? new TokenTimeMeter() : null;
-			const utilisation = new DecayingRate(UTILISATION_MEMORY);
+			const utilisation = new SharedRate(UTILISATION_MEMORY);
 			const health = newHealth(now);
 			return { entry, model, roomTokens, health, meter, retryBudget, utilisation, cache: undefined, warmth: null };
 		});

@@ -7,9 +7,12 @@ import type { AssignRequest, Bill, Ended } from "./messages.ts";
 import type { PrefixFlight } from "./prefixes.ts";
 import type { WarmthFlight } from "./warmths.ts";
 
+/** Without what only the decision needed: half a megabyte for a prompt of 131,072 tokens. */
+export type FlightRequest = Omit<AssignRequest, "prefix" | "tokenChains">;
+
 /** What the scheduler remembers of an assignment until it ends, to learn from how it went. */
 export interface Flight {
-	readonly request: AssignRequest;
+	readonly request: FlightRequest;
 	readonly replica: ReplicaState;
 	readonly assignedAt: Seconds;
 	readonly promptTokens: Tokens;
@@ -29,6 +32,14 @@ export interface Flight {
 	headers: Seconds | null;
 	/** Null where the replica is always there. */
 	readonly warmth: WarmthFlight | null;
+}
+
+/** The request as it is kept while it is in flight. Its blocks are the `prefix` of the flight. */
+export function flightRequest(request: AssignRequest): FlightRequest {
+	// Most have none, and need no copy.
+	if (!request.tokenChains) return request;
+	const { tokenChains: _chains, ...kept } = request;
+	return kept;
 }
 
 /** Moves the replica's health by how a request ended that was sent there. What the client did says nothing about it. */

@@ -12,7 +12,9 @@ export function kvLookup(core: SchedulerCore, events: EngineEvents, model: strin
 	const { replicas } = core.fleet;
 	const salted = new Set(replicas.filter(({ entry }) => entry.pool.cacheSalt).map(({ entry }) => entry.name));
 	const rows: HeldRow[] = events
-		.lookup((replica) => (tokens ? (salted.has(replica) ? tokens.salted : tokens.plain) : NOTHING))
+		.lookup((replica) =>
+			tokens && !core.prefixes.isSilent(replica) ? (salted.has(replica) ? tokens.salted : tokens.plain) : NOTHING,
+		)
 		.map((row) => ({ source: "events", ...row }));
 
 	const exact = events.replicas;
@@ -20,7 +22,7 @@ export function kvLookup(core: SchedulerCore, events: EngineEvents, model: strin
 	const promptTokens = question.promptTokens ?? Math.ceil(promptBytes / ratio);
 	const perBlock = tokensPerBlock(prefix.unit, ratio);
 	for (const { replica, blocks } of core.prefixes.heldBy(core.fleet, prefix.words)) {
-		if (exact.has(replica)) continue;
+		if (exact.has(replica) && !core.prefixes.isSilent(replica)) continue;
 		rows.push({ source: "index", replica, tokens: prefixTokens(blocks, perBlock, promptTokens) });
 	}
 	return rows.sort((a, b) => b.tokens - a.tokens);

@@ -149,8 +149,9 @@ export type AssignReply =
 			readonly waited: Seconds;
 			readonly explanation: Explanation;
 	  }
-	/** A pool of another region group is expected to be better, or the only one: ask that group's scheduler. */
-	| { readonly kind: "elsewhere"; readonly group: string }
+	/** A pool of another region group is expected to be better: ask that group's scheduler. `only`: no pool of one's own will do,
+	 *  now or later. */
+	| { readonly kind: "elsewhere"; readonly group: string; readonly only: boolean }
 	/** Every candidate is full: stand in the waiting room and ask for the turn with `waitTurn(reservation)`. */
 	| { readonly kind: "queued"; readonly position: number; readonly expectedWait: Seconds }
 	| { readonly kind: "refused"; readonly error: IsobarError; readonly explanation: Explanation };
@@ -228,8 +229,9 @@ export interface SchedulerPort {
 	waitTurn(reservation: string): Promise<AssignReply | null>;
 	/** The client is gone: its place in the waiting room, or what it was given there, is free again. */
 	leave(reservation: string): Promise<void>;
-	/** What another scheduler of the same model has in flight. */
-	share(summary: PeerSummary): Promise<void>;
+	/** What another scheduler of the same model has in flight. One of another region group hears in turn how this one stands,
+	 *  which may have nothing in flight and tell nobody; null for a sibling. */
+	share(model: string, catalogVersion: number, summary: PeerSummary): Promise<PeerSummary | null>;
 	/** For operators. `catalogVersion` as in an AssignRequest: an object that just started reads the catalog first. */
 	status(model: string, catalogVersion: number): Promise<FleetStatus>;
 }

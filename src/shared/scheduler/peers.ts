@@ -20,6 +20,9 @@ export interface PeerSummary {
 	/** Name of the scheduler that tells. */
 	readonly from: string;
 	readonly replicas: readonly PeerReplica[];
+	/** Seconds of prefill that were sent to a replica each second, of late; to those too that have nothing in flight now.
+	 *  Absent: no word of it. */
+	readonly utilisation?: Readonly<Record<ReplicaName, number>>;
 }
 
 /** After this a peer that has fallen silent counts as one that has nothing in flight. */

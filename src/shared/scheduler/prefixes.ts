@@ -1,3 +1,4 @@
+import { ENGINES } from "../catalog/engines.ts";
 import { RecentMap } from "../catalog/recent-map.ts";
 import {
 	ReplicaCaches,
@@ -7,10 +8,11 @@ import {
 	type StoredPrefixes,
 } from "../kv/replica-caches.ts";
 import { prefixTokens, tokensPerBlock } from "../kv/prefix-tokens.ts";
-import type { Tokens } from "../units.ts";
+import type { Seconds, Tokens } from "../units.ts";
 import type { Fleet, ReplicaState } from "./fleet.ts";
+import type { FlightRequest } from "./flights.ts";
 import type { LearnedState } from "./learned.ts";
-import type { AssignRequest, Ended, ReplicaName } from "./messages.ts";
+import type { AssignRequest, Ended, Endpoint, ReplicaName } from "./messages.ts";
 
 /** What is remembered of a request's prefix while it is in flight. */
 export interface PrefixFlight extends PrefixMatch {
@@ -32,10 +34,9 @@ export interface PrefixLook {
 
 /** What engines tell of their caches by events. */
 export interface EngineTellings {
-	/** Who holds how much of a prompt's start; `chainFor` gives the chain of `token-chain.ts` as a replica's engine sees it. */
-	lookup(
-		chainFor: (replica: ReplicaName) => Uint32Array,
-	): readonly { readonly replica: ReplicaName; readonly tokens: Tokens }[];
+	/** About how much of a prompt's start each replica holds, those left out that hold nothing; `chainFor` gives the chain of
+	 *  `token-chain.ts` as a replica's engine sees it. */
+	extents(chainFor: (replica: ReplicaName) => Uint32Array): ReadonlyMap<ReplicaName, Tokens>;
 }
 
 const NOTHING_TOLD: ReadonlyMap<ReplicaName, Tokens> = new Map();
@@ -47,6 +48,11 @@ export interface PrefixStatistics {
 	readonly replicas: readonly CacheStatistics[];
 }
 
+const ENDPOINTS: readonly Endpoint[] = ["chat", "completions", "embeddings"];
+const NO_CHAIN = new Uint32Array(0);
+/** An engine that computes so much of a prompt tells of it at once. */
+const COMPUTED_MIN: Tokens = 64;
+const SILENT_SECONDS: Seconds = 180;
 const SESSIONS_MAX = 8_192;
 const BYTES_PER_TOKEN_MIN = 1;
 
@@ -65,14 +71,15 @@ export class Prefixes {
 		this.#engines = engines;
 	}
 
-	/** Follows the fleet: replicas that left or moved are forgotten. */
-	configure({ replicas }: Fleet, learned: LearnedState | undefined): void {
+	/** Follows the fleet: replicas that left or moved are forgotten. `shards`: schedulers that share their caches. */
+	configure({ replicas }: Fleet, learned: LearnedState | undefined, shards = 1): void {
 		this.#caches.configure(
 			replicas.map(({ entry: { name, baseUrl }, model }) => {
 				const known = learned?.replicas[name];
 				const stored = known?.baseUrl === baseUrl ? known.cache : undefined;
 				return { name, baseUrl, kvTokens: model.prior.kvTokens, stored };
 			}),
+			1 / shards,
 		);
 		this.#salted = new Set(replicas.filter(({ entry }) => entry.pool.cacheSalt).map(({ entry }) => entry.name));
 		for (const replica of replicas) replica.cache = this.#caches.get(replica.entry.name);
@@ -95,12 +102,14 @@ export class Prefixes {
 
 	/** Prompt tokens that the replica is expected to hold, of a prompt of so many. */
 	cached({ entry, cache }: ReplicaState, look: PrefixLook, promptTokens: Tokens): Tokens {
-		const told = look.told.size > 0 ? Math.min(promptTokens - 1, look.told.get(entry.name) ?? 0) : 0;
+		const trust = cache?.belief.trust ?? 1;
+		const told =
+			look.told.size > 0 ? Math.floor(Math.min(promptTokens - 1, look.told.get(entry.name) ?? 0) * trust) : 0;
 		if (look.possible === 0 || cache === undefined) return told;
 		const held = this.#caches.held(cache);
 		if (held === 0) return told;
 		// What others in flight there are yet to compute no event tells.
-		return Math.max(told, Math.floor(prefixTokens(held, look.perBlock, promptTokens) * cache.belief.trust));
+		return Math.max(told, Math.floor(prefixTokens(held, look.perBlock, promptTokens) * trust));
 	}
 
 	/** Names what the replica holds of the prompt, so that requests which have it in common keep it in memory once; null where
@@ -127,8 +136,26 @@ export class Prefixes {
 		return { ...this.#caches.expect(cache, chain, look.possible), cache, chain };
 	}
 
+	/** Notes whether an answer tells what it hit, and that the replica computed. Returns the prompt tokens that it hit: an engine that says nothing of a miss has hit nothing
+	 *  once an answer of that kind has told. (Not all endpoints of a version do.) Null: it does not say. */
+	noteAnswer(
+		{ entry, cache }: ReplicaState,
+		{ endpoint, stream }: FlightRequest,
+		ended: Ended,
+		now: Seconds,
+	): Tokens | null {
+		const { outcome, promptTokens, cachedTokens } = ended;
+		if (cache && outcome === "ok" && (promptTokens ?? 0) - (cachedTokens ?? 0) >= COMPUTED_MIN) cache.answeredAt = now;
+		if (!cache || outcome !== "ok" || promptTokens === null) return cachedTokens;
+		const kind = ENDPOINTS.indexOf(endpoint) * 2 + (stream ? 1 : 0);
+		if (cachedTokens === null)
+			return ENGINES[entry.pool.pool.engine].silentOnMiss && cache.belief.tells(kind) ? 0 : null;
+		cache.belief.told(kind);
+		return cachedTokens;
+	}
+
 	/** It is over. What the replica has computed stays; of what failed before its first token remains what was there before. */
-	ended(flight: PrefixFlight, ended: Ended, promptTokens: Tokens, request: AssignRequest, bytesPerToken: number): void {
+	ended(flight: PrefixFlight, ended: Ended, promptTokens: Tokens, request: FlightRequest, bytesPerToken: number): void {
 		const { cache, chain } = flight;
 		if (!this.#isCurrent(cache)) return;
 		if (ended.outcome !== "ok" && ended.ttft === null) {
@@ -158,10 +185,22 @@ export class Prefixes {
 		if (cache) this.#caches.confirm(cache, chain);
 	}
 
-	/** Its engine tells that it evicts while it holds so many tokens. */
-	evicts(replica: ReplicaName, tokens: Tokens): void {
+	/** Its engine tells how many tokens it can hold; null: not any more. */
+	holdsAtMost(replica: ReplicaName, tokens: Tokens | null): void {
 		const cache = this.#caches.get(replica);
-		if (cache) this.#caches.evicts(cache, tokens);
+		if (cache) this.#caches.holdsAtMost(cache, tokens);
+	}
+
+	/** Its engine has sent events. */
+	heard(replica: ReplicaName, now: Seconds): void {
+		const cache = this.#caches.get(replica);
+		if (cache) cache.heardAt = now;
+	}
+
+	/** Its events have stopped, though it computes: what they told is of the past. */
+	isSilent(replica: ReplicaName): boolean {
+		const cache = this.#caches.get(replica);
+		return cache !== undefined && cache.answeredAt - cache.heardAt > SILENT_SECONDS;
 	}
 
 	/** False when there is no such replica. */
@@ -181,6 +220,12 @@ export class Prefixes {
 		return cache && this.#caches.snapshot(cache);
 	}
 
+	/** There will be so many blocks to restore. */
+	reserve(blocks: number): void {
+		this.#caches.reserve(blocks);
+	}
+
+	/** As in `ReplicaCaches`. */
 	restore(replica: ReplicaName, baseUrl: string, part: Uint32Array): boolean {
 		return this.#caches.restore(replica, baseUrl, part);
 	}
@@ -193,11 +238,7 @@ export class Prefixes {
 	#told({ tokenChains }: AssignRequest): ReadonlyMap<ReplicaName, Tokens> {
 		if (!tokenChains || !this.#engines) return NOTHING_TOLD;
 		const { salted, plain } = tokenChains;
-		const told = new Map<ReplicaName, Tokens>();
-		// The most first: of a replica's data-parallel ranks the one that holds the most counts.
-		for (const { replica, tokens } of this.#engines.lookup((name) => (this.#salted.has(name) ? salted : plain)))
-			if (!told.has(replica)) told.set(replica, tokens);
-		return told;
+		return this.#engines.extents((name) => (this.isSilent(name) ? NO_CHAIN : this.#salted.has(name) ? salted : plain));
 	}
 
 	/** It may have left or moved while the request was in flight. */

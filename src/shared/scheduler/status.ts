@@ -50,8 +50,8 @@ function prefixCache(known: CacheStatistics | undefined): PrefixCacheStatus | nu
 	};
 }
 
-/** The fleet as several schedulers of one model know it together: of a replica that more than one has, the loads add up and
- *  the rest is as the first knows it. */
+/** The fleet as several schedulers of one model know it together: of a replica that more than one has, the loads add up, and
+ *  the busy seconds, of which each counts its own share; the rest is as the first knows it. */
 export function mergedStatus(statuses: readonly FleetStatus[]): FleetStatus {
 	const replicas = new Map<string, ReplicaStatus>();
 	for (const replica of statuses.flatMap((status) => status.replicas)) {

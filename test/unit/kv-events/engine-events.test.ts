@@ -241,13 +241,61 @@ describe("engine events", () => {
 	});
 });
 
-test("an engine that evicts tells how much it holds then, a clear tells nothing of that", () => {
-	const told: [string, number][] = [];
-	const events = new EngineEvents({ blocksMax: 1_000, onEvicted: (replica, tokens) => told.push([replica, tokens]) });
-	const stored = (number: number): KvEvent => ({
+describe("about how much is held of a prompt", () => {
+	/** One event stores the first `blocks` blocks of a prompt in so many. */
+	const beginning = (prompt: Uint32Array, blocks: number): KvEvent => ({
+		kind: "stored",
+		ids: idsOf(Array.from({ length: blocks }, (_, i) => i + 1)),
+		parent: null,
+		tokens: prompt.slice(0, 16 * blocks),
+		blockSize: 16,
+		tier: 0,
+		group: 0,
+		slidingWindow: false,
+		lora: null,
+		extras: null,
+	});
+
+	test("is as much as is, where engines free blocks from the end; the fullest rank counts", () => {
+		const size = fc.nat(70);
+		fc.assert(
+			fc.property(size, size, size, (held, other, asked) => {
+				const prompt = Uint32Array.from({ length: 16 * 70 }, (_, i) => i);
+				const events = new EngineEvents({ blocksMax: 4_096 });
+				events.accept(SOURCE, [batchOf(0, 1, [beginning(prompt, held)])]);
+				events.accept({ ...SOURCE, rank: 1 }, [batchOf(0, 1, [beginning(prompt, other)])]);
+				const chain = tokenChain(prompt.subarray(0, 16 * asked), null, null);
+				const most = Math.min(asked, Math.max(held, other));
+				expect([...events.extents(() => chain)]).toEqual(most > 0 ? [["p/a", 16 * most]] : []);
+				expect(events.lookup(() => chain)[0]?.tokens ?? 0).toBe(16 * most);
+			}),
+		);
+	});
+
+	test("is found in a few looks, whatever the prompt's length", () => {
+		const prompt = Uint32Array.from({ length: 131_072 }, (_, i) => i);
+		const events = new EngineEvents({ blocksMax: 200_000 });
+		for (let n = 0; n < 16; n++)
+			events.accept({ ...SOURCE, replica: `p/${n}` }, [batchOf(0, 1, [beginning(prompt, 8_192 - 500 * n)])]);
+		const chain = tokenChain(prompt, null, null);
+		let reads = 0;
+		const counting = new Proxy(chain, {
+			get: (target, name) => {
+				if (typeof name === "string" && /^\d/.test(name)) reads++;
+				return Reflect.get(target, name, target) as unknown;
+			},
+		});
+		const found = events.extents(() => counting);
+		expect(found.get("p/3")).toBe(16 * (8_192 - 1_500));
+		expect(reads / 2 / 16).toBeLessThan(30);
+	});
+});
+
+describe("how much an engine can hold", () => {
+	const stored = (number: number, parent: number | null = null): KvEvent => ({
 		kind: "stored",
 		ids: idsOf([number]),
-		parent: null,
+		parent: parent === null ? null : idsOf([parent]),
 		tokens: new Uint32Array(16).fill(number),
 		blockSize: 16,
 		tier: 0,
@@ -256,13 +304,92 @@ test("an engine that evicts tells how much it holds then, a clear tells nothing 
 		lora: null,
 		extras: null,
 	});
-	const gone = (number: number, tier: number): KvEvent => ({ kind: "removed", ids: idsOf([number]), tier, group: 0 });
-	events.accept(SOURCE, [batchOf(0, 1, [1, 2, 3, 4].map(stored))]);
-	// Another rank of the replica has a cache of its own.
-	events.accept({ ...SOURCE, rank: 1 }, [batchOf(0, 1, [5, 6].map(stored))]);
-	expect(told).toEqual([]);
-	events.accept(SOURCE, [batchOf(1, 2, [gone(1, 0), stored(7), gone(2, 0)])]);
-	expect(told).toEqual([["p/a", 5 * 16]]);
-	events.accept(SOURCE, [batchOf(2, 3, [gone(3, 1)]), batchOf(3, 4, [gone(4, 0), { kind: "cleared" }])]);
-	expect(told).toHaveLength(1);
+	const gone = (number: number, tier = 0): KvEvent => ({ kind: "removed", ids: idsOf([number]), tier, group: 0 });
+
+	function listening(blocksMax = 1_000) {
+		const told: [string, number | null][] = [];
+		const events = new EngineEvents({ blocksMax, onCapacity: (replica, tokens) => told.push([replica, tokens]) });
+		return { events, told };
+	}
+
+	test("is what is left when it evicts, of all ranks, and more when it is seen to hold more", () => {
+		const { events, told } = listening();
+		events.accept(SOURCE, [
+			batchOf(
+				0,
+				1,
+				[1, 2, 3, 4].map((n) => stored(n)),
+			),
+		]);
+		// Another rank of the replica has a cache of its own.
+		events.accept({ ...SOURCE, rank: 1 }, [
+			batchOf(
+				0,
+				1,
+				[5, 6].map((n) => stored(n)),
+			),
+		]);
+		expect(told).toEqual([]);
+		events.accept(SOURCE, [batchOf(1, 2, [gone(1), stored(7), gone(2)])]);
+		expect(told).toEqual([["p/a", 5 * 16]]);
+		events.accept(SOURCE, [batchOf(2, 3, [stored(8)]), batchOf(3, 4, [gone(3, 1)])]);
+		expect(told.slice(1)).toEqual([["p/a", 6 * 16]]);
+		events.accept(SOURCE, [batchOf(4, 5, [gone(4), { kind: "cleared" }])]);
+		expect(told.slice(2)).toEqual([["p/a", null]]);
+	});
+
+	test("is not told by one whose beginning is not known, until it was cleared", () => {
+		const { events, told } = listening();
+		// After an eviction of the object, when the engine has no replay: what is removed and built upon was never seen.
+		events.accept(SOURCE, [batchOf(900, 1, [stored(1, 99), stored(2), gone(98)], true)]);
+		events.accept(SOURCE, [batchOf(901, 2, [gone(2), gone(97)])]);
+		expect(told).toEqual([]);
+		events.accept(SOURCE, [batchOf(902, 3, [{ kind: "cleared" }, stored(3), stored(4), gone(3)])]);
+		expect(told).toEqual([["p/a", 16]]);
+	});
+
+	test("is not known any more after a gap, an orphan, or when the table had no room", () => {
+		const full = [
+			batchOf(
+				0,
+				1,
+				[1, 2, 3].map((n) => stored(n)),
+			),
+			batchOf(1, 2, [gone(1)]),
+		];
+		for (const [more, blocksMax] of [
+			[batchOf(7, 3, [stored(4)], true), 1_000],
+			[batchOf(2, 3, [stored(4, 77), gone(2)]), 1_000],
+			[
+				batchOf(
+					2,
+					3,
+					[4, 5, 6].map((n) => stored(n)),
+				),
+				4,
+			],
+		] as const) {
+			const { events, told } = listening(blocksMax);
+			events.accept(SOURCE, full);
+			expect(told).toEqual([["p/a", 2 * 16]]);
+			events.accept(SOURCE, [more]);
+			expect(told.at(-1)).toEqual(["p/a", null]);
+			const before = told.length;
+			events.accept(SOURCE, [batchOf(more.seq + 1, 4, [gone(3), gone(4)])]);
+			expect(told).toHaveLength(before);
+		}
+	});
+
+	test("removing what was never there tells nothing", () => {
+		const { events, told } = listening();
+		events.accept(SOURCE, [
+			batchOf(
+				0,
+				1,
+				[1, 2, 3].map((n) => stored(n)),
+			),
+			batchOf(1, 2, [gone(50)]),
+		]);
+		expect(told).toEqual([]);
+	});
 });

@@ -66,6 +66,16 @@ describe("the belief in a replica's cache", () => {
 		expect([belief.scale, belief.trust]).toEqual([1, 1]);
 	});
 
+	test("knows of each kind of answer whether it told since the engine began, over a snapshot too", () => {
+		const belief = new CacheBelief();
+		belief.told(1);
+		const kept = new CacheBelief(belief.snapshot());
+		expect([0, 1, 2].map((kind) => kept.tells(kind))).toEqual([false, true, false]);
+		kept.forgive();
+		expect(kept.tells(1)).toBe(false);
+		expect(new CacheBelief([0.5, 100, 50]).snapshot()).toEqual([0.5, 100, 50, 0]);
+	});
+
 	test("stays within its bounds and survives JSON, whatever is observed", () => {
 		const tokens = fc.oneof(fc.nat(200_000), fc.constantFrom(-1, Number.NaN, Infinity));
 		const observation = fc.record({ confirmed: tokens, predicted: tokens, actual: tokens });

@@ -33,8 +33,35 @@ describe("a conversation's number", () => {
 		for (const count of counts) expect(count / 500).toBeCloseTo(1, 0);
 	});
 
-	test("is that of the last message where the user has none, of the beginning of a text, and 0 of nothing", () => {
-		expect(hashOf({ messages: [system] })).toBe(hashOf({ messages: [{ role: "tool", content: "x" }, system] }));
+	test("differs where only the end of a long question does, or only the system prompt of a short one", () => {
+		const document = "The report says that pressure falls. ".repeat(2_000);
+		const hashes = [
+			hashOf({ messages: [user(`${document}What follows?`)] }),
+			hashOf({ messages: [user(`${document}Who wrote it?`)] }),
+			hashOf({ messages: [{ role: "system", content: `${document}Be brief.` }, user("hi")] }),
+			hashOf({ messages: [{ role: "system", content: `${document}Be kind.` }, user("hi")] }),
+			hashOf({ messages: [user("hi")] }),
+		];
+		expect(new Set(hashes).size).toBe(hashes.length);
+	});
+
+	test("spreads prompts that begin with the same examples, as texts or tokens, and is that of one which goes on", () => {
+		const examples = "Q: What is an isobar? A: A line of equal pressure. ".repeat(500);
+		for (const prompt of [
+			(end: string) => examples + end,
+			(end: string) => Array.from(examples.slice(0, 5_000) + end, (each) => each.codePointAt(0)),
+		]) {
+			const counts = [0, 0, 0, 0];
+			for (let i = 0; i < 400; i++) counts[shardOf(hashOf({ prompt: prompt(`Q: ${i}?`) }, "completions"), 4)]!++;
+			for (const count of counts) expect(count / 100).toBeCloseTo(1, 0);
+		}
+		const long = examples.repeat(2);
+		expect(hashOf({ prompt: `${long}more` }, "completions")).toBe(hashOf({ prompt: long }, "completions"));
+	});
+
+	test("is that of the beginning where the user says nothing, and 0 of nothing", () => {
+		expect(hashOf({ messages: [system] })).toBe(hashOf({ messages: [system], model: "m" }));
+		expect(hashOf({ messages: [system] })).not.toBe(hashOf({ messages: [{ role: "tool", content: "x" }, system] }));
 		expect(hashOf({ prompt: "Once upon a time" }, "completions")).not.toBe(hashOf({ prompt: "Twice" }, "completions"));
 		expect(hashOf({ input: "x" })).toBe(0);
 	});

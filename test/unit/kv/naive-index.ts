@@ -16,14 +16,15 @@ export class NaiveIndex {
 		return this.lists.reduce((sum, list) => sum + list.length, 0);
 	}
 
-	heldBy(slot: number, chain: readonly string[]): number {
+	heldBy(slot: number, whole: readonly string[]): number {
+		const chain = distinct(whole);
 		const held = new Set(this.lists[slot]!.map(({ name }) => name));
 		const missing = chain.findIndex((name) => !held.has(name));
 		return missing < 0 ? chain.length : missing;
 	}
 
 	insert(slot: number, whole: readonly string[], confirmed: boolean): number {
-		const chain = whole.slice(0, Math.min(this.capacities[slot]!, this.sizeMax));
+		const chain = distinct(whole).slice(0, Math.min(this.capacities[slot]!, this.sizeMax));
 		const known = this.heldBy(slot, chain);
 		const missing = chain.length - known;
 		const flags = new Map(this.lists[slot]!.map((entry) => [entry.name, entry.confirmed]));
@@ -51,7 +52,7 @@ export class NaiveIndex {
 
 	remove(slot: number, chain: readonly string[], from: number, unconfirmedOnly: boolean): number {
 		let removed = 0;
-		for (const name of chain.slice(from)) {
+		for (const name of distinct(chain).slice(from)) {
 			const entry = this.lists[slot]!.find((candidate) => candidate.name === name);
 			if (!entry) break;
 			if (unconfirmedOnly && entry.confirmed) continue;
@@ -69,4 +70,10 @@ export class NaiveIndex {
 	#drop(slot: number, count: number): void {
 		if (count > 0) this.lists[slot]!.splice(this.lists[slot]!.length - count, count);
 	}
+}
+
+/** The chain up to the first block that was there already. */
+function distinct(chain: readonly string[]): readonly string[] {
+	const repeated = chain.findIndex((name, at) => chain.indexOf(name) < at);
+	return repeated < 0 ? chain : chain.slice(0, repeated);
 }

@@ -15,12 +15,13 @@ function chain(
 		salt = "s",
 		model = "m",
 		limits = SMALL,
-	}: { endpoint?: Endpoint; salt?: string; model?: string; limits?: PrefixLimits } = {},
+		secret,
+	}: { endpoint?: Endpoint; salt?: string; model?: string; limits?: PrefixLimits; secret?: string } = {},
 ): PrefixChain {
 	const json = jsonText(new TextEncoder().encode(typeof body === "string" ? body : JSON.stringify(body)));
 	const members = topLevelMembers(json);
 	if (!members.ok) throw new Error(members.error.message);
-	return prefixChain({ endpoint, json, members: members.value, model, salt }, limits);
+	return prefixChain({ endpoint, json, members: members.value, model, salt, secret }, limits);
 }
 
 /** Blocks that two chains have in common from the beginning. */
@@ -90,6 +91,7 @@ describe("a conversation", () => {
 			chain({ messages: said, tools: [{ type: "function" }] }),
 			chain({ messages: said, system: "be brief" }),
 			chain({ messages: said, cache_salt: "mine" }),
+			chain({ messages: said, extra_key: "mine" }),
 			chain({ messages: said }, { salt: "other" }),
 			chain({ messages: said }, { model: "m-lora" }),
 		];
@@ -185,4 +187,21 @@ describe("mixing", () => {
 		// A birthday's worth: 200,000^2 / 2^33 = 4.7.
 		expect(200_000 - low.size).toBeLessThan(20);
 	});
+});
+
+test("who knows the seed can make blocks that hash alike: the deployment's secret is in it", () => {
+	// Found by inverting the hash for the model "m" and the salt "tenant:acme".
+	const block = [0, ...Array.from({ length: 125 }, () => 7), 1_049_467_570, 2_466_707_585];
+	const prompt = [...Array.from({ length: 128 }, () => 7), ...block, ...block];
+	const of = (secret?: string): string[] => {
+		const limits = { blockBytes: 512, blocksMax: 8 };
+		const options = { endpoint: "completions", salt: "tenant:acme", limits } as const;
+		const { words } = chain({ prompt }, secret === undefined ? options : { ...options, secret });
+		return Array.from({ length: words.length / 2 }, (_, i) => `${words[2 * i]} ${words[2 * i + 1]}`);
+	};
+	expect(of()).toHaveLength(3);
+	expect(new Set(of()).size).toBeLessThan(3);
+	expect(new Set(of("the operator's")).size).toBe(3);
+	expect(of("the operator's")).toEqual(of("the operator's"));
+	expect(of("the operator's")).not.toEqual(of("another's"));
 });

@@ -22,9 +22,10 @@ function namesOf(text: string): string[] {
 	return Array.from(text, (_, i) => text.slice(0, i + 1));
 }
 
-const chainArbitrary = fc
-	.array(fc.constantFrom("a", "b", "c"), { maxLength: 9 })
-	.map((letters) => namesOf(letters.join("")));
+const honest = fc.array(fc.constantFrom("a", "b", "c"), { maxLength: 9 }).map((letters) => namesOf(letters.join("")));
+/** Blocks in any order and again and again, as texts may be made to hash. */
+const forged = fc.array(fc.constantFrom<string[]>("a", "ab", "abc", "b", "ba"), { maxLength: 9 });
+const chainArbitrary = fc.oneof({ weight: 3, arbitrary: honest }, forged);
 const slotArbitrary = fc.nat(SLOTS - 1);
 
 const step = fc.oneof(
@@ -94,13 +95,15 @@ describe("after any sequence of operations", () => {
 							const parts = index.snapshot(each.slot, 5);
 							index.clear(each.slot);
 							for (const part of parts) index.restore(each.slot, part);
+							naive.lists[each.slot] = naive.lists[each.slot]!.filter(({ confirmed }) => confirmed);
 							break;
 						}
 						case "look": {
 							const held = new Int32Array(SLOTS);
 							const longest = index.match(chainOf(each.chain), held);
 							const found = naive.lists.map((__, slot) => naive.heldBy(slot, each.chain));
-							each.chain.forEach((name, block) => {
+							const repeated = each.chain.findIndex((name, block) => each.chain.indexOf(name) < block);
+							each.chain.slice(0, repeated < 0 ? undefined : repeated).forEach((name, block) => {
 								naive.lists.forEach((list, slot) => {
 									// What a removal cut off from its beginning may count, and nothing else.
 									const cutOff = block >= found[slot]! && list.some((entry) => entry.name === name);
@@ -173,4 +176,20 @@ test("a chain that others confirmed meanwhile is not taken back with the one tha
 	expect(index.retract(0, failed, 0)).toBe(2);
 	expect(index.heldBy(0, sibling)).toBe(4);
 	expect(index.heldBy(0, failed)).toBe(2);
+});
+
+test("texts that were made to hash to one block twice end there: the lists stay whole", () => {
+	const index = new PrefixIndex({ slots: 2, bytesMax: 1 << 20 });
+	const [first, again, other] = [chainOf(["a"]), chainOf(["a", "a", "b"]), chainOf(namesOf("xy"))];
+	index.insert(0, first, true);
+	expect(index.insert(0, again, true)).toBe(1);
+	index.insert(1, again, true);
+	index.insert(1, other, true);
+	const held = new Int32Array(2);
+	expect(index.match(again, held)).toBe(1);
+	expect([index.statistics(0).entries, index.statistics(1).entries]).toEqual([1, 3]);
+	index.setCapacity(1, 1);
+	index.clear(0);
+	index.clear(1);
+	expect(index.size).toBe(0);
 });

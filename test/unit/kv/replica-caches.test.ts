@@ -46,14 +46,20 @@ test("a replica that evicts while it holds so many tokens holds no more, whateve
 	caches.calibrate(perToken);
 	for (let i = 0; i < 20; i++) caches.confirm(a, chain(i, 10));
 	expect(held(chain(0, 10))).toEqual([10, 0]);
-	caches.evicts(a, 5_000);
+	caches.holdsAtMost(a, 5_000);
 	expect(caches.statistics()[0]).toMatchObject({ replica: "p/a", entries: 50, capacity: 50 });
 	expect(held(chain(0, 10))).toEqual([0, 0]);
 	expect(held(chain(19, 10))).toEqual([10, 0]);
 	// It may turn out larger, as when others stop using its memory.
-	caches.evicts(a, 9_000);
+	caches.holdsAtMost(a, 9_000);
 	for (let i = 20; i < 40; i++) caches.confirm(a, chain(i, 10));
 	expect(caches.statistics()[0]).toMatchObject({ entries: 90, capacity: 90 });
+	// Another life of it has yet to tell.
+	caches.forget(a);
+	expect(caches.statistics()[0]).toMatchObject({ entries: 0, capacity: 1_000 });
+	caches.holdsAtMost(a, 9_000);
+	caches.holdsAtMost(a, null);
+	expect(caches.statistics()[0]).toMatchObject({ capacity: 1_000 });
 });
 
 describe("an answer", () => {

@@ -160,6 +160,8 @@ describe("what is wrong is named", () => {
 		["invalid_request", "stream", { model: "m", messages, stream: "yes" }],
 		["invalid_request", "max_tokens", { model: "m", messages, max_tokens: 0 }],
 		["invalid_request", "n", { model: "m", messages, n: 1.5 }],
+		["invalid_request", "extra_key", `{"model":"m","messages":[],"extra_key":"a","extra_key":"b"}`],
+		["invalid_request", "Extra_Key", { model: "m", messages, Extra_Key: "a" }],
 		["invalid_request", "isobar.priority", { model: "m", messages, isobar: { priority: "now" } }],
 		["invalid_request", "isobar", { model: "m", messages, isobar: { proirity: "batch" } }],
 		["invalid_request", "Model", { model: "cheap", messages, Model: "dear" }],

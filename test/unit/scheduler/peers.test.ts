@@ -2,6 +2,9 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { PeerReplica } from "../../../src/shared/scheduler/peers.ts";
 import { PEER_SECONDS, Peers, plusLoad } from "../../../src/shared/scheduler/peers.ts";
+import { explain } from "../../../src/shared/objective/explain.ts";
+import type { AssignReply } from "../../../src/shared/scheduler/messages.ts";
+import { fleetStatus, mergedStatus } from "../../../src/shared/scheduler/status.ts";
 import { ended, mail, MIXED, modelOf, outcomeOf, request, rig, T0, type Rig } from "./support.ts";
 
 const load = (inFlight: number, pendingTokens = 0) => ({
@@ -69,6 +72,69 @@ describe("shards of one scheduler", () => {
 	});
 });
 
+describe("what a prefill costs those behind it", () => {
+	const harmOf = (reply: AssignReply, replica: string): number | undefined => {
+		if (reply.kind !== "assigned") throw new Error(reply.kind);
+		const found = explain(reply.explanation).find((each) => each.replica === replica);
+		return found && "terms" in found ? found.terms.harm : undefined;
+	};
+	const l4 = { ...MIXED, pools: MIXED.pools.filter(({ id }) => id === "l4") };
+
+	test("is counted by how busy all shards keep a replica, though it is idle now and they are silent", () => {
+		const shards = Array.from({ length: 4 }, () => rig(l4));
+		const whole = rig(l4);
+		for (let i = 0; i < 80; i++) {
+			const now = T0 + i;
+			const asked = request();
+			for (const { core } of [shards[i % 4]!, whole]) {
+				core.assign(asked, now);
+				core.mail(mail({ ended: [ended(asked.reservation, { ttft: null, outcome: "client_gone" })] }), now + 0.5);
+			}
+			shards.forEach(({ core }, from) => {
+				for (const other of shards) {
+					const summary = core.summary(`m/global/${from}`, "sibling", now + 0.5);
+					if (other.core !== core) other.core.hear(summary, "sibling", now + 0.5);
+				}
+			});
+		}
+		const later = T0 + 80 + 2 * PEER_SECONDS;
+		const expected = harmOf(whole.core.assign(request(), later), "l4/a")!;
+		expect(expected).toBeGreaterThan(2 * harmOf(rig(l4).core.assign(request(), later), "l4/a")!);
+		for (const { core } of shards) {
+			expect(harmOf(core.assign(request(), later), "l4/a")! / expected).toBeCloseTo(1, 2);
+		}
+	});
+});
+
+describe("the seconds of a GPU that several shards use", () => {
+	test("are billed once, and add up to what it was busy", () => {
+		const l4 = { ...MIXED, pools: MIXED.pools.filter(({ id }) => id === "l4") };
+		const shards = Array.from({ length: 3 }, () => rig(l4));
+		const asked = shards.map(() => request());
+		shards.forEach(({ core }, i) => core.assign(asked[i]!, T0));
+		for (let second = 0; second <= 100; second++) {
+			const now = T0 + second;
+			for (const [i, { core }] of shards.entries()) {
+				for (const other of shards) {
+					if (other.core !== core) other.core.hear(core.summary(`m/global/${i}`, "sibling", now), "sibling", now);
+				}
+			}
+			for (const [i, { core }] of shards.entries()) {
+				const { reservation } = asked[i]!;
+				const renewal = { reservation, replica: "l4/a", tenant: "t", key: "k", promptTokens: 1_000, outputTokens: 500 };
+				core.mail(mail({ renewals: [{ ...renewal, started: true, age: second }] }), now);
+			}
+		}
+		const bills = shards.flatMap(({ core }, i) => core.mail(mail({ ended: [ended(asked[i]!.reservation)] }), T0 + 100));
+		const seconds = bills.reduce((sum, bill) => sum + bill.seconds, 0);
+		expect(bills).toHaveLength(3);
+		expect(seconds).toBeCloseTo(100, 6);
+		const status = mergedStatus(shards.map(({ core }) => fleetStatus(core, T0 + 100)));
+		expect(status.replicas[0]).toMatchObject({ replica: "l4/a", busy_seconds: expect.closeTo(100, 6) });
+		expect(status.replicas[0]!.busy_usd).toBeCloseTo(100 * 0.0002, 9);
+	});
+});
+
 describe("region groups", () => {
 	const GROUPED = {
 		...MIXED,
@@ -102,6 +168,9 @@ describe("region groups", () => {
 		}
 		tell(far, near, "abroad", T0);
 		expect(outcomeOf(near.core.assign(request(), T0 + 1))).toBe("elsewhere: global");
+		// Says whether there is any use in coming back.
+		expect(near.core.assign(request(), T0 + 1)).toMatchObject({ kind: "elsewhere", only: false });
+		expect(near.core.assign(request({}, { regions: ["us"] }), T0 + 1)).toMatchObject({ kind: "elsewhere", only: true });
 		expect(outcomeOf(near.core.assign(request({ referred: true }), T0 + 1))).toBe("queued");
 		expect(outcomeOf(near.core.assign(request(), T0 + 1 + PEER_SECONDS))).toBe("queued");
 		expect(outcomeOf(far.core.assign(request({ referred: true }), T0 + 1))).toMatch(/\//);

@@ -105,6 +105,17 @@ describe("siblings", () => {
 		},
 	);
 
+	test("do not follow one whose reservation ended by itself, nor one that a former life of the scheduler had sent", () => {
+		const { core } = rig(TWINS);
+		core.assign(asked(prefix(1), ONLY_A), T0);
+		const stored = core.prefixes.snapshot("h100/a")!;
+		const next = rig(TWINS).core;
+		for (const part of stored.parts) next.prefixes.restore("h100/a", stored.baseUrl, part);
+		expect(best(next.assign(asked(prefix(1), ONLY_A), T0 + 1)).expectedCachedTokens).toBe(0);
+		core.tick(T0 + 46);
+		expect(best(core.assign(asked(prefix(1), ONLY_A), T0 + 46)).expectedCachedTokens).toBe(0);
+	});
+
 	test("keep what one of them has computed when another fails", () => {
 		const { core } = rig(TWINS);
 		const [fails, succeeds] = [asked(prefix(1), ONLY_A), asked(prefix(1), ONLY_A)];
@@ -149,6 +160,40 @@ describe("what replicas report", () => {
 		expect(best(silent.assign(asked(prefix(1), ONLY_A), T0 + 60)).expectedCachedTokens).toBe(31 * 128);
 	});
 
+	test("silence of vLLM is a miss once it has told a count, until it begins anew; another engine's stays silence", () => {
+		const { core } = rig(TWINS);
+		for (let n = 0; n < 6; n++) answer(core, n, null, T0 + 2 * n);
+		answer(core, 1, 3_968, T0 + 20);
+		const of = () => core.prefixes.statistics().replicas[0]!;
+		expect(of()).toMatchObject({ answers: 1, unreported: 6 });
+		for (const n of [2, 3, 4]) answer(core, n, null, T0 + 22 + 2 * n);
+		// Three in a row: it restarted.
+		expect(of()).toMatchObject({ answers: 4, unreported: 6, predicted: 4 * 3_968, actual: 3_968 });
+		expect(best(core.assign(asked(prefix(5), ONLY_A), T0 + 40)).expectedCachedTokens).toBe(0);
+		core.prefixes.forget("h100/a");
+		answer(core, 7, null, T0 + 42);
+		expect(of()).toMatchObject({ answers: 4, unreported: 7 });
+
+		const api = rig({ ...TWINS, pools: TWINS.pools.map((pool) => ({ ...pool, engine: "openai" as const })) }).core;
+		answer(api, 1, 3_968, T0);
+		answer(api, 1, null, T0 + 2);
+		expect(api.prefixes.statistics().replicas[0]).toMatchObject({ answers: 1, unreported: 1 });
+	});
+
+	test("what a silent miss computed is learned as computed", () => {
+		const { core } = rig(TWINS);
+		const rate = () => core.learned().replicas["h100/a"]!.model;
+		answer(core, 1, 3_968, T0);
+		const twin = rig(TWINS).core;
+		answer(twin, 1, 3_968, T0);
+		for (const [each, cached] of [
+			[core, null],
+			[twin, 0],
+		] as const)
+			answer(each, 1, cached, T0 + 2);
+		expect(rate()).toEqual(twin.learned().replicas["h100/a"]!.model);
+	});
+
 	test("possible, predicted and actual cached tokens are summed per replica", () => {
 		const { core } = rig(TWINS);
 		answer(core, 1, 0, T0);
@@ -156,6 +201,45 @@ describe("what replicas report", () => {
 		const [a, b] = core.prefixes.statistics().replicas;
 		expect(a).toMatchObject({ answers: 2, prompt: 8_000, possible: 3_968, predicted: 3_968, actual: 3_968 });
 		expect(b).toMatchObject({ answers: 0, entries: 0 });
+	});
+});
+
+describe("what an engine tells by events", () => {
+	/** `h100/a` holds the whole of any prompt that it is asked for. */
+	function told() {
+		const held = (chain: Uint32Array) => new Map(chain.length > 0 ? [["h100/a", 4_000]] : []);
+		const { core } = rig(TWINS, {}, undefined, { extents: (chainFor) => held(chainFor("h100/a")) });
+		core.prefixes.heard("h100/a", T0);
+		let conversation = 100;
+		const words = new Uint32Array(500);
+		const tokens = { prefixUnit: { of: "tokens", count: 128 }, tokenChains: { salted: words, plain: words } } as const;
+		const send = (at: number, cachedTokens: number): number => {
+			const one = asked(prefix(conversation++), { ...ONLY_A, ...tokens });
+			const { expectedCachedTokens = 0 } = best(core.assign(one, at));
+			core.mail(answered(one.reservation, cachedTokens), at + 1);
+			return expectedCachedTokens;
+		};
+		return { core, send };
+	}
+
+	test("is not believed after minutes of silence in which it computed, and is again when it is heard", () => {
+		const { core, send } = told();
+		expect(send(T0 + 1, 3_000)).toBe(3_999);
+		// Nobody asked it to compute: there was nothing to tell.
+		expect(send(T0 + 1_000, 3_999)).toBe(3_999);
+		expect(send(T0 + 1_002, 3_000)).toBe(3_999);
+		expect(core.prefixes.isSilent("h100/a")).toBe(true);
+		expect(send(T0 + 1_004, 3_000)).toBe(0);
+		core.prefixes.heard("h100/a", T0 + 1_006);
+		expect(send(T0 + 1_007, 3_000)).toBe(3_999);
+	});
+
+	test("is believed as far as answers have borne out what was known of it", () => {
+		const { core, send } = told();
+		const { belief } = core.fleet.get("h100/a")!.cache!;
+		for (let i = 0; i < 30; i++) belief.observe({ confirmed: 5_000, predicted: 5_000, actual: 0 });
+		expect(send(T0, 0)).toBe(Math.floor(3_999 * belief.trust));
+		expect(belief.trust).toBeLessThan(0.2);
 	});
 });
 
@@ -206,6 +290,19 @@ describe("the KV cache's room", () => {
 		expect(heldTokens - outputTokens).toBeCloseTo(40_000, 6);
 		expect(residentTokens - outputTokens).toBeCloseTo(4_000 + 9 * (4_000 - 3_968) + 3_968, 6);
 	});
+});
+
+test("a shard takes for its own what its part of the traffic can fill of a replica's cache", () => {
+	const [whole, quarter] = [undefined, 4].map((scheduler_shards) => {
+		const model = { ...MIXED.models[0]!, kv_bytes_per_token: 131_072, ...(scheduler_shards && { scheduler_shards }) };
+		const { core } = rig({ ...TWINS, models: [model] });
+		const capacity = (): number => core.prefixes.statistics().replicas[0]!.capacity;
+		const believed = capacity();
+		core.prefixes.holdsAtMost("h100/a", 100_000);
+		return [believed, capacity()] as const;
+	});
+	expect(quarter![0] / whole![0]).toBeCloseTo(1 / 4, 2);
+	expect(quarter![1] / whole![1]).toBeCloseTo(1 / 4, 2);
 });
 
 describe("replicas that change", () => {

@@ -3,6 +3,7 @@ import { catalogSchema, type CatalogInput } from "../../../src/shared/catalog/sc
 import { SchedulerCore } from "../../../src/shared/scheduler/core.ts";
 import type { LearnedState } from "../../../src/shared/scheduler/learned.ts";
 import type { AssignReply, AssignRequest, Ended, SchedulerMail } from "../../../src/shared/scheduler/messages.ts";
+import type { EngineTellings } from "../../../src/shared/scheduler/prefixes.ts";
 import { settingsFrom } from "../../../src/shared/settings.ts";
 
 export const T0 = 1_800_000_000;
@@ -62,12 +63,14 @@ export function rig(
 	catalog: CatalogInput = MIXED,
 	settings: Record<string, unknown> = {},
 	learned?: LearnedState,
+	engines?: EngineTellings,
 ): Rig {
 	const turns: Rig["turns"] = [];
 	const core = new SchedulerCore({
 		settings: settingsFrom(JSON.stringify(settings)),
 		rng: () => 0.5,
 		...(learned && { learned }),
+		...(engines && { engines }),
 		onTurn: (reservation, reply) => turns.push([reservation, reply]),
 	});
 	core.configure(modelOf(catalog), T0);

@@ -2,6 +2,7 @@ import { BlockTable, grown, key, mixKey } from "./block-table.ts";
 import { TIERS, type BlocksRemoved, type BlocksStored } from "./event.ts";
 import { HeldBlocks, type HeldPrefix } from "./held-blocks.ts";
 import { TokenChain } from "./token-chain.ts";
+import type { Tokens } from "../../units.ts";
 
 /** A KV cache that events tell of: one data-parallel rank of a replica, in one life. A cleared one gets a new number. */
 export interface Holder {
@@ -12,6 +13,8 @@ export interface Holder {
 	entries: number;
 	/** Blocks whose parent we do not know, so that their place in a prompt is unknown: not counted as held. */
 	orphans: number;
+	/** Entries that had to go for want of room: from then on not all that it holds is known. */
+	dropped: number;
 }
 
 const NONE = -1;
@@ -77,7 +80,7 @@ export class EngineBlocks {
 	}
 
 	open(): Holder {
-		const holder: Holder = { number: ++this.#holders, blocks: TIERS.map(() => 0), entries: 0, orphans: 0 };
+		const holder: Holder = { number: ++this.#holders, blocks: TIERS.map(() => 0), entries: 0, orphans: 0, dropped: 0 };
 		this.#live.set(holder.number, holder);
 		return holder;
 	}
@@ -89,6 +92,11 @@ export class EngineBlocks {
 
 	match(holder: Holder, chain: Uint32Array): HeldPrefix {
 		return this.#held.match(holder.number, chain);
+	}
+
+	/** As in `HeldBlocks`. */
+	extent(holder: Holder, chain: Uint32Array): Tokens {
+		return this.#held.extent(holder.number, chain);
 	}
 
 	store(holder: Holder, event: BlocksStored): void {
@@ -120,8 +128,10 @@ export class EngineBlocks {
 		}
 	}
 
-	remove(holder: Holder, { ids, tier, group }: BlocksRemoved): void {
+	/** How many of the event's blocks were known to be in that tier. */
+	remove(holder: Holder, { ids, tier, group }: BlocksRemoved): number {
 		const space = spaceOf(holder, group);
+		let removed = 0;
 		for (let at = 0; at < ids.length; at += 2) {
 			mixKey(ids[at]!, ids[at + 1]!, space);
 			const slot = this.#table.find(key.lo, key.hi);
@@ -132,8 +142,9 @@ export class EngineBlocks {
 				const at = this.#partSlot(lo, hi, part);
 				if (at !== NONE) this.#lower(holder, at, tier);
 			}
-			this.#lower(holder, slot, tier);
+			if (this.#lower(holder, slot, tier)) removed++;
 		}
+		return removed;
 	}
 
 	/** Takes in one engine block and moves the chain behind it; the block's slot. */
@@ -225,12 +236,13 @@ export class EngineBlocks {
 		holder.blocks[tier]!++;
 	}
 
-	#lower(holder: Holder, slot: number, tier: number): void {
+	#lower(holder: Holder, slot: number, tier: number): boolean {
 		const bit = 1 << tier;
-		if ((this.#tiers[slot]! & bit) === 0) return;
+		if ((this.#tiers[slot]! & bit) === 0) return false;
 		this.#unhold(holder.number, slot, tier);
 		this.#tiers[slot]! &= ~bit;
 		if (this.#tiers[slot] === 0) this.#free(slot);
+		return true;
 	}
 
 	#free(slot: number): void {
@@ -296,6 +308,7 @@ export class EngineBlocks {
 			if (chosen === NONE || this.#used[slot]! < this.#used[chosen]!) chosen = slot;
 		}
 		this.#evicted++;
+		this.#live.get(this.#holder[chosen]!)!.dropped++;
 		this.#drop(chosen);
 	}
 

@@ -1,6 +1,7 @@
 import type { ReplicaName } from "../../scheduler/messages.ts";
-import type { Tokens } from "../../units.ts";
+import type { Seconds, Tokens } from "../../units.ts";
 import { EngineBlocks, type Holder } from "./engine-blocks.ts";
+import { EngineCapacities, type OnCapacity } from "./engine-capacities.ts";
 import { TIERS, type EventBatch, type SequencedBatch, type Tier } from "./event.ts";
 import { judge, replayFrom, STREAM_START, type StreamPosition } from "./event-stream.ts";
 import type { EventReply, EventSource, HeldByRank, KvStats, RankStats } from "./messages.ts";
@@ -16,6 +17,8 @@ interface Stream {
 	topic: string | null;
 	position: StreamPosition;
 	holder: Holder;
+	/** It was read from where its engine held nothing: it tells all that there is. */
+	whole: boolean;
 	batches: number;
 	duplicates: number;
 	gaps: number;
@@ -29,8 +32,7 @@ export interface EngineEventsOptions {
 	readonly blocksMax: number;
 	/** The cache of a replica is empty from now: it restarted, or was cleared. */
 	readonly onEmptied?: (replica: ReplicaName) => void;
-	/** An engine evicts, and so many tokens are left in its GPU's memory. */
-	readonly onEvicted?: (replica: ReplicaName, tokens: Tokens) => void;
+	readonly onCapacity?: OnCapacity;
 }
 
 /** What the engines of one model hold, as their own events tell it. Lives in memory alone: after it is lost the next batch
@@ -40,15 +42,15 @@ export class EngineEvents {
 	readonly #blocks: EngineBlocks;
 	readonly #blocksMax: number;
 	readonly #onEmptied: (replica: ReplicaName) => void;
-	readonly #onEvicted: (replica: ReplicaName, tokens: Tokens) => void;
+	readonly #capacities: EngineCapacities;
 	/** By replica and rank, not heard of for longest first. */
 	readonly #streams = new Map<string, Stream>();
 
-	constructor({ blocksMax, onEmptied = () => {}, onEvicted = () => {} }: EngineEventsOptions) {
+	constructor({ blocksMax, onEmptied = () => {}, onCapacity = () => {} }: EngineEventsOptions) {
 		this.#blocks = new EngineBlocks(blocksMax);
 		this.#blocksMax = blocksMax;
 		this.#onEmptied = onEmptied;
-		this.#onEvicted = onEvicted;
+		this.#capacities = new EngineCapacities(onCapacity);
 	}
 
 	/** Batches of one publisher, in the order in which they were sent. At a gap the rest is left alone and asked for again. */
@@ -71,6 +73,8 @@ export class EngineEvents {
 				gap = true;
 				break;
 			}
+			// The first of a life.
+			if (seq === 0) stream.whole = true;
 			this.#apply(stream, batch);
 			unknown += batch.unknown;
 			stream.position = { next: seq + 1, lastTs: batch.ts };
@@ -102,9 +106,25 @@ export class EngineEvents {
 		return rows.sort(mostFirst);
 	}
 
-	/** Forgets what a replica holds, and where its sequences stand: it restarted, or is gone. */
-	forget(replica: ReplicaName): void {
-		for (const [name, stream] of this.#streams) if (stream.replica === replica) this.#remove(name, stream);
+	/** The same for a choice among them, where exactness is worth less than time: how much each replica's fullest rank holds, in
+	 *  steps that grow with the logarithm of the chain. */
+	extents(chainFor: (replica: ReplicaName) => Uint32Array): Map<ReplicaName, Tokens> {
+		const most = new Map<ReplicaName, Tokens>();
+		for (const { replica, holder } of this.#streams.values()) {
+			const tokens = holder.entries > 0 ? this.#blocks.extent(holder, chainFor(replica)) : 0;
+			if (tokens > (most.get(replica) ?? 0)) most.set(replica, tokens);
+		}
+		return most;
+	}
+
+	/** Forgets what a replica holds, and where its sequences stand: it restarted, or is gone. `startedAt`: when the life began that
+	 *  it is in, Unix seconds; what its events have told since stays. */
+	forget(replica: ReplicaName, startedAt: Seconds | null = null): void {
+		for (const [name, stream] of this.#streams) {
+			const { lastTs } = stream.position;
+			const isOld = startedAt === null || lastTs === null || lastTs < startedAt;
+			if (stream.replica === replica && isOld) this.#remove(name, stream);
+		}
 	}
 
 	/** Forgets every replica that `known` does not know. */
@@ -148,7 +168,8 @@ export class EngineEvents {
 				if (oldest) this.#remove(...oldest);
 			}
 			const counts = { batches: 0, duplicates: 0, gaps: 0, resets: 0, clears: 0, orphans: 0 };
-			stream = { replica, rank, topic, position: STREAM_START, holder: this.#blocks.open(), ...counts };
+			const holder = this.#blocks.open();
+			stream = { replica, rank, topic, position: STREAM_START, holder, whole: false, ...counts };
 		}
 		stream.topic = topic ?? stream.topic;
 		this.#streams.set(name, stream);
@@ -157,27 +178,32 @@ export class EngineEvents {
 
 	#apply(stream: Stream, { events }: EventBatch): void {
 		stream.batches++;
+		const { replica } = stream;
 		let evicts = false;
 		for (const event of events) {
 			if (event.kind === "stored") this.#blocks.store(stream.holder, event);
 			else if (event.kind === "removed") {
-				this.#blocks.remove(stream.holder, event);
-				evicts ||= event.tier === GPU;
+				// What was never known to be there says nothing of what is left.
+				if (this.#blocks.remove(stream.holder, event) > 0) evicts ||= event.tier === GPU;
 			} else {
 				stream.clears++;
 				this.#empty(stream);
-				this.#onEmptied(stream.replica);
+				stream.whole = true;
+				this.#onEmptied(replica);
 				evicts = false;
 			}
 		}
-		// Only while the table has room for all that engines tell is what it knows all that they hold.
-		if (evicts && this.#blocks.evicted === 0) this.#onEvicted(stream.replica, this.#onGpu(stream.replica));
+		if (evicts || this.#capacities.has(replica)) this.#capacities.sees(replica, this.#onGpu(replica), evicts);
 	}
 
-	#onGpu(replica: ReplicaName): Tokens {
+	/** Null where not all that the replica holds is known. */
+	#onGpu(replica: ReplicaName): Tokens | null {
 		let blocks = 0;
-		for (const stream of this.#streams.values())
-			if (stream.replica === replica) blocks += stream.holder.blocks[GPU] ?? 0;
+		for (const { replica: other, whole, holder } of this.#streams.values()) {
+			if (other !== replica) continue;
+			if (!whole || holder.orphans > 0 || holder.dropped > 0) return null;
+			blocks += holder.blocks[GPU] ?? 0;
+		}
 		return blocks * TOKEN_BLOCK;
 	}
 
@@ -185,12 +211,15 @@ export class EngineEvents {
 		// A stream that nothing was read of has nothing to forget.
 		if (stream.position.lastTs !== null) stream.resets++;
 		stream.position = STREAM_START;
+		stream.whole = false;
 		this.#empty(stream);
 	}
 
 	#empty(stream: Stream): void {
 		stream.orphans += stream.holder.orphans;
 		stream.holder.orphans = 0;
+		stream.holder.dropped = 0;
+		this.#capacities.forget(stream.replica);
 		if (stream.holder.entries === 0) return;
 		this.#blocks.close(stream.holder);
 		stream.holder = this.#blocks.open();
@@ -199,6 +228,7 @@ export class EngineEvents {
 	#remove(name: string, stream: Stream): void {
 		this.#streams.delete(name);
 		this.#blocks.close(stream.holder);
+		this.#capacities.forget(stream.replica);
 	}
 }
 
