@@ -101,11 +101,12 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 
 	async assign(request: AssignRequest, mail: SchedulerMail): Promise<{ reply: AssignReply; bills: Bill[] }> {
 		if (request.catalogVersion > this.#version) await this.#load(request.model);
+		if (this.#core.warmths.any) await this.#warmth.ask();
 		const now = Date.now() / 1_000;
 		const bills = this.#core.mail(mail, now);
 		const reply = this.#core.assign(request, now);
 		if (reply.kind === "queued") this.#turn(request.reservation);
-		this.#keepWarmth();
+		this.#tendWarmth(now);
 		this.#look(now);
 		this.#peers.wake();
 		return { reply, bills };
@@ -114,7 +115,7 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 	async mail(mail: SchedulerMail): Promise<Bill[]> {
 		const now = Date.now() / 1_000;
 		const bills = this.#core.mail(mail, now);
-		this.#keepWarmth();
+		this.#tendWarmth(now);
 		this.#look(now);
 		return bills;
 	}
@@ -187,8 +188,8 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 			more = this.#keeper.keep();
 			// Whoever does not answer must not hold up the alarm.
 			this.ctx.waitUntil(this.#keeper.watch());
-			this.ctx.waitUntil(this.#warmth.watch());
 		}
+		this.#tendWarmth(now);
 		await this.#probe(now);
 		this.#look(now, more);
 	}
@@ -202,15 +203,18 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 		return turn;
 	}
 
-	/** Which pool is being started has to outlive an eviction, or it would be started twice. The answer that lets a request start
-	 *  it leaves only once this is written. */
-	#keepWarmth(): void {
+	/** Wakes what is due. Which pool is being started has to outlive an eviction, or it would be started twice: neither a call that
+	 *  wakes it nor the answer that lets a request start it leaves before this is written. */
+	#tendWarmth(now: number): void {
+		const due = this.#core.wakes.due(now);
 		if (this.#core.warmths.takeChange()) this.#store.keepLearned(this.#core.learned());
+		for (const each of due) this.ctx.waitUntil(this.#warmth.wake(each));
 	}
 
 	/** Probes what is due, and sees to it that an alarm comes while anything is in flight, waits or is to be probed. */
 	#look(now: number, busy = false): void {
 		let isBusy = busy || this.#core.inFlight > 0 || this.#core.waiting > 0;
+		isBusy ||= this.#core.warmths.isWaking(undefined, now);
 		for (const { entry, health } of this.#core.fleet.replicas) {
 			// An engine without a health check is tried by a request, whenever one comes.
 			if (!awaitsProbe(health) || !canProbe(entry)) continue;
@@ -222,6 +226,8 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 		}
 		if (this.#alarmAt > now || !isBusy) return;
 		this.#alarmAt = now + ALARM_SECONDS;
+		// At the first request after a pause as well: much may have happened meanwhile.
+		this.ctx.waitUntil(this.#warmth.watch());
 		this.ctx.waitUntil(this.ctx.storage.setAlarm(this.#alarmAt * 1_000));
 	}
 
@@ -249,6 +255,8 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 		if (!read.ok || !read.value.catalog) return;
 		const { mark, catalog } = read.value;
 		this.#configure(model, mark.version, catalog);
+		// The catalog may have brought pools of which nothing is known.
+		this.ctx.waitUntil(this.#warmth.watch());
 		this.#store.keepCatalog({ version: mark.version, model, catalog });
 	}
 

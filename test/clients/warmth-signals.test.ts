@@ -123,8 +123,15 @@ it("a state that can be read without a start is read while requests are in fligh
 	const leaver = new AbortController();
 	const body = { max_tokens: 3, isobar: { regions: ["queue"] } };
 	const answer = gateway.chat("queue", body, { signal: leaver.signal }).catch(() => null);
-	await until("the alarm has read it", async () => (await warmth("queue"))?.source === "runpod_health", 20);
-	expect(await warmth("queue")).toMatchObject({ state: "waking" });
+	const seen = await until(
+		"the alarm has read it",
+		async () => {
+			const now = await warmth("queue");
+			return now?.source === "runpod_health" && now.state === "waking" && now;
+		},
+		20,
+	);
+	expect(seen).toMatchObject({ state: "waking" });
 	leaver.abort();
 	await answer;
 	expect(askedOf("queue")).toContain("GET /v2/queue-a/health");

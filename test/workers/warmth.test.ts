@@ -1,6 +1,6 @@
 import { evictDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { beforeAll, expect, test } from "vitest";
+import { afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { CatalogStore } from "../../src/adapters/catalog-store.ts";
 import { catalogSchema } from "../../src/shared/catalog/schema.ts";
 import type { AssignRequest, SchedulerMail, SchedulerPort } from "../../src/shared/scheduler/messages.ts";
@@ -75,20 +75,48 @@ async function chosen(): Promise<string> {
 	return reply.ranked[0]!.replica;
 }
 
-test("500 simultaneous requests start a cold pool once, which survives the object's eviction", async () => {
+let calls: string[] = [];
+/** What the provider answers. */
+let status = 503;
+
+beforeEach(() => {
+	calls = [];
+	vi.spyOn(globalThis, "fetch").mockImplementation(async (input) => {
+		calls.push(new Request(input).url);
+		return new Response(null, { status });
+	});
+});
+afterEach(() => vi.restoreAllMocks());
+
+test("500 simultaneous requests wake a cold pool once, also over the object's eviction", async () => {
 	const given = await Promise.all(Array.from({ length: 500 }, chosen));
-	// Each pays several cents elsewhere; the first is not yet worth a start, all together are.
+	// Each pays several cents elsewhere: the first is not yet worth a start, all together are.
 	expect(given[0]).toBe("dear/a");
-	expect(given).toContain("zero/a");
-	// As these fill up, some join; no more than a quarter of its places.
+	// As the other fills up, some join; no more than a quarter of its places.
 	expect(given.filter((replica) => replica === "zero/a").length).toBeLessThanOrEqual(100);
 	const { age_seconds: age, ...waking } = await warmth();
-	expect(waking).toMatchObject({ state: "waking", p_cold: 1, source: "request", regret_usd: 0 });
+	expect(waking).toMatchObject({ state: "waking", source: "plain_wake", regret_usd: 0 });
+	expect(calls).toEqual(["http://zero.test/v1/models"]);
 
 	await evictDurableObject(env.SCHEDULER.getByName(schedulerName(MODEL)));
 	const after = await warmth();
-	expect(after).toMatchObject({ state: "waking", source: "request" });
+	expect(after).toMatchObject({ state: "waking", source: "wake" });
 	expect(after.age_seconds!).toBeGreaterThanOrEqual(age!);
-	expect(await chosen()).toBe("dear/a");
-	expect(await warmth()).toMatchObject({ state: "waking", source: "request" });
+	await Promise.all(Array.from({ length: 100 }, chosen));
+	expect(await warmth()).toMatchObject({ state: "waking", source: "wake" });
+	expect(calls).toEqual(["http://zero.test/v1/models"]);
+});
+
+test("a wake that the provider refuses leaves the pool cold, and is not made again at once", async () => {
+	status = 500;
+	const stub = env.SCHEDULER.getByName(`${schedulerName(MODEL)}/refused`);
+	const port: SchedulerPort = stub;
+	const ask = () => port.assign(request(), NO_MAIL);
+	await Promise.all(Array.from({ length: 100 }, ask));
+	await vi.waitFor(async () => {
+		const [zero] = (await port.status(MODEL, version)).replicas;
+		expect(zero!.warmth).toMatchObject({ state: "cold", source: "wake_failed" });
+	});
+	await Promise.all(Array.from({ length: 100 }, ask));
+	expect(calls).toHaveLength(1);
 });

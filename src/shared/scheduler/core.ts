@@ -20,6 +20,7 @@ import { placingOf, type Placing } from "./placing.ts";
 import { Prefixes, type EngineTellings } from "./prefixes.ts";
 import { refusalOf, refused } from "./refusals.ts";
 import { Waiting } from "./waiting.ts";
+import { Wakes } from "./wakes.ts";
 import { Warmths } from "./warmths.ts";
 
 export type SchedulerSettings = Pick<
@@ -51,6 +52,7 @@ export class SchedulerCore {
 	readonly prefixes: Prefixes;
 	/** Which replicas of pools that scale to zero are up. */
 	readonly warmths = new Warmths();
+	readonly wakes = new Wakes(this.warmths);
 	readonly #options: SchedulerOptions;
 	readonly #book = new ReservationBook();
 	readonly #waiting: Waiting;
@@ -180,6 +182,7 @@ export class SchedulerCore {
 		const refusal = decision.ranked.length > 0 ? undefined : refusalOf(decision, request, model, circumstances);
 		if (group !== undefined) return { kind: "elsewhere", group, only: refusal !== undefined };
 		if (refusal) return { kind: "refused", error: refusal, explanation: decision.explanation };
+		this.wakes.wanted(decision.cold);
 		return this.#waiting.queue(request, decision, circumstances.promptTokens + circumstances.outputTokens, now);
 	}
 
@@ -244,13 +247,19 @@ export class SchedulerCore {
 		}
 		this.lookAtWarmth(now);
 		this.#waiting.expire(now);
-		if (this.#waiting.size === 0) return;
+		if (this.#waiting.size === 0) {
+			this.wakes.wantNothing();
+			return;
+		}
 		const load = ({ entry }: ReplicaState): Load => this.load(entry.name, now);
 		this.#waiting.giveTurns(
 			() => freeReplicas(this.fleet, load, now),
 			(request) => {
 				const { circumstances, decision } = this.#decide(request, now);
-				if (decision.ranked.length === 0) return undefined;
+				if (decision.ranked.length === 0) {
+					this.wakes.wanted(decision.cold);
+					return undefined;
+				}
 				return (waited) => this.#place(request, decision, circumstances, waited, now);
 			},
 			now,

@@ -106,7 +106,9 @@ export function decide(fleet: Fleet, request: AssignRequest, circumstances: Circ
 			reject(admission.reason === "healthy" ? "concurrency" : "slow_start", load.inFlight, admission.limit);
 			continue;
 		}
-		if (replica.warmth !== null && load.inFlight >= replica.warmth.limit) {
+		// To one that sleeps nothing may be sent; but what it would score decides whether it is woken.
+		const isShut = replica.warmth?.limit === 0;
+		if (replica.warmth !== null && load.inFlight >= replica.warmth.limit && !isShut) {
 			reject("waking", load.inFlight, replica.warmth.limit);
 			continue;
 		}
@@ -151,6 +153,13 @@ export function decide(fleet: Fleet, request: AssignRequest, circumstances: Circ
 			start,
 		};
 		const terms = objectiveTerms(estimate, request.policy);
+		if (start !== null && start.probability >= LIKELY_COLD) {
+			cold.push({ replica, warmScore: scoreOf(objectiveTerms({ ...estimate, start: null }, request.policy)) });
+		}
+		if (isShut) {
+			reject("waking", load.inFlight, 0);
+			continue;
+		}
 		rejected.push(0);
 		values.push(
 			terms.money,
@@ -163,9 +172,6 @@ export function decide(fleet: Fleet, request: AssignRequest, circumstances: Circ
 			cached,
 		);
 		if (scales) values.push(terms.start ?? 0, terms.regret ?? 0, start?.probability ?? 0, start?.seconds ?? 0);
-		if (start !== null && start.probability >= LIKELY_COLD) {
-			cold.push({ replica, warmScore: scoreOf(objectiveTerms({ ...estimate, start: null }, request.policy)) });
-		}
 		const score = scoreOf(terms) * (entry.name === circumstances.session ? 1 - SESSION_SHARE : 1);
 		if (best.length === RANKED_MAX && score >= best[RANKED_MAX - 1]!.score) continue;
 		keepBest(best, score, {

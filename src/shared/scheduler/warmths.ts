@@ -12,6 +12,7 @@ import type { Start } from "../warmth/start.ts";
 import type { Fleet, ReplicaState } from "./fleet.ts";
 import type { LearnedState } from "./learned.ts";
 import type { Ended, RankedReplica, ReplicaName, WarmthStatus } from "./messages.ts";
+import type { Wake } from "./wakes.ts";
 
 /** Spread of the logarithm of a whole answer's seconds about what is expected: mostly that of its length. */
 const WHOLE_SIGMA = 0.8;
@@ -20,6 +21,8 @@ const WHOLE_SIGMA = 0.8;
 const STATUS_LAG: Seconds = 15;
 /** A replica that was in use or seen warm so shortly before is full, whatever it answers. */
 const IN_USE: Seconds = 1;
+/** The answer of a warm replica to a call that was to wake it. */
+const PROMPT_ANSWER: Expected = { mean: 0.2, sigma: 1 };
 
 /** What was expected of a request when it was sent to a replica that scales to zero. */
 export interface WarmthFlight {
@@ -58,6 +61,18 @@ export class Warmths {
 	/** Whether any pool scales to zero. */
 	get any(): boolean {
 		return this.#scaling.length > 0;
+	}
+
+	/** The replicas of pools that do. */
+	get scaling(): readonly ReplicaState[] {
+		return this.#scaling;
+	}
+
+	/** Whether any replica of the pool is waking; or any at all. */
+	isWaking(pool: PoolWarmth | undefined, now: Seconds): boolean {
+		return this.#scaling.some(
+			({ warmth }) => warmth && (!pool || warmth.pool === pool) && warmth.state(now) === "waking",
+		);
 	}
 
 	/** Follows the fleet: what is known of replicas that left or moved is forgotten. */
@@ -207,7 +222,7 @@ export class Warmths {
 		} else if (told) {
 			this.observe(replica, told, now);
 		} else if (ended?.outcome === "failed" && isLikely && !warmth.isAwaited && warmth.signal?.state === "waking") {
-			this.observe(replica, { state: "cold", at: now, source: "failed" }, now);
+			this.startFailed(replica, "failed", now);
 		}
 	}
 
@@ -228,8 +243,27 @@ export class Warmths {
 	}
 
 	/** Takes in what somebody has seen of it. */
-	observe({ warmth }: ReplicaState, signal: WarmthSignal, now: Seconds): void {
-		if (warmth) this.#moving(warmth, () => warmth.observe(signal, this.#others(warmth), now));
+	observe(replica: ReplicaState, signal: WarmthSignal, now: Seconds): void {
+		const { warmth } = replica;
+		if (!warmth) return;
+		const before = warmth.signal?.state ?? "warm";
+		this.#moving(warmth, () => warmth.observe(signal, this.#others(warmth), now));
+		if (before !== "warm" && warmth.signal?.state === "warm") replica.health = onWoken(replica.health, now);
+	}
+
+	/** A start that a request or a call was to cause came to nothing. */
+	startFailed({ warmth }: ReplicaState, source: string, now: Seconds): void {
+		if (warmth) this.#moving(warmth, () => warmth.startFailed(source, now));
+	}
+
+	/** A call that was to wake it, made at `at`, was answered with `signal`. One that took as long as a start does tells how
+	 *  long that is. */
+	woken({ replica, start, at }: Wake, signal: WarmthSignal, now: Seconds): void {
+		const seconds = signal.at - at;
+		const cold = sumOf(PROMPT_ANSWER, { mean: start.seconds, sigma: start.sigma });
+		const isLabel =
+			signal.state === "warm" && coldPosterior(start.probability, seconds, PROMPT_ANSWER, cold) >= LIKELY_COLD;
+		this.observe(replica, { ...signal, ...(isLabel && { coldSeconds: seconds }) }, now);
 	}
 
 	status({ warmth }: ReplicaState, now: Seconds): WarmthStatus | null {

@@ -29,6 +29,8 @@ export interface StoredPoolWarmth {
 
 /** Kinds that answer an error instead of holding a request while they start. Of others it is learned. */
 const REFUSING: ReadonlySet<ScaleToZero["kind"]> = new Set(["huggingface", "runpod_load_balancer", "vllm_sleep"]);
+const REST_MIN: Seconds = 5;
+const REST_MAX: Seconds = 300;
 /** A pool that is kept for longer than this after its last request is not kept for that request. */
 const IDLE_CHARGED_MAX: Seconds = 3_600;
 
@@ -45,6 +47,8 @@ export class PoolWarmth {
 	#idleness: Idleness;
 	#regret: Regret = NO_REGRET;
 	#refuses: boolean;
+	#failures = 0;
+	#restsUntil: Seconds = -Infinity;
 
 	/** `stored`: what an earlier life or an earlier catalog left; what is malformed in it is left out. */
 	constructor({ pool, model, pricing }: CatalogPool, settings: ScaleToZero, stored?: StoredPoolWarmth) {
@@ -66,6 +70,11 @@ export class PoolWarmth {
 	/** It answers an error while it starts: waiting there is of no use. */
 	get refuses(): boolean {
 		return this.#refuses;
+	}
+
+	/** Its engines sleep, and a request must not be sent to one that does (vLLM's sleep mode: its memory is not mapped). */
+	get mustBeWoken(): boolean {
+		return this.#settings.kind === "vllm_sleep";
 	}
 
 	law(kind: StartKind, others: number): LogNormal {
@@ -90,16 +99,33 @@ export class PoolWarmth {
 		this.#refuses = true;
 	}
 
+	/** A start came to nothing. What going elsewhere costs is counted anew after a rest, which doubles with each further one. */
+	startFailed(now: Seconds): void {
+		this.noRegret();
+		this.#restsUntil = now + Math.min(REST_MAX, REST_MIN * 2 ** this.#failures++);
+	}
+
+	rests(now: Seconds): boolean {
+		return now < this.#restsUntil;
+	}
+
+	/** It was found warm. */
+	cameUp(): void {
+		this.#failures = 0;
+		this.noRegret();
+	}
+
 	regret(now: Seconds): Usd {
 		return regretAt(this.#regret, this.usdPerSecond, now);
 	}
 
 	/** A request went elsewhere for so much more. */
 	regretted(premium: Usd, now: Seconds): void {
+		if (this.rests(now)) return;
 		this.#regret = regretted(this.#regret, premium, this.usdPerSecond, now);
 	}
 
-	/** It is started, or was found warm. */
+	/** It is started. */
 	noRegret(): void {
 		this.#regret = NO_REGRET;
 	}

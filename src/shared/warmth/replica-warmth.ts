@@ -40,7 +40,7 @@ export class ReplicaWarmth {
 	readonly #concurrencyMax: number;
 	#signal: WarmthSignal | null = null;
 	#usedAt: Seconds = -Infinity;
-	/** Requests of ours that were sent while it was cold or waking and have no answer yet. */
+	/** Requests and calls of ours that were sent while it was cold or waking and have no answer yet. */
 	readonly #waiting: Set<string>;
 	/** When it last came up from zero. */
 	#warmSince: Seconds = -Infinity;
@@ -85,6 +85,11 @@ export class ReplicaWarmth {
 		return state === "warm" && this.probability >= LIKELY_COLD ? "cold" : state;
 	}
 
+	/** When something of ours was last in flight there, or it was last seen; -Infinity: never. */
+	get heardAt(): Seconds {
+		return Math.max(this.#usedAt, this.#signal?.at ?? -Infinity);
+	}
+
 	/** What was last seen of it. */
 	get signal(): WarmthSignal | null {
 		return this.#signal;
@@ -120,16 +125,20 @@ export class ReplicaWarmth {
 	/** A request is sent there. Where it is likely to be cold it starts it, and the next ones know that it does. */
 	sent(reservation: string, now: Seconds): void {
 		this.used(now);
-		if (this.probability < LIKELY_COLD) return;
-		this.#waiting.add(reservation);
-		if (this.#wakingFor(now) !== null) return;
-		const { level } = this.#signal ?? {};
-		this.observe({ state: "waking", at: now, source: "request", wakingFor: 0, ...(level && { level }) }, 0, now);
+		const isWaking = this.#wakingFor(now) !== null;
+		if (isWaking || this.probability >= LIKELY_COLD) this.awaits(reservation);
+		if (!isWaking && this.probability >= LIKELY_COLD)
+			this.observe({ state: "waking", at: now, source: "request" }, 0, now);
 	}
 
-	/** A request that was sent there no longer waits for its first token. */
-	gone(reservation: string): void {
-		this.#waiting.delete(reservation);
+	/** Something of ours waits there until it is up. */
+	awaits(id: string): void {
+		this.#waiting.add(id);
+	}
+
+	/** It no longer waits. */
+	gone(id: string): void {
+		this.#waiting.delete(id);
 	}
 
 	/** Whether any request of ours waits for its start. */
@@ -151,20 +160,32 @@ export class ReplicaWarmth {
 	/** Takes in what somebody has seen. What is older than what is known changes nothing. */
 	observe(signal: WarmthSignal, others: number, now: Seconds): void {
 		const at = Math.min(signal.at, now);
-		if (this.#signal && at < this.#signal.at) return;
+		const known = this.#signal;
+		if (known && at < known.at) return;
 		const age = this.#wakingFor(at);
 		if (signal.state === "warm") {
 			if (signal.coldSeconds !== undefined) {
 				this.pool.observeStart(this.#kind, signal.coldSeconds, others);
 				this.#warmSince = at;
 			}
-			this.pool.noRegret();
+			this.pool.cameUp();
 			this.#isForgotten = false;
 			this.used(at);
 		}
 		if (signal.state === "waking" && age === null) this.pool.noRegret();
 		const wakingFor = signal.wakingFor ?? age ?? 0;
-		this.#signal = { ...signal, at, ...(signal.state === "waking" && { wakingFor }) };
+		// What it wakes from decides how long that takes.
+		const level = signal.level ?? (known?.state === "asleep" || known?.state === "waking" ? known.level : undefined);
+		const waking = signal.state === "waking" && { wakingFor, ...(level && { level }) };
+		this.#signal = { ...signal, at, ...waking };
+	}
+
+	/** A start came to nothing: it is as it was before. */
+	startFailed(source: string, now: Seconds): void {
+		this.pool.startFailed(now);
+		const { level } = this.#signal ?? {};
+		this.#signal =
+			level === undefined ? { state: "cold", at: now, source } : { state: "asleep", at: now, source, level };
 	}
 
 	stored(): StoredWarmth {
@@ -197,6 +218,7 @@ export class ReplicaWarmth {
 	}
 
 	#waitingMax(): number {
+		if (this.pool.mustBeWoken) return 0;
 		return this.pool.refuses ? 1 : Math.max(1, Math.floor(this.#concurrencyMax * WAITING_SHARE));
 	}
 }

@@ -1,0 +1,75 @@
+import { admits } from "../admission/health.ts";
+import type { Seconds } from "../units.ts";
+import type { PoolWarmth } from "../warmth/pool-warmth.ts";
+import type { WarmthSignal } from "../warmth/signal.ts";
+import { LIKELY_COLD } from "../warmth/replica-warmth.ts";
+import type { Start } from "../warmth/start.ts";
+import type { ReplicaState } from "./fleet.ts";
+import type { Spilled, Warmths } from "./warmths.ts";
+
+/** A replica that is to be woken now. */
+export interface Wake {
+	readonly replica: ReplicaState;
+	readonly start: Start;
+	readonly at: Seconds;
+}
+
+/** Among the reservations that wait for a replica; none of those is called so. */
+const WAKE_CALL = "wake";
+
+/** Which pools to wake by a call of their own, before or instead of a request that would wait there. */
+export class Wakes {
+	readonly #warmths: Warmths;
+	/** Replicas that requests wait for here, since none may be sent there before it is woken. */
+	readonly #wanted = new Set<ReplicaState>();
+
+	constructor(warmths: Warmths) {
+		this.#warmths = warmths;
+	}
+
+	/** A request can be served by none but these, which must be woken first: the best of them is. */
+	wanted(shut: readonly Spilled[]): void {
+		const [best] = shut.toSorted((a, b) => a.warmScore - b.warmScore);
+		if (best) this.#wanted.add(best.replica);
+	}
+
+	/** Nobody waits any more. */
+	wantNothing(): void {
+		this.#wanted.clear();
+	}
+
+	/** The replicas to wake now: at most one of a pool, none of a pool that is waking. They count as waking from here on, so that
+	 *  nobody is told of them again, however many ask. A pool is due when going elsewhere has cost more than its start, or
+	 *  when requests wait for it. */
+	due(now: Seconds): Wake[] {
+		if (!this.#warmths.any) return [];
+		const wakes: Wake[] = [];
+		const seen = new Set<PoolWarmth>();
+		for (const replica of this.#warmths.scaling) {
+			const { warmth, entry } = replica;
+			if (!warmth || warmth.probability < LIKELY_COLD || seen.has(warmth.pool)) continue;
+			if (this.#warmths.isWaking(warmth.pool, now) || warmth.pool.rests(now)) continue;
+			if (admits(replica.health, entry.maxConcurrency, now).limit === 0) continue;
+			const start = this.#warmths.start(replica, now)!;
+			const isWorth = start.regret > 0 && start.regret >= start.usd && entry.pool.pool.scale_to_zero?.keep_warm;
+			if (!isWorth && !this.#wanted.has(replica)) continue;
+			seen.add(warmth.pool);
+			wakes.push({ replica, start, at: now });
+			this.#wanted.delete(replica);
+			this.#warmths.observe(replica, { state: "waking", at: now, source: "wake" }, now);
+			warmth.awaits(WAKE_CALL);
+		}
+		return wakes;
+	}
+
+	/** The call was answered with `signal`, or a status that was asked first told it. */
+	succeeded(wake: Wake, signal: WarmthSignal, now: Seconds): void {
+		wake.replica.warmth?.gone(WAKE_CALL);
+		this.#warmths.woken(wake, signal, now);
+	}
+
+	failed({ replica }: Wake, now: Seconds): void {
+		replica.warmth?.gone(WAKE_CALL);
+		this.#warmths.startFailed(replica, "wake_failed", now);
+	}
+}
