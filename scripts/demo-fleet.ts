@@ -68,6 +68,7 @@ export function demoCatalog(urls: ReadonlyMap<string, string>): CatalogInput {
 				rates: ratesOf("L40S"),
 				place: { provider: "simulated", region: "us-west", round_trip_ms: 20 },
 				price: { per: "gpu_second", usd: 0.00053 },
+				scale_to_zero: { kind: "plain", idle_seconds: 120, cold_seconds: 8 },
 				replicas: replicas("l40s-serverless"),
 			},
 			{
@@ -105,7 +106,11 @@ function ratesOf(profile: ProfileName) {
 
 /** Puts the demo's models and pools into a catalog, in the place of older ones of the same ids; the rest stays. */
 export function withDemo(catalog: CatalogInput, demo: CatalogInput): CatalogInput {
-	return { models: replaceById(catalog.models, demo.models), pools: replaceById(catalog.pools, demo.pools) };
+	return {
+		...catalog,
+		models: replaceById(catalog.models, demo.models),
+		pools: replaceById(catalog.pools, demo.pools),
+	};
 }
 
 function replaceById<T extends { readonly id: string }>(old: readonly T[], fresh: readonly T[]): T[] {
