@@ -2,7 +2,7 @@ import type { Column, Row, Target } from "../lib/result.ts";
 import { average, bestOf, geomean, ratioOf, type MetricName, type Played } from "./compare.ts";
 import { SPECIAL, type Findings } from "./plan.ts";
 import { OTHERS } from "./policies/all.ts";
-import { TTFT_GOALS } from "./policies/isobar.ts";
+import { KEY_POLICIES } from "./policies/isobar.ts";
 import { fleetOf } from "./settings.ts";
 import { TRACES } from "./traces/load.ts";
 
@@ -66,7 +66,10 @@ function rowOf({ setting, variants }: Findings, played: Played, ours: Played, su
 function tunedText(id: string, variants: ReadonlyMap<string, number>): string | null {
 	const variant = variants.get(id);
 	if (variant === undefined) return null;
-	if (id === "ours") return `TTFT goal ${TTFT_GOALS[variant]} s`;
+	if (id === "ours") {
+		const { ttftGoal, harmWeight } = KEY_POLICIES[variant]!;
+		return `TTFT goal ${ttftGoal} s, harm weight ${harmWeight}`;
+	}
 	return OTHERS.find((other) => other.id === id)!.variants[variant] || null;
 }
 

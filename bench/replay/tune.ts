@@ -1,5 +1,5 @@
 import { OTHERS } from "./policies/all.ts";
-import { TTFT_GOALS } from "./policies/isobar.ts";
+import { KEY_POLICIES } from "./policies/isobar.ts";
 import type { Contestant, Job } from "./job.ts";
 import type { Metrics } from "./metrics.ts";
 import { meanOf } from "./compare.ts";
@@ -7,7 +7,7 @@ import type { Setting } from "./settings.ts";
 
 /** Everything that can be set, in every way; what has nothing to set is left out. */
 export const VARIANTS: readonly Exclude<Contestant, { kind: "limit" }>[] = [
-	...TTFT_GOALS.map((_, variant) => ({ kind: "ours" as const, options: { places: 0 }, variant })),
+	...KEY_POLICIES.map((_, variant) => ({ kind: "ours" as const, options: { places: 0 }, variant })),
 	...OTHERS.flatMap(({ id, variants }) =>
 		variants.length > 1 ? variants.map((_, variant) => ({ kind: "other" as const, id, variant })) : [],
 	),

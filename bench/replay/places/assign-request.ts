@@ -1,3 +1,4 @@
+import type { KeyPolicy } from "../policies/isobar.ts";
 import { ANSWER_TOKENS_MAX, MODEL_ID } from "../fleet.ts";
 import { chainOf } from "./block-hashes.ts";
 import { BLOCK_TOKENS, type TraceRequest } from "../trace.ts";
@@ -21,7 +22,7 @@ const POLICY: AssignRequest["policy"] = {
 export function assignRequestOf(
 	id: number,
 	request: TraceRequest,
-	{ edge, ttftGoal }: { readonly edge: string; readonly ttftGoal: number },
+	{ edge, policy }: { readonly edge: string; readonly policy: KeyPolicy },
 ): AssignRequest {
 	const promptBytes = request.input * BYTES_PER_TOKEN;
 	return {
@@ -37,7 +38,7 @@ export function assignRequestOf(
 		choiceTokensMax: ANSWER_TOKENS_MAX,
 		needs: ["chat"],
 		stream: true,
-		policy: { ...POLICY, ttftGoal },
+		policy: { ...POLICY, ...policy },
 		exclude: [],
 		edge,
 		retry: false,

@@ -2,6 +2,7 @@ import { Mailbox } from "../../../functions/route/mailbox.ts";
 import { fallbackRank, hash32 } from "../../../src/shared/admission/fallback.ts";
 import type { CatalogModel } from "../../../src/shared/catalog/snapshot.ts";
 import type { AssignRequest, SchedulerMail } from "../../../src/shared/scheduler/messages.ts";
+import type { KeyPolicy } from "../policies/isobar.ts";
 import type { EventQueue } from "../event-queue.ts";
 import { replicaIndex } from "../fleet.ts";
 import type { Answer } from "../simulate.ts";
@@ -24,8 +25,7 @@ export interface IsolateOptions {
 	readonly way: Way;
 	/** Names the place. */
 	readonly edge: string;
-	/** Of the key's policy, seconds. */
-	readonly ttftGoal: number;
+	readonly policy: KeyPolicy;
 }
 
 interface Sent {

@@ -18,8 +18,17 @@ export interface Circumstances {
 	readonly memoryGuess?: number;
 }
 
-/** What an operator may set in a key's policy: how soon a first token is late. The default stands first. */
-export const TTFT_GOALS = [2, 0.5, 0.05] as const;
+/** What an operator may set in a key's policy: how soon a first token is late, and what others' delays count. The defaults
+ *  stand first. */
+export const KEY_POLICIES: readonly KeyPolicy[] = [1, 0.5, 2].flatMap((harmWeight) =>
+	[2, 0.5, 0.05].map((ttftGoal) => ({ ttftGoal, harmWeight })),
+);
+
+export interface KeyPolicy {
+	/** Seconds. */
+	readonly ttftGoal: number;
+	readonly harmWeight: number;
+}
 
 const ROUND_TRIP_MIN = 0.001;
 const ROUND_TRIP_MAX = 0.15;
@@ -54,7 +63,7 @@ export function isobarRouter(
 		// An isolate has a mailbox for each object.
 		const isolates = waysOf(places, rng, isUp).map((way, index) =>
 			objects.map(
-				(object) => new Isolate({ clock, model, object, way, edge: `E${index}`, ttftGoal: TTFT_GOALS[variant]! }),
+				(object) => new Isolate({ clock, model, object, way, edge: `E${index}`, policy: KEY_POLICIES[variant]! }),
 			),
 		);
 		const isolateOf = (conversation: number): Isolate =>

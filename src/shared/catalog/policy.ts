@@ -39,6 +39,7 @@ export function policyFor(key: Policy, overrides: Overrides, waitingDefault: Sec
 		lateSecond: overrides.late_second_usd ?? keyLate ?? valueOfSecond * factor,
 		priority: PRIORITIES[rank]!,
 		fairWeight: key.fair_weight,
+		harmWeight: key.harm_weight,
 		waitingMax: waiting,
 		regions: intersection(key.regions, overrides.regions),
 		priceCeiling: smaller(key.price_ceiling_usd, overrides.price_ceiling_usd),

@@ -20,6 +20,8 @@ export interface Weights {
 	/** v_slo, USD per second over the TTFT goal. */
 	readonly lateSecond: Usd;
 	readonly ttftGoal: Seconds;
+	/** What the delays of others count against the request's own. Default 1: as much. */
+	readonly harmWeight?: number;
 }
 
 /** What is expected of one candidate for one request. */
@@ -74,13 +76,13 @@ function withStart(warm: Terms, start: Start, { ttft, ttftSigma }: Estimate, wei
 
 /** What others lose, at the same value of their seconds: those that decode wait for the prefill's steps, those that will queue
  *  behind it wait for all of it and are late as much as this one, and every answer there is slowed by one more. */
-function harmUsd(estimate: Estimate, { valueOfSecond, lateSecond, ttftGoal }: Weights): Usd {
+function harmUsd(estimate: Estimate, { valueOfSecond, lateSecond, ttftGoal, harmWeight = 1 }: Weights): Usd {
 	const prefill = estimate.uncachedTokens / estimate.prefillTokensPerSecond;
 	const utilisation = Math.min(UTILISATION_MAX, estimate.utilisation);
 	const behind = (QUEUED_BEHIND * utilisation) / (1 - utilisation);
 	const firstSecond = valueOfSecond + lateSecond * lateShare(estimate.ttft, estimate.ttftSigma, ttftGoal);
 	const decoding = DECODING_BESIDE * estimate.decoding * prefill + estimate.inFlight * estimate.decodeDelay;
-	return firstSecond * behind * prefill + valueOfSecond * decoding;
+	return harmWeight * (firstSecond * behind * prefill + valueOfSecond * decoding);
 }
 
 /** The score: the least one wins. */

@@ -67,6 +67,8 @@ export interface AssignPolicy {
 	readonly priority: Priority;
 	/** The tenant's weight among those that wait in its class. Absent: 1. */
 	readonly fairWeight?: number;
+	/** What the delays of others count against the request's own. Absent: 1. */
+	readonly harmWeight?: number;
 	readonly waitingMax: Seconds;
 	readonly regions: readonly string[] | null;
 	readonly priceCeiling: Usd | null;

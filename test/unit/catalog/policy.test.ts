@@ -11,6 +11,7 @@ test("defaults: v $0.001 a second, goal 2 s, ten times v when late", () => {
 		lateSecond: 0.01,
 		priority: "standard",
 		fairWeight: 1,
+		harmWeight: 1,
 		waitingMax: 30,
 		regions: null,
 		priceCeiling: null,
@@ -31,6 +32,12 @@ test("the weight among tenants is the key's, and no request's to choose", () => 
 	expect(policyFor(key({ fair_weight: 4 }), {}, 30).fairWeight).toBe(4);
 	expect(overridesSchema.safeParse({ fair_weight: 4 }).success).toBe(false);
 	for (const fair_weight of [0, -1, 101, NaN, "2"]) expect(policySchema.safeParse({ fair_weight }).success).toBe(false);
+});
+
+test("so is the weight of what others lose", () => {
+	expect(policyFor(key({ harm_weight: 0.5 }), {}, 30).harmWeight).toBe(0.5);
+	expect(overridesSchema.safeParse({ harm_weight: 0 }).success).toBe(false);
+	for (const harm_weight of [-1, 10.5, NaN, "2"]) expect(policySchema.safeParse({ harm_weight }).success).toBe(false);
 });
 
 test("hard limits are only narrowed", () => {

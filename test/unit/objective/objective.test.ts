@@ -57,6 +57,17 @@ test("a replica with nothing to do harms nobody", () => {
 	expect(objectiveTerms({ ...estimate, inFlight: 0, decoding: 0, utilisation: 0 }, weights).harm).toBe(0);
 });
 
+test("the weight of others' delays scales that term and no other", () => {
+	const terms = objectiveTerms(estimate, weights);
+	fc.assert(
+		fc.property(fc.double({ min: 0, max: 10, noNaN: true }), (harmWeight) => {
+			const weighed = objectiveTerms(estimate, { ...weights, harmWeight });
+			expect(weighed.harm).toBeCloseTo(harmWeight * terms.harm, 12);
+			expect({ ...weighed, harm: 0 }).toEqual({ ...terms, harm: 0 });
+		}),
+	);
+});
+
 test("terms are in dollars and add up to the score", () => {
 	const terms = objectiveTerms(estimate, weights);
 	expect(terms.time).toBeCloseTo(0.003, 12);
