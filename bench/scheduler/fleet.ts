@@ -1,5 +1,6 @@
 import type { CatalogInput } from "../../src/shared/catalog/schema.ts";
 import type { AssignRequest } from "../../src/shared/scheduler/messages.ts";
+import { assignRequest } from "../../test/support/assign-request.ts";
 
 export const MODEL = "bench";
 export const BLOCKS_PER_REPLICA = 15_625;
@@ -39,31 +40,5 @@ export function catalogOf(replicas: number): CatalogInput {
 }
 
 export function requestOf(reservation: string, prefix: Uint32Array): AssignRequest {
-	return {
-		reservation,
-		catalogVersion: 1,
-		model: MODEL,
-		endpoint: "chat",
-		tenant: "t",
-		key: "k",
-		promptBytes: PROMPT_BYTES,
-		promptTokensMax: PROMPT_BYTES,
-		outputTokensMax: 500,
-		choiceTokensMax: 500,
-		needs: ["chat"],
-		stream: true,
-		policy: {
-			valueOfSecond: 0.001,
-			ttftGoal: 2,
-			lateSecond: 0.01,
-			priority: "standard",
-			waitingMax: 30,
-			regions: null,
-			priceCeiling: null,
-		},
-		exclude: [],
-		edge: "FRA",
-		retry: false,
-		prefix,
-	};
+	return assignRequest({ reservation, model: MODEL, promptBytes: PROMPT_BYTES, prefix });
 }

@@ -11,6 +11,7 @@ import type {
 	SchedulerPort,
 } from "../../src/shared/scheduler/messages.ts";
 import { schedulerName } from "../../src/shared/scheduler/name.ts";
+import { assignRequest } from "../support/assign-request.ts";
 import { withoutTable } from "./catalog-support.ts";
 
 const MODEL = "liveness-m";
@@ -68,32 +69,16 @@ function scheduler(): { stub: DurableObjectStub; port: SchedulerPort } {
 const NO_MAIL: SchedulerMail = { first: [], ended: [], renewals: [] };
 
 function request(waitingMax = 30): AssignRequest {
-	return {
-		reservation: `r${++serial}`,
-		catalogVersion: 1,
-		model: MODEL,
-		endpoint: "chat",
-		tenant: "t",
-		key: "k",
-		promptBytes: 400,
-		promptTokensMax: 400,
-		outputTokensMax: 100,
-		choiceTokensMax: 100,
-		needs: ["chat"],
-		stream: true,
-		policy: {
-			valueOfSecond: 0.001,
-			ttftGoal: 2,
-			lateSecond: 0.01,
-			priority: "standard",
-			waitingMax,
-			regions: null,
-			priceCeiling: null,
+	return assignRequest(
+		{
+			reservation: `r${++serial}`,
+			model: MODEL,
+			promptBytes: 400,
+			outputTokensMax: 100,
+			choiceTokensMax: 100,
 		},
-		exclude: [],
-		edge: "FRA",
-		retry: false,
-	};
+		{ waitingMax },
+	);
 }
 
 function end(reservation: string, more: Partial<Ended> = {}): SchedulerMail {

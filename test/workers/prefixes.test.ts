@@ -6,6 +6,7 @@ import { catalogSchema } from "../../src/shared/catalog/schema.ts";
 import type { KvPort } from "../../src/shared/kv/events/messages.ts";
 import type { AssignRequest, Ended, SchedulerPort } from "../../src/shared/scheduler/messages.ts";
 import { schedulerName } from "../../src/shared/scheduler/name.ts";
+import { assignRequest } from "../support/assign-request.ts";
 
 const MODEL = "prefixes-m";
 /** Its replicas hold half a million blocks each. */
@@ -85,34 +86,15 @@ function chain(conversation: number, blocks = PROMPT_BYTES / BLOCK): Uint32Array
 }
 
 function request(prefix: Uint32Array, model = MODEL): AssignRequest {
-	return {
+	return assignRequest({
 		reservation: `prefixes-${++serial}`,
-		catalogVersion: 1,
 		model,
-		endpoint: "chat",
-		tenant: "t",
-		key: "k",
 		promptBytes: PROMPT_BYTES,
-		promptTokensMax: PROMPT_BYTES,
 		outputTokensMax: 100,
 		choiceTokensMax: 100,
-		needs: ["chat"],
-		stream: true,
-		policy: {
-			valueOfSecond: 0.001,
-			ttftGoal: 2,
-			lateSecond: 0.01,
-			priority: "standard",
-			waitingMax: 30,
-			regions: null,
-			priceCeiling: null,
-		},
-		exclude: [],
-		edge: "FRA",
-		retry: false,
 		prefix,
 		prefixUnit: { of: "bytes", count: BLOCK },
-	};
+	});
 }
 
 /** Asks, and says at once that it went well: where it was sent, and how much of it was expected there. */

@@ -6,6 +6,7 @@ import { CatalogStore } from "../../src/adapters/catalog-store.ts";
 import { catalogSchema } from "../../src/shared/catalog/schema.ts";
 import type { AssignReply, FleetStatus, SchedulerPort } from "../../src/shared/scheduler/messages.ts";
 import { schedulerName } from "../../src/shared/scheduler/name.ts";
+import { assignRequest } from "../support/assign-request.ts";
 import { admin } from "./admin-support.ts";
 
 const MODEL = "evicted-m";
@@ -104,33 +105,18 @@ test("places of an isolate that is gone, and renews nothing, are free again afte
 		let serial = 0;
 		const assign = async (): Promise<AssignReply["kind"]> => {
 			const { reply } = await scheduler.assign(
-				{
-					reservation: `lost-${serial++}`,
-					catalogVersion: 1,
-					model: MODEL,
-					endpoint: "chat",
-					tenant: "t",
-					key: "k",
-					promptBytes: 40,
-					promptTokensMax: 40,
-					outputTokensMax: 10,
-					choiceTokensMax: 10,
-					needs: ["chat"],
-					stream: false,
-					policy: {
-						valueOfSecond: 0.001,
-						ttftGoal: 2,
-						lateSecond: 0.01,
-						priority: "standard",
-						// Less than the shortest expected wait: a full fleet refuses at once.
-						waitingMax: 0.001,
-						regions: null,
-						priceCeiling: null,
+				assignRequest(
+					{
+						reservation: `lost-${serial++}`,
+						model: MODEL,
+						promptBytes: 40,
+						outputTokensMax: 10,
+						choiceTokensMax: 10,
+						stream: false,
 					},
-					exclude: [],
-					edge: "FRA",
-					retry: false,
-				},
+					// Less than the shortest expected wait: a full fleet refuses at once.
+					{ waitingMax: 0.001 },
+				),
 				{ first: [], ended: [], renewals: [] },
 			);
 			return reply.kind;

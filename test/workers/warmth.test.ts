@@ -5,6 +5,7 @@ import { CatalogStore } from "../../src/adapters/catalog-store.ts";
 import { catalogSchema } from "../../src/shared/catalog/schema.ts";
 import type { AssignRequest, SchedulerMail, SchedulerPort } from "../../src/shared/scheduler/messages.ts";
 import { schedulerName } from "../../src/shared/scheduler/name.ts";
+import { assignRequest } from "../support/assign-request.ts";
 
 const MODEL = "warmth-m";
 const NO_MAIL: SchedulerMail = { first: [], ended: [], renewals: [] };
@@ -41,32 +42,13 @@ const warmth = async () => (await scheduler().status(MODEL, version)).replicas[0
 
 let serial = 0;
 function request(): AssignRequest {
-	return {
+	return assignRequest({
 		reservation: `warmth-${serial++}`,
 		catalogVersion: version,
 		model: MODEL,
-		endpoint: "chat",
-		tenant: "t",
-		key: "k",
-		promptBytes: 4_000,
-		promptTokensMax: 4_000,
 		outputTokensMax: 100,
 		choiceTokensMax: 100,
-		needs: ["chat"],
-		stream: true,
-		policy: {
-			valueOfSecond: 0.001,
-			ttftGoal: 2,
-			lateSecond: 0.01,
-			priority: "standard",
-			waitingMax: 30,
-			regions: null,
-			priceCeiling: null,
-		},
-		exclude: [],
-		edge: "FRA",
-		retry: false,
-	};
+	});
 }
 
 async function chosen(): Promise<string> {

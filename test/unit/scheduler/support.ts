@@ -5,6 +5,7 @@ import type { LearnedState } from "../../../src/shared/scheduler/learned.ts";
 import type { AssignReply, AssignRequest, Ended, SchedulerMail } from "../../../src/shared/scheduler/messages.ts";
 import type { EngineTellings } from "../../../src/shared/scheduler/prefixes.ts";
 import { settingsFrom } from "../../../src/shared/settings.ts";
+import { assignRequest } from "../../support/assign-request.ts";
 
 export const T0 = 1_800_000_000;
 
@@ -83,34 +84,7 @@ export function request(
 	change: Partial<AssignRequest> = {},
 	policy: Partial<AssignRequest["policy"]> = {},
 ): AssignRequest {
-	return {
-		reservation: `r${++serial}`,
-		catalogVersion: 1,
-		model: "m",
-		endpoint: "chat",
-		tenant: "t",
-		key: "k",
-		promptBytes: 4_000,
-		promptTokensMax: 4_000,
-		outputTokensMax: 500,
-		choiceTokensMax: 500,
-		needs: ["chat"],
-		stream: true,
-		exclude: [],
-		edge: "FRA",
-		retry: false,
-		...change,
-		policy: {
-			valueOfSecond: 0.001,
-			ttftGoal: 2,
-			lateSecond: 0.01,
-			priority: "standard",
-			waitingMax: 30,
-			regions: null,
-			priceCeiling: null,
-			...policy,
-		},
-	};
+	return assignRequest({ reservation: `r${++serial}`, model: "m", ...change }, policy);
 }
 
 export function ended(reservation: string, change: Partial<Ended> = {}): Ended {
