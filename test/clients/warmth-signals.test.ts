@@ -73,7 +73,8 @@ describe("a pool that went cold unseen", () => {
 			{ replica: `${model}-spare/a`, status: 200, failure: null },
 		]);
 		await until("the scheduler hears", async () => (await warmth(model))?.source === source);
-		expect(await warmth(model)).toMatchObject({ state: "waking", p_cold: 1 });
+		// It may be up a little more each moment: after so short a time, as good as not at all.
+		expect(await warmth(model)).toMatchObject({ state: "waking", p_cold: expect.closeTo(1, 6) });
 		const { replicas } = await gateway.fleet(model);
 		expect(replicas.find(({ replica }) => replica === `${model}/a`)).toMatchObject({ health: "healthy" });
 		// Who comes now does not meet it.
