@@ -39,6 +39,8 @@ import { WarmthWatch } from "./scheduler.warmth.ts";
 /** Seconds between two alarms while there is something to look after. Fewer than an object without calls stays in memory (10 in
  *  workerd): load, places and shares of time of long requests are known only here. */
 const ALARM_SECONDS = 8;
+/** Acts of its own come no faster than this. */
+const ACT_SECONDS_MIN = 1;
 /** A place that nobody asks for is forgotten after this: longer than any waiting time. */
 const TURN_SECONDS = 700;
 /** How often the waiting room is looked at while somebody stands in it. */
@@ -206,9 +208,21 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 	/** Wakes what is due. Which pool is being started has to outlive an eviction, or it would be started twice: neither a call that
 	 *  wakes it nor the answer that lets a request start it leaves before this is written. */
 	#tendWarmth(now: number): void {
+		const keeping = this.#core.keeping.due(now);
 		const due = this.#core.wakes.due(now);
 		if (this.#core.warmths.takeChange()) this.#store.keepLearned(this.#core.learned());
-		for (const each of due) this.ctx.waitUntil(this.#warmth.wake(each));
+		for (const each of due) this.ctx.waitUntil(this.#thenLook(this.#warmth.wake(each)));
+		for (const each of keeping) this.ctx.waitUntil(this.#thenLook(this.#warmth.keep(each)));
+		this.#warmth.log();
+	}
+
+	/** What a call has changed decides when there is something to do next. */
+	async #thenLook(call: Promise<void>): Promise<void> {
+		await call;
+		const now = Date.now() / 1_000;
+		this.#core.tick(now);
+		this.#tendWarmth(now);
+		this.#look(now);
 	}
 
 	/** Probes what is due, and sees to it that an alarm comes while anything is in flight, waits or is to be probed. */
@@ -224,8 +238,13 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 				break;
 			}
 		}
-		if (this.#alarmAt > now || !isBusy) return;
-		this.#alarmAt = now + ALARM_SECONDS;
+		// What keeps a replica warm, or starts it before it is needed, comes when nothing else happens.
+		const at = Math.max(
+			now + ACT_SECONDS_MIN,
+			Math.min(isBusy ? now + ALARM_SECONDS : Infinity, this.#core.keeping.nextAt),
+		);
+		if (at === Infinity || (this.#alarmAt > now && this.#alarmAt <= at)) return;
+		this.#alarmAt = at;
 		// At the first request after a pause as well: much may have happened meanwhile.
 		this.ctx.waitUntil(this.#warmth.watch());
 		this.ctx.waitUntil(this.ctx.storage.setAlarm(this.#alarmAt * 1_000));

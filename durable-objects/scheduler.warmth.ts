@@ -1,8 +1,11 @@
 import { within } from "../src/adapters/catalog-deadline.ts";
 import { canReadWarmth, readWarmth } from "../src/adapters/warmth/read-warmth.ts";
-import { wake } from "../src/adapters/warmth/wake.ts";
+import { letGo, setIdleTimeout } from "../src/adapters/warmth/control.ts";
+import { keep, wake } from "../src/adapters/warmth/wake.ts";
 import type { SchedulerCore } from "../src/shared/scheduler/core.ts";
 import type { ReplicaState } from "../src/shared/scheduler/fleet.ts";
+import type { KeepingCall } from "../src/shared/scheduler/keeping.ts";
+import type { WarmthSignal } from "../src/shared/warmth/signal.ts";
 import type { Wake } from "../src/shared/scheduler/wakes.ts";
 
 /** Replicas whose state is read in one alarm; the next alarm goes on from there. */
@@ -14,6 +17,9 @@ const ASK_SECONDS = 0.1;
 /** A call that wakes a replica is held for so long at most; what takes longer is seen from its status or an answer. */
 const WAKE_SECONDS_MAX = 300;
 
+/** A warm replica answers at once; one that is held for longer has to start. */
+const KEEP_SECONDS = 30;
+
 /** Reads how warm replicas are whose provider or engine tells it without being woken by the question, nor kept from becoming
  *  idle, and wakes those that are due. What nobody tells is seen from answers. */
 export class WarmthWatch {
@@ -21,6 +27,7 @@ export class WarmthWatch {
 	readonly #env: object;
 	#next = 0;
 	#isReading = false;
+	#loggedAt = 0;
 
 	constructor(core: SchedulerCore, env: object) {
 		this.#core = core;
@@ -65,6 +72,35 @@ export class WarmthWatch {
 		const { code, detail } = woken.error;
 		console.warn(JSON.stringify({ event: "wake_failed", replica: entry.name, code, detail }));
 		this.#core.wakes.failed(due, now());
+	}
+
+	/** Makes a call that keeps a replica warm, lets it go, or sets its idle time-out. Never rejects. */
+	async keep(due: KeepingCall): Promise<void> {
+		const { kind, replica, seconds } = due;
+		const { entry } = replica;
+		let signal: WarmthSignal | null = null;
+		let failure: string | null = null;
+		if (kind === "keep") {
+			const kept = await keep(entry, this.#env, KEEP_SECONDS);
+			if (kept.ok) signal = kept.value;
+			else failure = kept.error.detail;
+		} else {
+			const done = await (kind === "let_go" ? letGo(entry, this.#env) : setIdleTimeout(entry, seconds!, this.#env));
+			if (!done.ok) failure = done.error;
+		}
+		if (failure !== null) {
+			console.warn(JSON.stringify({ event: `${kind}_failed`, replica: entry.name, detail: failure }));
+		}
+		this.#core.keeping.done(due, signal, failure === null, now());
+	}
+
+	/** Says what was done since it was last asked, one line each. */
+	log(): void {
+		for (const act of this.#core.keeping.log.last) {
+			if (act.at <= this.#loggedAt) continue;
+			console.log(JSON.stringify({ event: "warmth", ...act }));
+		}
+		this.#loggedAt = this.#core.keeping.log.last.at(-1)?.at ?? this.#loggedAt;
 	}
 
 	async #read({ entry }: ReplicaState): Promise<void> {

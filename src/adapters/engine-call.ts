@@ -5,7 +5,7 @@ import { credentialOf } from "./credentials.ts";
 const SECONDS = 5;
 
 export interface TimedCall {
-	readonly method?: "GET" | "POST";
+	readonly method?: "GET" | "POST" | "PUT" | "PATCH";
 	readonly url: string;
 	/** JSON. */
 	readonly body?: string;

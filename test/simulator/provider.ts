@@ -25,18 +25,25 @@ const FRONTS: Readonly<Record<ScaleToZeroName, Front>> = {
 		const status = `/v2/endpoint/simulated/${endpointId(replica.settings.name)}`;
 		const patience = Number(call.headers["x-scale-up-timeout"] ?? 0);
 		const serve = through(unavailable, () => patience);
-		statusAt(status, endpointStatus, serve)(replica, call, exchange, engine);
+		if (call.path === `${status}/scale-to-zero`) {
+			replica.behave({ cold: true });
+			exchange.value(endpointStatus(replica));
+		} else if (call.path === status && call.method === "PUT") {
+			const minutes = minutesIn(call.body);
+			if (minutes === null) exchange.error(statusError(400, "Bad Request"));
+			else setIdle(replica, exchange, minutes * 60);
+		} else statusAt(status, endpointStatus, serve)(replica, call, exchange, engine);
 	},
 	runpod_queue: (replica, call, exchange, engine) => {
 		const own = `/v2/${endpointId(replica.settings.name)}/health`;
-		statusAt(own, endpointHealth)(replica, call, exchange, engine);
+		settable(statusAt(own, endpointHealth))(replica, call, exchange, engine);
 	},
 	runpod_load_balancer: (replica, call, exchange, engine) => {
 		const noWorkers = (): void => exchange.value({ error: "no workers available" }, 400);
 		const isPing = call.path === "/ping";
 		const refuse = isPing ? (): void => exchange.text(204, "") : noWorkers;
 		const patience = (): number => (isPing ? 0 : replica.behaviour.whileStarting === "503" ? 0 : BALANCER_SECONDS);
-		through(refuse, patience)(replica, call, exchange, engine);
+		settable(through(refuse, patience))(replica, call, exchange, engine);
 	},
 	cog: (replica, call, exchange, engine) => {
 		if (call.path !== "/health-check") through(unavailable)(replica, call, exchange, engine);
@@ -92,6 +99,37 @@ function statusAt(path: string, status: (replica: Replica) => object, others: Fr
 		if (call.path === path) exchange.value(status(replica));
 		else others(replica, call, exchange, engine);
 	};
+}
+
+/** RunPod's `PATCH /v1/endpoints/{id}` of its REST API, before what else it is asked. */
+function settable(others: Front): Front {
+	return (replica, call, exchange, engine) => {
+		if (call.path !== `/v1/endpoints/${endpointId(replica.settings.name)}` || call.method !== "PATCH")
+			return others(replica, call, exchange, engine);
+		const seconds: unknown = fieldsOf(call.body)["idleTimeout"];
+		if (typeof seconds === "number" && seconds >= 1 && seconds <= 3_600) setIdle(replica, exchange, seconds);
+		else exchange.error(statusError(400, "Bad Request"));
+	};
+}
+
+function setIdle(replica: Replica, exchange: Exchange, idleSeconds: number): void {
+	replica.behave({ idleSeconds });
+	exchange.value({ id: endpointId(replica.settings.name) });
+}
+
+/** `compute.scaling.scaleToZeroTimeout`. */
+function minutesIn(body: Buffer): number | null {
+	const { compute } = fieldsOf(body) as { compute?: { scaling?: { scaleToZeroTimeout?: unknown } } };
+	const minutes = compute?.scaling?.scaleToZeroTimeout;
+	return typeof minutes === "number" && minutes >= 1 ? minutes : null;
+}
+
+function fieldsOf(body: Buffer): Record<string, unknown> {
+	try {
+		return Object(JSON.parse(body.toString()));
+	} catch {
+		return {};
+	}
 }
 
 function unavailable(exchange: Exchange): void {

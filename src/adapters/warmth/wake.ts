@@ -6,7 +6,7 @@ import type { Seconds } from "../../shared/units.ts";
 import type { WarmthSignal } from "../../shared/warmth/signal.ts";
 import { answerSignal } from "../../shared/warmth/signals/answer.ts";
 import { runpodPingSignal } from "../../shared/warmth/signals/runpod-ping.ts";
-import { wakeCalls, type WakeCall } from "../../shared/warmth/wake-calls.ts";
+import { keepCall, wakeCalls, type EngineCall } from "../../shared/warmth/engine-calls.ts";
 import { DeadlineError, timedCall } from "../engine-call.ts";
 import { textUpTo } from "../text-up-to.ts";
 
@@ -29,15 +29,28 @@ export async function wake(
 	const until = Date.now() / 1_000 + seconds;
 	let signal: WarmthSignal | null = null;
 	for (const call of wakeCalls(replica)) {
-		const done = await make(call, replica, zero, env, until - Date.now() / 1_000);
+		const done = await make(call, "wake", replica, zero, env, until - Date.now() / 1_000);
 		if (!done.ok) return done;
 		signal = done.value;
 	}
 	return ok(signal!);
 }
 
+/** Keeps a replica from becoming idle by the cheapest request that does, and says how it stands then, as `wake` does. Never
+ *  rejects. */
+export function keep(
+	replica: CatalogReplica,
+	env: object,
+	seconds: Seconds,
+): Promise<Result<WarmthSignal, WakeFailure>> {
+	const zero = replica.pool.pool.scale_to_zero;
+	if (!zero) return Promise.resolve(err({ code: "not_scaled_to_zero", detail: `${replica.name} is always warm` }));
+	return make(keepCall(replica), "keep", replica, zero, env, seconds);
+}
+
 async function make(
-	call: WakeCall,
+	call: EngineCall,
+	purpose: "wake" | "keep",
 	replica: CatalogReplica,
 	zero: ScaleToZero,
 	env: object,
@@ -45,7 +58,7 @@ async function make(
 ): Promise<Result<WarmthSignal, WakeFailure>> {
 	const { pool } = replica.pool;
 	const secret = (call.toProvider && zero.secret) ?? pool.secret;
-	const source = `${zero.kind}_wake`;
+	const source = `${zero.kind}_${purpose}`;
 	const sentAt = Date.now() / 1_000;
 	try {
 		return await timedCall({ ...call, secret, seconds: Math.max(0, seconds) }, env, async (response) => {

@@ -8,7 +8,7 @@ export function checkScaleToZero(pool: Pool, path: string, ownHosts: ReadonlySet
 	const zero = pool.scale_to_zero;
 	if (!zero) return;
 	const secret = zero.secret ?? pool.secret;
-	for (const field of ["status_url", "wake_url"] as const) {
+	for (const field of ["status_url", "wake_url", "settings_url"] as const) {
 		const url = zero[field];
 		if (url === undefined) continue;
 		const problem = callUrlProblem(url, ownHosts);
@@ -24,6 +24,10 @@ export function checkScaleToZero(pool: Pool, path: string, ownHosts: ReadonlySet
 	}
 	if (zero.sleep_level !== undefined && zero.kind !== "vllm_sleep") {
 		found.problems.push({ path: `${path}.sleep_level`, message: `only the kind vllm_sleep has levels of sleep` });
+	}
+	if (zero.settings_url !== undefined && SCALE_TO_ZERO[zero.kind].idleTimeout === null) {
+		const message = `a pool of the kind ${zero.kind} takes no idle time-out over HTTP`;
+		found.problems.push({ path: `${path}.settings_url`, message });
 	}
 	if (zero.status_url === undefined && status === "named") {
 		const message = `without it the state of a pool of the kind ${zero.kind} is known from its answers only`;

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { TTFT_GOAL, VALUE_OF_SECOND } from "../objective/defaults.ts";
 import { WAITING_SECONDS_MAX } from "../limits.ts";
 import { USD_MAX } from "../money/nano.ts";
 
@@ -11,8 +12,8 @@ export type Priority = (typeof PRIORITIES)[number];
 /** How a key's requests are decided. Every field may be overridden for one request in its `isobar` body field. */
 export const policySchema = z.strictObject({
 	/** v: what a second of waiting costs the tenant, in USD. */
-	value_of_second_usd: z.number().nonnegative().max(1_000).default(0.001),
-	ttft_goal_seconds: z.number().positive().max(3_600).default(2),
+	value_of_second_usd: z.number().nonnegative().max(1_000).default(VALUE_OF_SECOND),
+	ttft_goal_seconds: z.number().positive().max(3_600).default(TTFT_GOAL),
 	/** v_slo: what a second over the goal costs, in USD. Default: ten times v. */
 	late_second_usd: z.number().nonnegative().max(10_000).optional(),
 	priority: z.enum(PRIORITIES).default("standard"),

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { WAITING_SECONDS_MAX } from "../limits.ts";
+import { LATE_FACTOR } from "../objective/defaults.ts";
 import type { AssignPolicy } from "../scheduler/messages.ts";
 import type { Seconds } from "../units.ts";
 import { PRIORITIES, type Policy } from "./keys.ts";
@@ -17,9 +18,6 @@ export const overridesSchema = z
 	})
 	.partial();
 export type Overrides = z.infer<typeof overridesSchema>;
-
-/** v_slo where nothing else is said: ten times v. */
-const LATE_FACTOR = 10;
 
 /** The policy that holds for one request. Value of time and goals come from the request where it names them; regions are
  *  the intersection, price ceiling and waiting time the smaller, and the priority is never above the key's. */

@@ -9,26 +9,31 @@ export interface ScaleToZeroKind {
 	readonly status: "own" | "named" | "none";
 	/** Which of the engine's own GETs neither wake it nor reset its idle timer. */
 	readonly harmless: readonly EnginePath[];
+	/** Which idle time-outs its provider takes over HTTP (`settings_url`); null: none. */
+	readonly idleTimeout: { readonly min: Seconds; readonly max: Seconds } | null;
 }
 
 /** Paths that are asked of engines after failures, and to see whether they have restarted. */
 export type EnginePath = "health" | "metrics";
 
-/** Sources: RunPod's docs (endpoint settings; load balancing: any path goes to the balancer and starts a worker), Hugging Face's
- *  autoscaling guide, KEDA's HTTPScaledObject (`scaledownPeriod`), Knative's `stable-window`, Modal's `scaledown_window`, Cog's
- *  http.md, vLLM's sleep_mode.md, llama.cpp's server README (`/health`, `/props` and `/models` are no tasks; `/metrics` is). */
+const RUNPOD_IDLE = { min: 1, max: 3_600 };
+
+/** Sources: RunPod's docs (endpoint settings, REST API's `idleTimeout`; load balancing: any path goes to the balancer and starts
+ *  a worker), Hugging Face's autoscaling guide and its API client (`scaleToZeroTimeout`, in minutes), KEDA's HTTPScaledObject
+ *  (`scaledownPeriod`), Knative's `stable-window`, Modal's `scaledown_window`, Cog's http.md, vLLM's sleep_mode.md, llama.cpp's
+ *  server README (`/health`, `/props` and `/models` are no tasks; `/metrics` is). */
 export const SCALE_TO_ZERO = {
 	/** Any request starts it and waits or gets 503. */
-	plain: { idleSeconds: null, status: "none", harmless: [] },
-	runpod_queue: { idleSeconds: 5, status: "own", harmless: [] },
-	runpod_load_balancer: { idleSeconds: 5, status: "none", harmless: [] },
-	huggingface: { idleSeconds: 3_600, status: "named", harmless: [] },
-	keda: { idleSeconds: 300, status: "none", harmless: [] },
-	knative: { idleSeconds: 60, status: "none", harmless: [] },
-	modal: { idleSeconds: 60, status: "named", harmless: [] },
-	cog: { idleSeconds: null, status: "named", harmless: [] },
-	vllm_sleep: { idleSeconds: null, status: "own", harmless: ["health", "metrics"] },
-	llama_cpp: { idleSeconds: null, status: "own", harmless: ["health"] },
+	plain: { idleSeconds: null, status: "none", harmless: [], idleTimeout: null },
+	runpod_queue: { idleSeconds: 5, status: "own", harmless: [], idleTimeout: RUNPOD_IDLE },
+	runpod_load_balancer: { idleSeconds: 5, status: "none", harmless: [], idleTimeout: RUNPOD_IDLE },
+	huggingface: { idleSeconds: 3_600, status: "named", harmless: [], idleTimeout: { min: 900, max: 86_400 } },
+	keda: { idleSeconds: 300, status: "none", harmless: [], idleTimeout: null },
+	knative: { idleSeconds: 60, status: "none", harmless: [], idleTimeout: null },
+	modal: { idleSeconds: 60, status: "named", harmless: [], idleTimeout: null },
+	cog: { idleSeconds: null, status: "named", harmless: [], idleTimeout: null },
+	vllm_sleep: { idleSeconds: null, status: "own", harmless: ["health", "metrics"], idleTimeout: null },
+	llama_cpp: { idleSeconds: null, status: "own", harmless: ["health"], idleTimeout: null },
 } as const satisfies Record<string, ScaleToZeroKind>;
 
 export type ScaleToZeroName = keyof typeof SCALE_TO_ZERO;

@@ -86,6 +86,14 @@ export const scaleToZeroSchema = z.strictObject({
 	sleep_level: z.union([z.literal(1), z.literal(2)]).optional(),
 	/** Whether it may be woken before a request needs it, and kept warm. */
 	keep_warm: z.boolean().default(true),
+	/** Whether it may be put to sleep or scaled to zero before its own time-out, and that be changed, where the kind has calls
+	 *  for that. */
+	let_go: z.boolean().default(true),
+	/** Where the provider takes new settings of this pool: idle time-outs are sent there. */
+	settings_url: z.string().max(2_000).optional(),
+	/** What an hour costs in which it is up and idle, where that is not its price: of a box that is paid anyway, what its memory is
+	 *  worth to others. */
+	idle_usd_per_hour: usd.optional(),
 });
 export type ScaleToZero = z.infer<typeof scaleToZeroSchema>;
 

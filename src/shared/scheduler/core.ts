@@ -20,6 +20,7 @@ import { placingOf, type Placing } from "./placing.ts";
 import { Prefixes, type EngineTellings } from "./prefixes.ts";
 import { refusalOf, refused } from "./refusals.ts";
 import { Waiting } from "./waiting.ts";
+import { Keeping } from "./keeping.ts";
 import { Wakes } from "./wakes.ts";
 import { Warmths } from "./warmths.ts";
 
@@ -52,7 +53,8 @@ export class SchedulerCore {
 	readonly prefixes: Prefixes;
 	/** Which replicas of pools that scale to zero are up. */
 	readonly warmths = new Warmths();
-	readonly wakes = new Wakes(this.warmths);
+	readonly keeping = new Keeping(this.warmths, () => this.waiting);
+	readonly wakes = new Wakes(this.warmths, this.keeping);
 	readonly #options: SchedulerOptions;
 	readonly #book = new ReservationBook();
 	readonly #waiting: Waiting;
@@ -149,7 +151,7 @@ export class SchedulerCore {
 				baseUrl: entry.baseUrl,
 				model: snapshotReplicaModel(model),
 				...(cache && { cache: cache.belief.snapshot() }),
-				...(warmth && { warmth: warmth.stored() }),
+				...(warmth && { warmth: warmth.kept() }),
 			};
 		}
 		return {
@@ -183,6 +185,7 @@ export class SchedulerCore {
 		if (group !== undefined) return { kind: "elsewhere", group, only: refusal !== undefined };
 		if (refusal) return { kind: "refused", error: refusal, explanation: decision.explanation };
 		this.wakes.wanted(decision.cold);
+		if (!request.retry) this.keeping.asked(null, Infinity, decision.cold, now);
 		return this.#waiting.queue(request, decision, circumstances.promptTokens + circumstances.outputTokens, now);
 	}
 
@@ -324,6 +327,8 @@ export class SchedulerCore {
 		else replica.retryBudget.deposit(now);
 
 		const { ranked, explanation, cold, score } = decision;
+		// Who waited was counted when he came.
+		if (!request.retry && waited === 0) this.keeping.asked(replica, score, cold, now);
 		if (cold.length > 0 && cold.every((each) => each.replica !== replica)) this.warmths.spilled(cold, score, now);
 		const reply: AssignReply = { kind: "assigned", ranked, promptTokens, outputTokens, waited, explanation };
 		const roundTrip = circumstances.roundTrip(replica);
@@ -416,8 +421,9 @@ export class SchedulerCore {
 		const flight = this.#flights.get(reservation);
 		this.#flights.delete(reservation);
 		if (!flight?.warmth) return flight;
-		flight.replica.warmth?.used(now);
 		const { replica, warmth } = flight;
+		replica.warmth?.used(now);
+		if (this.load(replica.entry.name, now).inFlight === 0) this.keeping.lookAgain();
 		const here = ended?.replica === undefined ? ended : undefined;
 		if (here && warmth.cold === null && (here.ttft !== null || here.outcome === "ok")) {
 			const until = here.ttft === null ? "whole" : "first";

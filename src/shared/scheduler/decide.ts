@@ -154,7 +154,11 @@ export function decide(fleet: Fleet, request: AssignRequest, circumstances: Circ
 		};
 		const terms = objectiveTerms(estimate, request.policy);
 		if (start !== null && start.probability >= LIKELY_COLD) {
-			cold.push({ replica, warmScore: scoreOf(objectiveTerms({ ...estimate, start: null }, request.policy)) });
+			const warmTerms = objectiveTerms({ ...estimate, start: null }, request.policy);
+			const wait = terms.time - warmTerms.time + terms.late - warmTerms.late;
+			// One that is waking already is paid for.
+			const startUsd = start.usd > 0 ? startSecondsUsd(replica, start) : 0;
+			cold.push({ replica, warmScore: scoreOf(warmTerms), waitUsd: wait + startUsd });
 		}
 		if (isShut) {
 			reject("waking", load.inFlight, 0);
@@ -209,6 +213,11 @@ export function roomSeconds(capacity: Tokens, load: Load, tokens: Tokens, learne
 	if (resident + tokens <= capacity || inFlight === 0) return 0;
 	const decodeSeconds = (load.outputTokens / inFlight) * expectedTpot(learned, inFlight);
 	return expectedRoom({ resident, need: tokens }, capacity, decodeSeconds);
+}
+
+/** What the seconds of a start cost, without the idle ones after it, which are another matter. */
+function startSecondsUsd({ warmth }: ReplicaState, { probability, seconds }: Start): Usd {
+	return probability * (warmth?.pool.usdPerSecond ?? 0) * seconds;
 }
 
 function secondsAside({ health }: ReplicaState, now: Seconds): Seconds {

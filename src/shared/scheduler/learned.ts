@@ -3,7 +3,7 @@ import type { OutputLengths } from "../perf/output-length.ts";
 import type { ReplicaSnapshot } from "../perf/replica-model.ts";
 import type { RoundTrips } from "../perf/round-trip.ts";
 import type { StoredPoolWarmth } from "../warmth/pool-warmth.ts";
-import type { StoredWarmth } from "../warmth/replica-warmth.ts";
+import type { KeptWarmth } from "../warmth/replica-warmth.ts";
 import type { ReplicaName } from "./messages.ts";
 
 /** Everything that a scheduler has learned, as plain JSON: what is kept over an eviction. Losing it costs accuracy for some
@@ -24,5 +24,5 @@ export interface LearnedReplica {
 	/** How far its cache is believed; absent in what was kept before there was an index of prefixes. */
 	readonly cache?: readonly number[];
 	/** What was last seen of it, where its pool scales to zero. */
-	readonly warmth?: StoredWarmth;
+	readonly warmth?: KeptWarmth;
 }

@@ -1,4 +1,5 @@
 /** What crosses between an isolate and the scheduler object. Plain data, so that the replay harness can speak it too. */
+import type { Act } from "./acts.ts";
 import type { Capability } from "../catalog/schema.ts";
 import type { Priority } from "../catalog/keys.ts";
 import type { IsobarError } from "../http/errors.ts";
@@ -259,6 +260,8 @@ export interface FleetStatus {
 	readonly in_flight: number;
 	readonly waiting: number;
 	readonly replicas: readonly ReplicaStatus[];
+	/** What was done of its own accord since this scheduler started: the last of it, oldest first. */
+	readonly acts: readonly Act[];
 }
 
 /** How warm a replica of a pool that scales to zero is believed to be. */

@@ -13,6 +13,7 @@ export function fleetStatus(core: SchedulerCore, now: Seconds): FleetStatus {
 	return {
 		in_flight: core.inFlight,
 		waiting: core.waiting,
+		acts: core.keeping.log.last,
 		replicas: core.fleet.replicas.map((state): ReplicaStatus => {
 			const { entry, health, model, meter } = state;
 			const load = core.ownLoad(entry.name, now);
@@ -59,7 +60,12 @@ export function mergedStatus(statuses: readonly FleetStatus[]): FleetStatus {
 		replicas.set(replica.replica, first ? together(first, replica) : replica);
 	}
 	const sum = (of: (status: FleetStatus) => number): number => statuses.reduce((total, each) => total + of(each), 0);
-	return { in_flight: sum((s) => s.in_flight), waiting: sum((s) => s.waiting), replicas: [...replicas.values()] };
+	return {
+		in_flight: sum((s) => s.in_flight),
+		waiting: sum((s) => s.waiting),
+		replicas: [...replicas.values()],
+		acts: statuses.flatMap(({ acts }) => acts).toSorted((a, b) => a.at - b.at),
+	};
 }
 
 function together(a: ReplicaStatus, b: ReplicaStatus): ReplicaStatus {

@@ -2,6 +2,7 @@ import { admits } from "../admission/health.ts";
 import type { Seconds } from "../units.ts";
 import type { PoolWarmth } from "../warmth/pool-warmth.ts";
 import type { WarmthSignal } from "../warmth/signal.ts";
+import type { Keeping } from "./keeping.ts";
 import { LIKELY_COLD } from "../warmth/replica-warmth.ts";
 import type { Start } from "../warmth/start.ts";
 import type { ReplicaState } from "./fleet.ts";
@@ -20,11 +21,13 @@ const WAKE_CALL = "wake";
 /** Which pools to wake by a call of their own, before or instead of a request that would wait there. */
 export class Wakes {
 	readonly #warmths: Warmths;
+	readonly #keeping: Keeping;
 	/** Replicas that requests wait for here, since none may be sent there before it is woken. */
 	readonly #wanted = new Set<ReplicaState>();
 
-	constructor(warmths: Warmths) {
+	constructor(warmths: Warmths, keeping: Keeping) {
 		this.#warmths = warmths;
+		this.#keeping = keeping;
 	}
 
 	/** A request can be served by none but these, which must be woken first: the best of them is. */
@@ -39,8 +42,8 @@ export class Wakes {
 	}
 
 	/** The replicas to wake now: at most one of a pool, none of a pool that is waking. They count as waking from here on, so that
-	 *  nobody is told of them again, however many ask. A pool is due when going elsewhere has cost more than its start, or
-	 *  when requests wait for it. */
+	 *  nobody is told of them again, however many ask. A pool is due when going elsewhere has cost more than its start,
+	 *  when requests wait for it, or when one is likely to come soon. */
 	due(now: Seconds): Wake[] {
 		if (!this.#warmths.any) return [];
 		const wakes: Wake[] = [];
@@ -48,12 +51,17 @@ export class Wakes {
 		for (const replica of this.#warmths.scaling) {
 			const { warmth, entry } = replica;
 			if (!warmth || warmth.probability < LIKELY_COLD || seen.has(warmth.pool)) continue;
+			if (this.#keeping.isCalled(replica)) continue;
 			if (this.#warmths.isWaking(warmth.pool, now) || warmth.pool.rests(now)) continue;
 			if (admits(replica.health, entry.maxConcurrency, now).limit === 0) continue;
 			const start = this.#warmths.start(replica, now)!;
+			const demand = this.#keeping.startFor(replica);
 			const isWorth = start.regret > 0 && start.regret >= start.usd && entry.pool.pool.scale_to_zero?.keep_warm;
-			if (!isWorth && !this.#wanted.has(replica)) continue;
+			if (!isWorth && !demand && !this.#wanted.has(replica)) continue;
 			seen.add(warmth.pool);
+			const reason = this.#wanted.has(replica) ? "waiting" : isWorth ? "regret" : "demand";
+			const because = { ...demand, start_usd: start.usd, start_seconds: start.seconds, regret_usd: start.regret };
+			this.#keeping.log.add({ at: now, replica: entry.name, act: "wake", reason, because });
 			wakes.push({ replica, start, at: now });
 			this.#wanted.delete(replica);
 			this.#warmths.observe(replica, { state: "waking", at: now, source: "wake" }, now);

@@ -40,6 +40,8 @@ export interface WarmthFlight {
 export interface Spilled {
 	readonly replica: ReplicaState;
 	readonly warmScore: Usd;
+	/** What it would score more than that there now: the wait for the start, and the start's seconds. */
+	readonly waitUsd: Usd;
 }
 
 /** The warmth of a fleet's replicas, in terms of requests. Where no pool scales to zero nothing is done. */
@@ -116,13 +118,13 @@ export class Warmths {
 		}
 		for (const replica of this.#scaling) {
 			const { warmth } = replica;
-			if (warmth?.look(load(replica).inFlight > 0, this.#others(warmth), now)) onCold(replica);
+			if (warmth?.look(load(replica).inFlight > 0, this.othersWaking(warmth), now)) onCold(replica);
 		}
 	}
 
 	/** What a request that is sent there now may have to wait for; null where it is always there. */
 	start({ warmth }: ReplicaState, now: Seconds): Start | null {
-		return warmth && warmth.start(this.#others(warmth), now);
+		return warmth && warmth.start(this.othersWaking(warmth), now);
 	}
 
 	/** A request goes to `replica`, chosen with these expectations, which hold the wait for a start. */
@@ -135,7 +137,7 @@ export class Warmths {
 	): WarmthFlight | null {
 		const { warmth } = replica;
 		if (!warmth) return null;
-		const start = warmth.start(this.#others(warmth), now);
+		const start = warmth.start(this.othersWaking(warmth), now);
 		const wait = start.probability * start.seconds;
 		const ttft = { mean: expectedTtft - wait, sigma: ttftSigma };
 		const whole = { mean: expectedSeconds - wait, sigma: WHOLE_SIGMA };
@@ -186,7 +188,7 @@ export class Warmths {
 		// That there was an answer is known without its saying so.
 		const source = told?.source === "answer" ? undefined : told?.source;
 		this.#moving(warmth, () => {
-			const isFirst = warmth.answered({ sentAt: assignedAt, at, waited, source }, this.#others(warmth), now);
+			const isFirst = warmth.answered({ sentAt: assignedAt, at, waited, source }, this.othersWaking(warmth), now);
 			if (isFirst) replica.health = onWoken(replica.health, now);
 		});
 		warmth.gone(reservation);
@@ -247,8 +249,13 @@ export class Warmths {
 		const { warmth } = replica;
 		if (!warmth) return;
 		const before = warmth.signal?.state ?? "warm";
-		this.#moving(warmth, () => warmth.observe(signal, this.#others(warmth), now));
+		this.#moving(warmth, () => warmth.observe(signal, this.othersWaking(warmth), now));
 		if (before !== "warm" && warmth.signal?.state === "warm") replica.health = onWoken(replica.health, now);
+	}
+
+	/** A call lets it go. */
+	letGo({ warmth }: ReplicaState, now: Seconds): void {
+		if (warmth) this.#moving(warmth, () => warmth.wasLetGo(now));
 	}
 
 	/** A start that a request or a call was to cause came to nothing. */
@@ -275,7 +282,7 @@ export class Warmths {
 			p_cold: warmth.probability,
 			source: signal?.source ?? null,
 			age_seconds: signal && Math.max(0, now - signal.at),
-			cold_seconds: warmth.start(this.#others(warmth), now).seconds,
+			cold_seconds: warmth.start(this.othersWaking(warmth), now).seconds,
 			idle_seconds: idle === Infinity ? null : idle,
 			regret_usd: pool.regret(now),
 		};
@@ -299,7 +306,7 @@ export class Warmths {
 	}
 
 	/** Pools of its provider that are waking, besides its own. */
-	#others({ pool }: ReplicaWarmth): number {
+	othersWaking({ pool }: ReplicaWarmth): number {
 		const waking = this.#waking.get(pool.provider);
 		return waking ? waking.size - (waking.has(pool) ? 1 : 0) : 0;
 	}

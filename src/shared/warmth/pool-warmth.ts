@@ -1,6 +1,8 @@
 import type { CatalogPool } from "../catalog/snapshot.ts";
 import type { ScaleToZero } from "../catalog/schema.ts";
 import { usdFromNano } from "../money/nano.ts";
+import { TTFT_GOAL, LATE_FACTOR, VALUE_OF_SECOND } from "../objective/defaults.ts";
+import { expectedExcess } from "../objective/lognormal.ts";
 import { isNumbers } from "../perf/stored.ts";
 import type { Seconds, Usd } from "../units.ts";
 import type { Idleness } from "./belief.ts";
@@ -14,7 +16,9 @@ import {
 	type StartKind,
 } from "./cold-time.ts";
 import { idlenessOf, observeGap } from "./idle-time.ts";
-import type { LogNormal } from "./log-normal.ts";
+import { meanOf, type LogNormal } from "./log-normal.ts";
+import { expectedMiss, missed, type Misses } from "./misses.ts";
+import type { Stakes } from "./outlook.ts";
 import { NO_REGRET, regretAt, regretted, type Regret } from "./regret.ts";
 
 /** Plain JSON. */
@@ -25,6 +29,8 @@ export interface StoredPoolWarmth {
 	readonly coldShare: number;
 	readonly regret: readonly [usd: Usd, at: Seconds];
 	readonly refuses: boolean;
+	/** Absent in what older versions kept. */
+	readonly misses?: readonly [usd: Usd, passed: number, count: number];
 }
 
 /** Kinds that answer an error instead of holding a request while they start. Of others it is learned. */
@@ -40,6 +46,8 @@ export class PoolWarmth {
 	readonly provider: string;
 	/** What each second of a replica costs while it is up; zero where it is not paid by the second. */
 	readonly usdPerSecond: Usd;
+	/** What each second of a replica is worth that it is up and idle. */
+	readonly idleUsdPerSecond: Usd;
 	readonly #settings: ScaleToZero;
 	readonly #gigabytes: number | undefined;
 	readonly #coldTimes = new Map<string, ColdTime>();
@@ -47,6 +55,7 @@ export class PoolWarmth {
 	#idleness: Idleness;
 	#regret: Regret = NO_REGRET;
 	#refuses: boolean;
+	#misses: Misses | undefined;
 	#failures = 0;
 	#restsUntil: Seconds = -Infinity;
 
@@ -54,6 +63,8 @@ export class PoolWarmth {
 	constructor({ pool, model, pricing }: CatalogPool, settings: ScaleToZero, stored?: StoredPoolWarmth) {
 		this.provider = pool.place.provider;
 		this.usdPerSecond = pricing.per === "gpu_second" && !pricing.reserved ? usdFromNano(pricing.nanoPerSecond) : 0;
+		this.idleUsdPerSecond =
+			settings.idle_usd_per_hour === undefined ? this.usdPerSecond : settings.idle_usd_per_hour / 3_600;
 		this.#settings = settings;
 		const { parameters_billion: parameters, bytes_per_parameter: bytes } = model;
 		this.#gigabytes = parameters === undefined ? undefined : parameters * bytes;
@@ -77,6 +88,11 @@ export class PoolWarmth {
 		return this.#settings.kind === "vllm_sleep";
 	}
 
+	/** At which level its engines sleep, where that is how they go cold. */
+	get sleepLevel(): 1 | 2 | undefined {
+		return this.mustBeWoken ? (this.#settings.sleep_level ?? 1) : undefined;
+	}
+
 	law(kind: StartKind, others: number): LogNormal {
 		return coldLaw(this.#coldTime(kind), others);
 	}
@@ -85,6 +101,28 @@ export class PoolWarmth {
 	startUsd(seconds: Seconds): Usd {
 		const { idle } = this.#idleness;
 		return this.usdPerSecond * (seconds + (idle === Infinity ? 0 : Math.min(idle, IDLE_CHARGED_MAX)));
+	}
+
+	/** What there is to lose and to save by letting one of its replicas go, which starts as `law` says. */
+	stakes(law: LogNormal): Stakes {
+		const startSeconds = meanOf(law);
+		return {
+			idleUsdPerSecond: this.idleUsdPerSecond,
+			startSeconds,
+			startUsd: this.usdPerSecond * startSeconds,
+			misses: this.#misses ?? this.#waiting(law),
+		};
+	}
+
+	/** A request found a replica cold or waking, which cost it so much more than if it had been warm. `isPassed`: it went
+	 *  elsewhere and started nothing. */
+	missed(usd: Usd, isPassed: boolean, law: LogNormal): void {
+		this.#misses = missed(this.#misses ?? this.#waiting(law), usd, isPassed);
+	}
+
+	/** Its provider has taken another idle time-out. */
+	idleIs(seconds: Seconds): void {
+		this.#idleness = { ...this.#idleness, idle: seconds };
 	}
 
 	observeStart(kind: StartKind, seconds: Seconds, others: number): void {
@@ -138,10 +176,18 @@ export class PoolWarmth {
 			coldShare,
 			regret: [this.#regret.usd, this.#regret.at],
 			refuses: this.#refuses,
+			...(this.#misses && { misses: [this.#misses.usd, this.#misses.passed, this.#misses.count] as const }),
 		};
 	}
 
-	#restore({ coldTimes, idle, coldShare, regret, refuses }: StoredPoolWarmth): void {
+	/** Of a request that has nowhere else to go, by the default policy. */
+	#waiting(law: LogNormal): Misses {
+		const seconds = meanOf(law);
+		const late = LATE_FACTOR * expectedExcess(seconds, law.sigma, TTFT_GOAL);
+		return expectedMiss(VALUE_OF_SECOND * (seconds + late) + this.usdPerSecond * seconds);
+	}
+
+	#restore({ coldTimes, idle, coldShare, regret, refuses, misses }: StoredPoolWarmth): void {
 		for (const kind of ["cold", "sleep_1", "sleep_2"] as const) {
 			const tier = this.#tier(kind);
 			const row = coldTimes?.[tier];
@@ -154,6 +200,7 @@ export class PoolWarmth {
 		if (coldShare > 0 && coldShare < 1) this.#idleness = { ...this.#idleness, coldShare };
 		if (isNumbers(regret, 2)) this.#regret = { usd: Math.max(0, regret[0]), at: regret[1] };
 		this.#refuses ||= refuses;
+		if (isNumbers(misses, 3)) this.#misses = { usd: Math.max(0, misses[0]), passed: misses[1], count: misses[2] };
 	}
 
 	#coldTime(kind: StartKind): ColdTime {

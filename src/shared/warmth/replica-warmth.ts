@@ -1,7 +1,9 @@
-import type { Seconds } from "../units.ts";
+import type { Seconds, Usd } from "../units.ts";
 import { coldProbability, stateAt, wakingAge, type Evidence } from "./belief.ts";
 import type { StartKind } from "./cold-time.ts";
+import { Demand, type StoredDemand } from "./demand.ts";
 import { meanOf, quantileAt, residualOf, type LogNormal } from "./log-normal.ts";
+import { Outlook } from "./outlook.ts";
 import type { PoolWarmth } from "./pool-warmth.ts";
 import type { WarmthSignal, WarmthState } from "./signal.ts";
 import type { Start } from "./start.ts";
@@ -10,6 +12,12 @@ import type { Start } from "./start.ts";
 export interface StoredWarmth {
 	readonly signal: WarmthSignal | null;
 	readonly usedAt: Seconds | null;
+}
+
+/** The same with when requests come, which is kept but not told to other schedulers. */
+export interface KeptWarmth extends StoredWarmth {
+	/** Absent in what older versions kept. */
+	readonly demand?: StoredDemand;
 }
 
 /** The answer to a request. */
@@ -37,6 +45,8 @@ const STATES: ReadonlySet<string> = new Set<WarmthState>(["cold", "waking", "war
 /** What one scheduler knows of the warmth of one replica of a pool that scales to zero. */
 export class ReplicaWarmth {
 	readonly pool: PoolWarmth;
+	/** Requests that it served, or would have served if it was warm. */
+	readonly demand: Demand;
 	readonly #concurrencyMax: number;
 	#signal: WarmthSignal | null = null;
 	#usedAt: Seconds = -Infinity;
@@ -48,14 +58,17 @@ export class ReplicaWarmth {
 
 	/** As of the last `look`. */
 	probability = 0;
+	/** Whether a request is in flight there, as of the last `look` or the last that was sent. */
+	isUsed = false;
 	/** Requests that may be in flight there, as of the last `look`; infinite while it is likely to be warm. */
 	limit = Infinity;
 
 	/** `before`: the same replica under an earlier catalog; or what is `stored` of it. */
-	constructor(pool: PoolWarmth, concurrencyMax: number, before?: ReplicaWarmth | StoredWarmth) {
+	constructor(pool: PoolWarmth, concurrencyMax: number, before?: ReplicaWarmth | KeptWarmth) {
 		this.pool = pool;
 		this.#concurrencyMax = concurrencyMax;
 		this.#waiting = before instanceof ReplicaWarmth ? before.#waiting : new Set();
+		this.demand = before instanceof ReplicaWarmth ? before.demand : new Demand(before?.demand);
 		if (before instanceof ReplicaWarmth) {
 			this.#usedAt = before.#usedAt;
 			this.#signal = before.#signal;
@@ -67,6 +80,7 @@ export class ReplicaWarmth {
 	/** Brings it up to `now`. `inUse`: a request is in flight there, ours or a sibling's. `others`: pools of its provider that
 	 *  are waking, besides its own. True when it has just become certain that it went cold. */
 	look(inUse: boolean, others: number, now: Seconds): boolean {
+		this.isUsed = inUse;
 		if (inUse) this.used(now);
 		this.probability = coldProbability(this.#evidence(), this.pool.idleness, this.#law(others), now);
 		this.limit = this.probability < LIKELY_COLD ? Infinity : this.#waitingMax();
@@ -83,6 +97,29 @@ export class ReplicaWarmth {
 	state(now: Seconds): WarmthState {
 		const state = stateAt(this.#evidence(), this.#law(0), now);
 		return state === "warm" && this.probability >= LIKELY_COLD ? "cold" : state;
+	}
+
+	/** What is to be expected until the next request that it would serve. */
+	outlook(others: number): Outlook {
+		return new Outlook(this.demand, this.pool.stakes(this.#law(others)));
+	}
+
+	/** A request found it cold or waking, and lost so much by that. */
+	missed(usd: Usd, isPassed: boolean, others: number): void {
+		this.pool.missed(usd, isPassed, this.#law(others));
+	}
+
+	/** When it scales to zero by itself unless it is used before; Infinity where it does not, or is not up. */
+	get idleAt(): Seconds {
+		if (this.#signal?.state !== "warm" || this.probability >= LIKELY_COLD) return Infinity;
+		return Math.max(this.#usedAt, this.#signal.at) + this.pool.idleness.idle;
+	}
+
+	/** It was put to sleep or scaled to zero by us. */
+	wasLetGo(now: Seconds): void {
+		const level = this.pool.sleepLevel;
+		const state = level === undefined ? "cold" : "asleep";
+		this.#signal = { state, at: now, source: "let_go", ...(level && { level }) };
 	}
 
 	/** When something of ours was last in flight there, or it was last seen; -Infinity: never. */
@@ -125,6 +162,7 @@ export class ReplicaWarmth {
 	/** A request is sent there. Where it is likely to be cold it starts it, and the next ones know that it does. */
 	sent(reservation: string, now: Seconds): void {
 		this.used(now);
+		this.isUsed = true;
 		const isWaking = this.#wakingFor(now) !== null;
 		if (isWaking || this.probability >= LIKELY_COLD) this.awaits(reservation);
 		if (!isWaking && this.probability >= LIKELY_COLD)
@@ -188,6 +226,10 @@ export class ReplicaWarmth {
 			level === undefined ? { state: "cold", at: now, source } : { state: "asleep", at: now, source, level };
 	}
 
+	kept(): KeptWarmth {
+		return { ...this.stored(), demand: this.demand.stored() };
+	}
+
 	stored(): StoredWarmth {
 		return { signal: this.#signal, usedAt: Number.isFinite(this.#usedAt) ? this.#usedAt : null };
 	}
@@ -213,7 +255,7 @@ export class ReplicaWarmth {
 	}
 
 	get #kind(): StartKind {
-		const { level } = this.#signal ?? {};
+		const level = this.#signal?.level ?? this.pool.sleepLevel;
 		return level === undefined ? "cold" : `sleep_${level}`;
 	}
 

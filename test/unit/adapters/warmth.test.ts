@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 import { readMark } from "../../../src/adapters/engine-metrics.ts";
 import { probeReplica } from "../../../src/adapters/probe.ts";
 import { canReadWarmth, readWarmth } from "../../../src/adapters/warmth/read-warmth.ts";
-import { wake } from "../../../src/adapters/warmth/wake.ts";
+import { letGo, setIdleTimeout } from "../../../src/adapters/warmth/control.ts";
+import { keep, wake } from "../../../src/adapters/warmth/wake.ts";
 import { SCALE_TO_ZERO_NAMES, type ScaleToZeroName } from "../../../src/shared/catalog/scale-to-zero.ts";
 import { buildSnapshot, type CatalogReplica } from "../../../src/shared/catalog/snapshot.ts";
 import { catalogSchema, type ScaleToZero } from "../../../src/shared/catalog/schema.ts";
@@ -202,5 +203,53 @@ describe("waking", () => {
 		});
 		replica.behave({ faults: [{ kind: "status", status: 404, path: "/wake_up" }] });
 		expect(await wake(asked, ENV, 5)).toMatchObject({ ok: false, error: { code: "status" } });
+	});
+});
+
+describe("what is done of its own accord", () => {
+	const kept = SCALE_TO_ZERO_NAMES.filter((kind) => kind !== "vllm_sleep");
+	test.concurrent.each(kept)("%s: a call keeps it warm", async (kind) => {
+		const replica = await startReplica({ provider: kind, speed: 1_000, behaviour: { idleSeconds: 1_000 } });
+		const asked = entry(replica, kind);
+		const { starts } = replica.state();
+		for (let n = 0; n < 4; n++) {
+			await new Promise((resolve) => setTimeout(resolve, 400));
+			const kept = await keep(asked, ENV, 10);
+			expect(kept).toMatchObject({ ok: true, value: { state: "warm", source: `${kind}_keep` } });
+		}
+		expect(replica.state()).toMatchObject({ warmth: "warm", starts });
+	});
+
+	test("a sleeper is put to sleep at its level, an endpoint of Hugging Face's scaled to zero; others are not", async () => {
+		for (const kind of ["vllm_sleep", "huggingface"] as const) {
+			const replica = await startReplica({ provider: kind, speed: 1_000 });
+			const zero = kind === "huggingface" ? { settings_url: new URL(STATUS_PATHS[kind]!, replica.url).href } : {};
+			expect(await letGo(entry(replica, kind, zero), ENV)).toEqual({ ok: true, value: null });
+			expect(replica.state().warmth).toBe(kind === "vllm_sleep" ? "asleep" : "cold");
+		}
+		const replica = await startReplica({ provider: "modal", speed: 1_000 });
+		expect((await letGo(entry(replica, "modal"), ENV)).ok).toBe(false);
+		expect(replica.state().warmth).toBe("warm");
+	});
+
+	test.each([
+		["runpod_queue", 40.2, 41],
+		["runpod_load_balancer", 90_000, 3_600],
+		["huggingface", 1_000, 1_020],
+		["huggingface", 20, 900],
+	] as const)("%s: takes %d s as %d s", async (kind, seconds, taken) => {
+		const replica = await startReplica({ provider: kind, speed: 1_000 });
+		const path = kind === "huggingface" ? STATUS_PATHS[kind]! : "/v1/endpoints/r";
+		const asked = entry(replica, kind, { settings_url: new URL(path, replica.url).href });
+		expect(await setIdleTimeout(asked, seconds, ENV)).toEqual({ ok: true, value: null });
+		expect(replica.state().behaviour.idleSeconds).toBe(taken);
+		expect((await setIdleTimeout(entry(replica, kind), seconds, ENV)).ok).toBe(false);
+	});
+
+	test("a provider that refuses, or is not there, is said to", async () => {
+		const replica = await startReplica({ provider: "runpod_queue", speed: 1_000 });
+		const to = (settings_url: string) => setIdleTimeout(entry(replica, "runpod_queue", { settings_url }), 10, ENV);
+		expect(await to(`${replica.url.replace(/\/v2.*/, "")}/v1/endpoints/other`)).toMatchObject({ ok: false });
+		expect(await to("http://127.0.0.1:9/v1/endpoints/r")).toMatchObject({ ok: false });
 	});
 });

@@ -21,6 +21,7 @@ test("defaults are filled in: alone there, and to be kept warm when that pays", 
 	expect(result.ok && result.value.catalog.pools[0]?.scale_to_zero).toEqual({
 		kind: "runpod_queue",
 		sole_tenant: true,
+		let_go: true,
 		keep_warm: true,
 	});
 	expect(messages({ kind: "runpod_queue" })).toEqual({ warnings: [] });

@@ -8,7 +8,7 @@ import { statusSignal } from "../../../src/shared/warmth/signals/status.ts";
 const AT = 1_760_000_000;
 const status = (kind: ScaleToZeroName, body: unknown, code = 200) =>
 	statusSignal(
-		{ kind, sole_tenant: true, keep_warm: true },
+		{ kind, sole_tenant: true, keep_warm: true, let_go: true },
 		{ status: code, body: typeof body === "string" ? body : JSON.stringify(body), at: AT },
 	);
 
@@ -66,7 +66,7 @@ describe("what a status says", () => {
 	test("more than the state, where it is told", () => {
 		expect(
 			statusSignal(
-				{ kind: "vllm_sleep", sleep_level: 2, sole_tenant: true, keep_warm: true },
+				{ kind: "vllm_sleep", sleep_level: 2, sole_tenant: true, keep_warm: true, let_go: true },
 				{ status: 200, body: '{"is_sleeping":true}', at: AT },
 			),
 		).toEqual({ state: "asleep", at: AT, source: "vllm_sleep", level: 2 });

@@ -1,0 +1,274 @@
+import { describe, expect, test } from "vitest";
+import type { CatalogInput } from "../../../src/shared/catalog/schema.ts";
+import type { SchedulerCore } from "../../../src/shared/scheduler/core.ts";
+import type { KeepingCall } from "../../../src/shared/scheduler/keeping.ts";
+import { seeded } from "../../simulator/random.ts";
+import type { Wake } from "../../../src/shared/scheduler/wakes.ts";
+import { ended, mail, outcomeOf, request, rig, T0 } from "./support.ts";
+import { catalog, start, warmth, zeroOnly } from "./warmth-support.ts";
+
+/** The pool that scales to zero alone: who finds it cold waits. */
+function alone(zero: object = {}): CatalogInput {
+	const known = catalog();
+	const scale = { kind: "plain", idle_seconds: 60, cold_seconds: 10, ...zero } as const;
+	return { ...known, pools: [{ ...known.pools[0]!, scale_to_zero: scale }] };
+}
+
+interface Made extends KeepingCall {
+	readonly at: number;
+}
+
+/** A scheduler and its pool that scales to zero, which does as it is told: it is up until `idle` seconds after its last use, and
+ *  whoever finds it cold waits `cold` seconds. */
+class Played {
+	readonly core: SchedulerCore;
+	now = T0;
+	readonly #cold: number;
+	#idle: number;
+	#upUntil = -Infinity;
+	#wake: { readonly wake: Wake; readonly at: number } | undefined;
+
+	constructor(core: SchedulerCore, { cold = 10, idle = 60, upUntil = -Infinity } = {}) {
+		this.core = core;
+		this.#cold = cold;
+		this.#idle = idle;
+		this.#upUntil = upUntil;
+	}
+
+	/** A request now. Where it went. */
+	ask(): string {
+		const asked = request();
+		const to = outcomeOf(this.core.assign(asked, this.now));
+		const wait = to === "zero/a" && this.now > this.#upUntil ? this.#cold : 0;
+		const ttft = 0.3 + wait;
+		this.core.mail(mail({ first: [{ reservation: asked.reservation, ttft, headers: null }] }), this.now + ttft);
+		this.now += ttft;
+		this.core.mail(mail({ ended: [ended(asked.reservation, { ttft, seconds: ttft })] }), this.now);
+		if (to === "zero/a") this.#upUntil = this.now + this.#idle;
+		return to;
+	}
+
+	/** Lets time pass as the object's alarm does. What was done meanwhile. */
+	wait(until: number): { made: Made[]; wakes: number[] } {
+		const made: Made[] = [];
+		const wakes: number[] = [];
+		while (this.now < until) {
+			const { core, now } = this;
+			core.tick(now);
+			for (const call of core.keeping.due(now)) {
+				made.push({ ...call, at: now });
+				if (call.kind === "idle_timeout") this.#idle = call.seconds!;
+				if (call.kind === "let_go") this.#upUntil = now;
+				if (call.kind === "keep") this.#upUntil = now + this.#idle;
+				const signal = { state: "warm", at: now, source: "plain_keep" } as const;
+				core.keeping.done(call, call.kind === "keep" ? signal : null, true, now);
+			}
+			for (const wake of core.wakes.due(now)) {
+				wakes.push(now);
+				this.#wake = { wake, at: now + this.#cold };
+			}
+			if (this.#wake && now >= this.#wake.at) {
+				core.wakes.succeeded(this.#wake.wake, { state: "warm", at: now, source: "plain_wake" }, now);
+				core.keeping.lookAgain();
+				this.#wake = undefined;
+				this.#upUntil = now + this.#idle;
+				continue;
+			}
+			this.now = Math.min(until, Math.max(now + 1, Math.min(core.keeping.nextAt, this.#wake?.at ?? Infinity)));
+		}
+		return { made, wakes };
+	}
+
+	/** Requests every `gap` seconds, or so often on average and without memory, `times` times. What was done between. */
+	pattern(gap: number, times: number, rng?: () => number): { made: Made[]; wakes: number[] } {
+		const all = { made: [] as Made[], wakes: [] as number[] };
+		for (let n = 0; n < times; n++) {
+			const next = this.now + (rng ? -gap * Math.log(1 - rng()) : gap);
+			this.ask();
+			const { made, wakes } = this.wait(next);
+			all.made.push(...made);
+			all.wakes.push(...wakes);
+		}
+		return all;
+	}
+}
+const kinds = (made: readonly Made[]) => [...new Set(made.map(({ kind }) => kind))];
+
+describe("keeping warm", () => {
+	test("a replica that is soon asked again gets a call before its time-out, and is let lapse when nobody comes", () => {
+		const played = new Played(rig(alone()).core);
+		// An idle second costs $0.001, and a start with its wait some $0.1: 100 s are worth that.
+		played.pattern(40, 80, seeded(1));
+		const { core } = played;
+		played.ask();
+		const last = played.now;
+		const { made, wakes } = played.wait(last + 2_000);
+		expect(kinds(made)).toEqual(["keep"]);
+		expect(wakes).toEqual([]);
+		// 10 s before the 60 s are over.
+		expect(made[0]!.at - last).toBeGreaterThan(49);
+		expect(made[0]!.at - last).toBeLessThan(52);
+		expect(made.length).toBeLessThan(5);
+		expect(warmth(core, last + 2_000)).toMatchObject({ state: "cold", p_cold: 1 });
+		expect(core.keeping.nextAt).toBe(Infinity);
+		expect(core.keeping.log.last.at(-1)).toMatchObject({ replica: "zero/a", act: "keep", reason: "demand" });
+	});
+
+	test("one that is asked once an hour is not kept", () => {
+		const played = new Played(rig(alone({ cold_seconds: 1 })).core, { cold: 1 });
+		played.pattern(3_600, 20);
+		expect(played.pattern(3_600, 10).made).toEqual([]);
+	});
+
+	test("where another pool is almost as good it is not kept for what that costs more", () => {
+		const played = new Played(rig(catalog({}, 0.6)).core);
+		expect(played.pattern(150, 40)).toEqual({ made: [], wakes: [] });
+		expect(played.ask()).toBe("api/a");
+	});
+
+	test("is not done where the operator does not want it, nor where an idle second costs nothing", () => {
+		for (const input of [alone({ keep_warm: false }), alone({ idle_usd_per_hour: 0 })])
+			expect(new Played(rig(input).core).pattern(40, 80, seeded(1))).toEqual({ made: [], wakes: [] });
+	});
+
+	test("a call that has to wait finds out that the time-out is shorter", () => {
+		const played = new Played(rig(alone()).core);
+		played.pattern(40, 80, seeded(1));
+		played.ask();
+		const { core, now: last } = played;
+		core.tick(last + 51);
+		const [call] = core.keeping.due(last + 51);
+		expect(call?.kind).toBe("keep");
+		expect(core.keeping.due(last + 53)).toEqual([]);
+		core.keeping.done(call!, { state: "waking", at: last + 81, source: "plain_keep" }, true, last + 81);
+		expect(warmth(core, last + 81).idle_seconds).toBeLessThan(60);
+		expect(warmth(core, last + 81).state).toBe("waking");
+	});
+});
+
+describe("starting before the request", () => {
+	const slow = () => rig(alone({ cold_seconds: 40 }));
+
+	test("a timer's replica is up when the timer fires, and cold between", () => {
+		const played = new Played(slow().core, { cold: 40 });
+		played.pattern(1_800, 40);
+		played.ask();
+		const { core, now: last } = played;
+		played.wait(last + 900);
+		expect(warmth(core, last + 900).p_cold).toBe(1);
+		const { wakes } = played.wait(last + 1_799);
+		expect(wakes).toHaveLength(1);
+		expect(warmth(core, last + 1_799).p_cold).toBe(0);
+		expect(core.keeping.log.last.some(({ act, reason }) => act === "wake" && reason === "demand")).toBe(true);
+	});
+
+	test("what was learned of the demand outlives the object", () => {
+		const before = new Played(slow().core, { cold: 40 });
+		before.pattern(1_800, 40);
+		before.ask();
+		const learned = JSON.parse(JSON.stringify(before.core.learned()));
+		const after = new Played(rig(alone({ cold_seconds: 40 }), {}, learned).core, { cold: 40 });
+		after.now = before.now + 100;
+		expect(after.wait(before.now + 1_790).wakes).toHaveLength(1);
+	});
+
+	test("demand that went elsewhere counts: a cold pool does not stay cold for want of it", () => {
+		// A hundred requests in half a minute every half hour, each of which saves a cent at the pool; a start costs 7.
+		const played = new Played(rig(catalog({ max_concurrency: 64 })).core);
+		const early: boolean[] = [];
+		for (let n = 0; n < 40; n++) {
+			const next = played.now + 1_800;
+			const places = Array.from({ length: 100 }, () => {
+				const to = played.ask();
+				played.now += 0.01;
+				played.wait(played.now + 0.05);
+				return to;
+			});
+			early.push(places[0] === "zero/a");
+			played.wait(next);
+		}
+		expect(early[0]).toBe(false);
+		expect(early.slice(-10).filter(Boolean).length).toBeGreaterThan(7);
+	});
+});
+
+describe("letting go", () => {
+	const sleeper = (zero: object = {}) =>
+		alone({ kind: "vllm_sleep", idle_seconds: undefined, cold_seconds: undefined, idle_usd_per_hour: 3.6, ...zero });
+	function awake(zero: object = {}): Played {
+		const { core } = rig(sleeper(zero));
+		core.observe("zero/a", { state: "warm", at: T0, source: "vllm_sleep" }, T0);
+		const played = new Played(core, { idle: Infinity, upUntil: Infinity });
+		played.ask();
+		return played;
+	}
+
+	test("an engine is put to sleep when the next request is far, and nothing is sent to it meanwhile", () => {
+		const played = awake();
+		const { made } = played.wait(T0 + 3_600);
+		expect(kinds(made)).toEqual(["let_go"]);
+		expect(made[0]!.at - T0).toBeGreaterThan(1);
+		const { core } = played;
+		expect(warmth(core, T0 + 3_600)).toMatchObject({ state: "asleep", source: "let_go" });
+		expect(outcomeOf(core.assign(request({}, zeroOnly), T0 + 3_601))).toBe("queued");
+		expect(core.wakes.due(T0 + 3_601)).toHaveLength(1);
+	});
+
+	test("is not done to what is in use, nor where others use it, nor where the operator does not want it", () => {
+		const { core } = awake();
+		const long = request({}, zeroOnly);
+		expect(outcomeOf(core.assign(long, T0 + 1))).toBe("zero/a");
+		const renewal = { reservation: long.reservation, replica: "zero/a", tenant: "t", key: "k", promptTokens: 10 };
+		for (let now = T0 + 2; now < T0 + 3_600; now += 20) {
+			core.mail(mail({ renewals: [{ ...renewal, outputTokens: 10, started: true, age: now - T0 }] }), now);
+			expect(core.keeping.due(now)).toEqual([]);
+		}
+		core.assign(request({}, zeroOnly), T0 + 3_700);
+		expect(core.keeping.due(T0 + 3_700)).toEqual([]);
+		for (const zero of [{ sole_tenant: false }, { let_go: false }])
+			expect(awake(zero).wait(T0 + 3_600).made).toEqual([]);
+	});
+
+	test("while the call is under way nobody wakes it; one that fails leaves it warm", () => {
+		const { core } = awake();
+		let call: KeepingCall | undefined;
+		let now = T0;
+		while (!call) {
+			core.tick((now += 5));
+			[call] = core.keeping.due(now);
+		}
+		expect(outcomeOf(core.assign(request({}, zeroOnly), now))).toBe("queued");
+		expect(core.wakes.due(now)).toEqual([]);
+		core.keeping.done(call, null, false, now + 1);
+		expect(warmth(core, now + 1)).toMatchObject({ state: "warm", source: "let_go_failed" });
+	});
+
+	test("a provider is told the time-out that pays, once an hour at most, and it is believed from then on", () => {
+		const settings_url = "https://rest.runpod.test/v1/endpoints/e";
+		const { core } = rig(alone({ kind: "runpod_queue", idle_seconds: 5, settings_url }));
+		const played = new Played(core, { idle: 5 });
+		const { made } = played.pattern(20, 100, seeded(2));
+		const set = made.filter(({ kind }) => kind === "idle_timeout");
+		expect(set).toHaveLength(1);
+		expect(set[0]!.seconds).toBeGreaterThan(30);
+		expect(set[0]!.seconds).toBeLessThan(200);
+		expect(warmth(core, played.now).idle_seconds).toBe(set[0]!.seconds);
+		// From then on it keeps itself warm.
+		expect(made.at(-1)!.kind).toBe("idle_timeout");
+		expect(played.ask()).toBe("zero/a");
+	});
+});
+
+test("a retry is not another request", () => {
+	const { core } = rig(alone());
+	const now = start(core, T0);
+	const seen = () => core.fleet.replicas[0]!.warmth!.demand.seen;
+	const first = seen();
+	const asked = request();
+	core.assign(asked, now + 1);
+	expect(seen()).toBeGreaterThan(first);
+	const second = seen();
+	core.mail(mail({ ended: [ended(asked.reservation)] }), now + 2);
+	core.assign(request({ retry: true }), now + 3);
+	expect(seen()).toBe(second);
+});
