@@ -1,5 +1,5 @@
 import type { Seconds, Usd } from "../units.ts";
-import { Demand, DEMAND_BINS, type HazardBin } from "./demand.ts";
+import { Demand, DEMAND_BINS } from "./demand.ts";
 import type { Misses } from "./misses.ts";
 
 /** What there is to lose and to save at a replica that may be let go cold. */
@@ -40,11 +40,17 @@ export class Outlook {
 	readonly #cold = new Float64Array(DEMAND_BINS + 1);
 	/** Whether to start it at the beginning of each bin, where it is cold. */
 	readonly #isStart = new Uint8Array(DEMAND_BINS + 1);
+	/** From the beginning of each bin to its end, and until a start that begins there is over. */
+	readonly #within: readonly Passage[];
+	readonly #starting: readonly Passage[];
 
 	constructor(demand: Demand, stakes: Stakes) {
 		this.#demand = demand;
 		this.#stakes = stakes;
 		const { misses, startUsd, startSeconds } = stakes;
+		const bins = Array.from({ length: DEMAND_BINS }, (_, k) => demand.bin(k));
+		this.#within = bins.map(({ from, to }) => this.#passage(from, to));
+		this.#starting = bins.map(({ from }) => this.#passage(from, from + startSeconds));
 		const start = startUsd + misses.usd * this.#requestsWithin(startSeconds);
 		this.#wakingUsd = misses.usd * (1 + this.#requestsWithin(LEFT * startSeconds));
 		this.#lossUsd = misses.usd + misses.passed * start;
@@ -63,24 +69,14 @@ export class Outlook {
 
 	/** E[USD until the next request] when it is warm for another `seconds` at least and none has come for `elapsed`. */
 	keptFor(elapsed: Seconds, seconds: Seconds): Usd {
-		let usd = 0;
-		let reach = 1;
-		let at = elapsed;
 		const until = elapsed + seconds;
-		for (let k = Demand.binAt(elapsed); at < until && k < DEMAND_BINS; k++) {
-			const bin = this.#demand.bin(k);
-			const end = k === DEMAND_BINS - 1 ? until : Math.min(bin.to, until);
-			const { idle, none } = through(bin, end - at, this.#stakes.idleUsdPerSecond);
-			usd += reach * idle;
-			reach *= none;
-			at = end;
-		}
-		return usd + reach * Math.min(this.#at(this.#warm, until), this.#at(this.#cold, until));
+		const { idle, none, end } = this.#passage(elapsed, until);
+		return idle * this.#stakes.idleUsdPerSecond + none * Math.min(this.#warm[end]!, this.#cold[end]!);
 	}
 
 	/** E[USD until the next request] when it is cold and none has come for `elapsed`. */
 	cold(elapsed: Seconds): Usd {
-		return this.#at(this.#cold, elapsed);
+		return this.#cold[nearest(this.#demand, elapsed)]!;
 	}
 
 	/** Whether it is worth being kept for `seconds` more, which cannot be taken back: being cold would be dearer. */
@@ -112,15 +108,17 @@ export class Outlook {
 
 	#solve(): void {
 		const lossUsd = this.#lossUsd;
+		const { idleUsdPerSecond, startUsd } = this.#stakes;
 		// Beyond the last bin: one comes some day.
 		this.#warm[DEMAND_BINS] = lossUsd;
 		this.#cold[DEMAND_BINS] = lossUsd;
 		for (let k = DEMAND_BINS - 1; k >= 0; k--) {
-			const bin = this.#demand.bin(k);
-			const { idle, none } = through(bin, bin.to - bin.from, this.#stakes.idleUsdPerSecond);
-			this.#warm[k] = idle + none * Math.min(this.#warm[k + 1]!, this.#cold[k + 1]!);
+			const { idle, none } = this.#within[k]!;
+			this.#warm[k] = idle * idleUsdPerSecond + none * Math.min(this.#warm[k + 1]!, this.#cold[k + 1]!);
 			const wait = (1 - none) * lossUsd + none * this.#cold[k + 1]!;
-			const start = this.#startCost(bin.from);
+			// A request that comes during a start misses it all the same.
+			const { none: noneYet, end } = this.#starting[k]!;
+			const start = startUsd + (1 - noneYet) * this.#wakingUsd + noneYet * this.#warm[end]!;
 			this.#isStart[k] = start < wait ? 1 : 0;
 			this.#cold[k] = Math.min(wait, start);
 		}
@@ -128,45 +126,39 @@ export class Outlook {
 
 	/** E[requests] in the `seconds` after one, as if each gap was like the first: `P(gap < s) s / E[min(gap, s)]`. */
 	#requestsWithin(seconds: Seconds): number {
-		let none = 1;
-		let waited = 0;
-		let at = 0;
-		for (let k = 0; at < seconds && k < DEMAND_BINS; k++) {
-			const bin = this.#demand.bin(k);
-			const end = Math.min(seconds, bin.to);
-			const each = through(bin, end - at, 1);
-			waited += none * each.idle;
-			none *= each.none;
-			at = end;
-		}
-		return waited > 0 ? ((1 - none) * seconds) / waited : 0;
+		const { idle, none } = this.#passage(0, seconds);
+		return idle > 0 ? ((1 - none) * seconds) / idle : 0;
 	}
 
-	/** Of starting it at `elapsed`: a request that comes meanwhile still misses it. */
-	#startCost(elapsed: Seconds): Usd {
-		const { startUsd, startSeconds } = this.#stakes;
-		const ready = elapsed + startSeconds;
+	/** From one time since the last request to another. */
+	#passage(from: Seconds, to: Seconds): Passage {
+		let idle = 0;
 		let none = 1;
-		let at = elapsed;
-		for (let k = Demand.binAt(elapsed); at < ready && k < DEMAND_BINS; k++) {
-			const { to, hazard } = this.#demand.bin(k);
-			const end = Math.min(ready, k === DEMAND_BINS - 1 ? ready : to);
-			none *= Math.exp(-hazard * (end - at));
+		let at = from;
+		for (let k = Demand.binAt(from); at < to; k++) {
+			const bin = this.#demand.bin(Math.min(k, DEMAND_BINS - 1));
+			const end = k < DEMAND_BINS - 1 ? Math.min(to, bin.to) : to;
+			const stays = Math.exp(-bin.hazard * (end - at));
+			idle += (none * (1 - stays)) / bin.hazard;
+			none *= stays;
 			at = end;
 		}
-		return startUsd + (1 - none) * this.#wakingUsd + none * this.#at(this.#warm, ready);
-	}
-
-	/** Between the beginnings of two bins, as at the nearer one. */
-	#at(values: Float64Array, elapsed: Seconds): Usd {
-		const bin = Demand.binAt(elapsed);
-		const { from, to } = this.#demand.bin(bin);
-		return values[elapsed - from <= to - elapsed ? bin : bin + 1]!;
+		return { idle, none, end: nearest(this.#demand, to) };
 	}
 }
 
-/** Idle for at most `seconds` within a bin: E[USD], and the probability that no request comes. */
-function through({ hazard }: HazardBin, seconds: Seconds, usdPerSecond: Usd): { idle: Usd; none: number } {
-	const none = Math.exp(-hazard * seconds);
-	return { idle: hazard > 0 ? (usdPerSecond * (1 - none)) / hazard : usdPerSecond * seconds, none };
+/** A stretch of time in which a request may come. */
+interface Passage {
+	/** E[seconds until one comes or the stretch is over]. */
+	readonly idle: Seconds;
+	/** P(none comes). */
+	readonly none: number;
+	/** The bin whose beginning is nearest to its end. */
+	readonly end: number;
+}
+
+function nearest(demand: Demand, elapsed: Seconds): number {
+	const bin = Demand.binAt(elapsed);
+	const { from, to } = demand.bin(bin);
+	return elapsed - from <= to - elapsed ? bin : bin + 1;
 }
