@@ -36,6 +36,7 @@ export class Demand {
 	readonly #came = new Float64Array(DEMAND_BINS);
 	readonly #waited = new Float64Array(DEMAND_BINS);
 	#lastAt: Seconds | null = null;
+	#arrivals = 0;
 
 	/** What is malformed in `stored` counts as nothing. */
 	constructor(stored?: StoredDemand) {
@@ -50,7 +51,13 @@ export class Demand {
 		return this.#lastAt === null ? null : Math.max(0, now - this.#lastAt);
 	}
 
+	/** Requests since this was made: as long as it stands still, so does all that follows from the demand. */
+	get arrivals(): number {
+		return this.#arrivals;
+	}
+
 	arrived(now: Seconds): void {
+		this.#arrivals++;
 		const gap = this.elapsed(now);
 		this.#lastAt = Math.max(now, this.#lastAt ?? now);
 		if (gap === null) return;

@@ -14,6 +14,15 @@ export interface Stakes {
 	readonly misses: Misses;
 }
 
+export function isSame(a: Stakes, b: Stakes): boolean {
+	return (
+		a.idleUsdPerSecond === b.idleUsdPerSecond &&
+		a.startSeconds === b.startSeconds &&
+		a.startUsd === b.startUsd &&
+		a.misses === b.misses
+	);
+}
+
 /** Of a start that is under way when a request comes, so much is left on average. */
 const LEFT = 0.5;
 /** The loss and what follows from it depend on one another; by then it changes by less than a hundredth. */

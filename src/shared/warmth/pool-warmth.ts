@@ -56,6 +56,7 @@ export class PoolWarmth {
 	#regret: Regret = NO_REGRET;
 	#refuses: boolean;
 	#misses: Misses | undefined;
+	#expected: { readonly law: LogNormal; readonly misses: Misses } | undefined;
 	#failures = 0;
 	#restsUntil: Seconds = -Infinity;
 
@@ -110,7 +111,7 @@ export class PoolWarmth {
 			idleUsdPerSecond: this.idleUsdPerSecond,
 			startSeconds,
 			startUsd: this.usdPerSecond * startSeconds,
-			misses: this.#misses ?? this.#waiting(law),
+			misses: this.#misses ?? this.#unseen(law),
 		};
 	}
 
@@ -178,6 +179,13 @@ export class PoolWarmth {
 			refuses: this.#refuses,
 			...(this.#misses && { misses: [this.#misses.usd, this.#misses.passed, this.#misses.count] as const }),
 		};
+	}
+
+	/** The same as long as the law is. */
+	#unseen(law: LogNormal): Misses {
+		if (this.#expected?.law.mu !== law.mu || this.#expected.law.sigma !== law.sigma)
+			this.#expected = { law, misses: this.#waiting(law) };
+		return this.#expected.misses;
 	}
 
 	/** Of a request that has nowhere else to go, by the default policy. */

@@ -3,7 +3,7 @@ import { coldProbability, stateAt, wakingAge, type Evidence } from "./belief.ts"
 import type { StartKind } from "./cold-time.ts";
 import { Demand, type StoredDemand } from "./demand.ts";
 import { meanOf, quantileAt, residualOf, type LogNormal } from "./log-normal.ts";
-import { Outlook } from "./outlook.ts";
+import { isSame, Outlook, type Stakes } from "./outlook.ts";
 import type { PoolWarmth } from "./pool-warmth.ts";
 import type { WarmthSignal, WarmthState } from "./signal.ts";
 import type { Start } from "./start.ts";
@@ -55,6 +55,7 @@ export class ReplicaWarmth {
 	/** When it last came up from zero. */
 	#warmSince: Seconds = -Infinity;
 	#isForgotten = false;
+	#outlook: { readonly arrivals: number; readonly stakes: Stakes; readonly outlook: Outlook } | undefined;
 
 	/** As of the last `look`. */
 	probability = 0;
@@ -101,7 +102,13 @@ export class ReplicaWarmth {
 
 	/** What is to be expected until the next request that it would serve. */
 	outlook(others: number): Outlook {
-		return new Outlook(this.demand, this.pool.stakes(this.#law(others)));
+		const { arrivals } = this.demand;
+		const stakes = this.pool.stakes(this.#law(others));
+		const known = this.#outlook;
+		if (known?.arrivals === arrivals && isSame(known.stakes, stakes)) return known.outlook;
+		const outlook = new Outlook(this.demand, stakes);
+		this.#outlook = { arrivals, stakes, outlook };
+		return outlook;
 	}
 
 	/** A request found it cold or waking, and lost so much by that. */
