@@ -12,6 +12,7 @@ import { drained } from "./drain.ts";
 import { isTaken } from "./free-port.ts";
 import { startIsobar } from "./local.ts";
 import { formatRequest, parseRequestLog } from "./request-line.ts";
+import { formatAct, parseActLog } from "./act-line.ts";
 import { curlExample, HELP, sdkExample, welcome } from "./start-texts.ts";
 
 const BUDGET_DAY_USD = 5;
@@ -149,7 +150,9 @@ function shown(path: string): string {
 
 function printLog(line: string, level: string): void {
 	const request = parseRequestLog(line);
+	const act = parseActLog(line);
 	if (request) console.log(formatRequest(request));
+	else if (act) console.log(formatAct(act));
 	else if (stoppingSince !== null) return;
 	else if (level === "warn" || level === "error") console.error(line);
 }
