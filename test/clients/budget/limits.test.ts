@@ -119,11 +119,11 @@ describe("1,000 requests at once from 8 processes through four isolates", () => 
 		expect(most().slots).toBeLessThanOrEqual(concurrency);
 		expect(gateway.simulator.replica("p/a").state().inFlightMax).toBeLessThanOrEqual(concurrency);
 
-		// Every place is there again: that many are all let in, and are in flight together. An answer takes five seconds, so that
-		// the first is still there when the last has been given a place that another isolate's lease held.
+		// Every place is there again: that many are all let in, and are in flight together. An answer takes ten seconds, longer
+		// than anybody waits for a place that another isolate's lease held: the first is still there when the last is let in.
 		await settledUsage(gateway.isobar.url, key);
 		gateway.simulator.replica("p/a").reset();
-		const all = await clients.race(orders(key, concurrency, () => ({ max_tokens: 1_000 })));
+		const all = await clients.race(orders(key, concurrency, () => ({ max_tokens: 2_000 })));
 		expect(sorted(all, "concurrency_limited").refused).toEqual([]);
 		expect(gateway.simulator.replica("p/a").state().inFlightMax).toBe(concurrency);
 		await until("the pool to be idle", () => gateway.simulator.replica("p/a").state().inFlight === 0);
