@@ -129,8 +129,9 @@ async function ask(
 	const { env, timer } = seeker;
 	const name = schedulerName(model.id, place);
 	const box = post.mailbox(name, Date.now() / 1_000);
-	const scheduler = schedulerOf(env, name, schedulerOptions(model, place));
 	for (let asks = 0; asks < ASKS_MAX; asks++) {
+		// Of an object that was broken off the stub is of no more use.
+		const scheduler = schedulerOf(env, name, schedulerOptions(model, place));
 		const parcel = box.take(Date.now() / 1_000, settings.renewSeconds);
 		let reply: AssignReply;
 		try {

@@ -70,11 +70,11 @@ function status(): Promise<FleetStatus> {
 	return port.status(MODEL, 1);
 }
 
-function ask(): Promise<Response> {
+function ask(isobar: object = {}): Promise<Response> {
 	return SELF.fetch(`${GATEWAY}/v1/chat/completions`, {
 		method: "POST",
 		headers: { authorization: `Bearer ${key}` },
-		body: JSON.stringify({ model: MODEL, messages: [{ role: "user", content: "x" }], stream: true }),
+		body: JSON.stringify({ model: MODEL, messages: [{ role: "user", content: "x" }], stream: true, isobar }),
 	});
 }
 
@@ -125,4 +125,36 @@ test("places of an isolate that is gone, and renews nothing, are free again afte
 		await vi.waitFor(async () => expect(await assign()).toBe("assigned"), { timeout: 5_000, interval: 50 });
 		expect([await assign(), await assign()]).toEqual(["assigned", "refused"]);
 	});
+});
+
+test("requests that wait when the object goes, again and again, all end: in an answer, or in an error within their limit", async () => {
+	const LIMIT = 10;
+	const first = await Promise.all([ask(), ask()]);
+	const began = performance.now();
+	const parked = Array.from({ length: 8 }, async () => {
+		const response = await ask({ waiting_seconds_max: LIMIT });
+		const seconds = (performance.now() - began) / 1_000;
+		return { text: await response.text(), seconds };
+	});
+	const waiting = (least: number) =>
+		vi.waitFor(async () => expect((await status()).waiting).toBeGreaterThanOrEqual(least), 5_000);
+	// Some are told at once that it would take too long.
+	await waiting(4);
+	for (let lives = 1; lives <= 2; lives++) {
+		// With calls under way it is not evicted but broken off, as by a crash or a new version. Two at most find a place in the new
+		// one before it has heard of those in flight.
+		await runInDurableObject(object(), (_, state) => state.abort("gone")).catch(() => {});
+		await waiting(lives === 1 ? 2 : 0);
+	}
+	setTimeout(() => ends.map((end) => end()), LIMIT * 1_000);
+	const ended = await Promise.all(parked);
+	const answered = ended.filter(({ text }) => text.endsWith("data: [DONE]\n\n"));
+	const shed = ended.filter(({ text }) => text.includes('"code":"overloaded"'));
+	expect(answered.length + shed.length).toBe(8);
+	expect(answered.length).toBeGreaterThan(0);
+	expect(shed.length).toBeGreaterThan(0);
+	// What the gateway allows for the last word comes on top.
+	for (const { seconds } of shed) expect(seconds).toBeLessThan(LIMIT + 2 + 1);
+	await Promise.all(first.map((response) => response.text()));
+	await vi.waitFor(async () => expect(await status()).toMatchObject({ in_flight: 0, waiting: 0 }), 5_000);
 });

@@ -8,6 +8,8 @@ import { schedulerName } from "../../src/shared/scheduler/name.ts";
 import { assignRequest } from "../support/assign-request.ts";
 
 const MODEL = "warmth-m";
+/** Of engines that sleep, at one pool that nothing else can stand in for. */
+const SLEEPER = "warmth-sleeper";
 const NO_MAIL: SchedulerMail = { first: [], ended: [], renewals: [] };
 
 let version = 0;
@@ -22,7 +24,12 @@ beforeAll(async () => {
 		replicas: [{ id: "a", url: `http://${id}.test` }],
 	});
 	const catalog = catalogSchema.parse({
-		models: [{ id: MODEL, context_length: 8_192, capabilities: ["chat"], parameters_billion: 8 }],
+		models: [MODEL, SLEEPER].map((id) => ({
+			id,
+			context_length: 8_192,
+			capabilities: ["chat" as const],
+			parameters_billion: 8,
+		})),
 		pools: [
 			{
 				...pool("zero"),
@@ -30,6 +37,13 @@ beforeAll(async () => {
 				scale_to_zero: { kind: "plain", cold_seconds: 100 },
 			},
 			{ ...pool("dear"), price: { per: "million_tokens", input: 100, output: 100 }, max_concurrency: 10_000 },
+			{
+				...pool("sleeper"),
+				model: SLEEPER,
+				engine: "vllm",
+				price: { per: "gpu_hour", usd: 1 },
+				scale_to_zero: { kind: "vllm_sleep" },
+			},
 		],
 	});
 	const put = await new CatalogStore(env.CATALOG).put({ catalog, basedOn: 0, now: 0 });
@@ -58,14 +72,15 @@ async function chosen(): Promise<string> {
 }
 
 let calls: string[] = [];
-/** What the provider answers. */
-let status = 503;
+/** What the provider answers; null: nothing at all. */
+let status: number | null = 503;
 
 beforeEach(() => {
 	calls = [];
+	status = 503;
 	vi.spyOn(globalThis, "fetch").mockImplementation(async (input) => {
 		calls.push(new Request(input).url);
-		return new Response(null, { status });
+		return status === null ? new Promise(() => {}) : new Response(null, { status });
 	});
 });
 afterEach(() => vi.restoreAllMocks());
@@ -101,4 +116,32 @@ test("a wake that the provider refuses leaves the pool cold, and is not made aga
 	});
 	await Promise.all(Array.from({ length: 100 }, ask));
 	expect(calls).toHaveLength(1);
+});
+
+test("a wake that never completes: whoever waits for it is answered when his time is over, and it is called once", async () => {
+	// Asleep, as its engine last said; from then on it says nothing.
+	const port: SchedulerPort = env.SCHEDULER.getByName(schedulerName(SLEEPER));
+	vi.spyOn(globalThis, "fetch").mockImplementation(async () => Response.json({ is_sleeping: true }));
+	await port.status(SLEEPER, version);
+	await vi.waitFor(async () => {
+		const [sleeper] = (await port.status(SLEEPER, version)).replicas;
+		expect(sleeper!.warmth).toMatchObject({ state: "asleep" });
+	});
+	status = null;
+	vi.spyOn(globalThis, "fetch").mockImplementation(async (input) => {
+		calls.push(new Request(input).url);
+		return new Promise(() => {});
+	});
+	const began = performance.now();
+	const parked = Array.from({ length: 20 }, async () => {
+		const asked = { ...request(), model: SLEEPER, policy: { ...request().policy, waitingMax: 2 } };
+		const { reply } = await port.assign(asked, NO_MAIL);
+		return reply.kind === "queued" ? port.waitTurn(asked.reservation) : reply;
+	});
+	for (const reply of await Promise.all(parked)) {
+		expect(reply).toMatchObject({ kind: "refused", error: { code: "overloaded" } });
+	}
+	expect((performance.now() - began) / 1_000).toBeLessThan(4);
+	expect(calls.filter((url) => url.includes("/wake_up")).length).toBeLessThanOrEqual(1);
+	expect((await port.status(SLEEPER, version)).waiting).toBe(0);
 });
