@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import { errorResponse, isobarError } from "../src/shared/http/errors.ts";
 import { adminApp } from "./admin/index.ts";
+import { logBug } from "./bug.ts";
 import { kvStoreApp } from "./kv-store/index.ts";
 import { hotRoute, routeApp } from "./route/index.ts";
 
@@ -14,13 +15,8 @@ const app = new Hono<{ Bindings: Env }>()
 app.notFound((c) => errorResponse(isobarError("not_found", `There is nothing at ${c.req.method} ${c.req.path}.`)));
 app.onError((error, c) => bug(error, c.req.path));
 
-/** The text of a bug may hold anything of a request, so neither the client nor the log gets it: only where it happened. */
 function bug(error: unknown, path: string): Response {
-	const { name, stack: text = "", message } = error instanceof Error ? error : new Error(String(error));
-	const stack = text.slice(text.indexOf(message) + message.length);
-	// Wrong settings say which field is wrong, and hold nothing of a request.
-	const settings = name.endsWith("ZodError") ? { message } : {};
-	console.error(JSON.stringify({ event: "bug", path, name, stack, ...settings }));
+	logBug(error, path);
 	return errorResponse(isobarError("internal", "Isobar failed; the log says why."));
 }
 

@@ -43,3 +43,14 @@ export function answerHeaders(admitted: Admitted, choice: Choice, attempts: numb
 	headers.set("x-isobar-decided-by", choice.decidedBy);
 	return headers;
 }
+
+/** Those of an answer that begins before it is known who gives it. */
+export function earlyHeaders({ id, model }: Admitted): Headers {
+	return new Headers({
+		"content-type": "text/event-stream",
+		"cache-control": "no-cache",
+		"x-isobar-request-id": id,
+		"x-isobar-model": model.id,
+		"x-isobar-record": `/v1/requests/${id}`,
+	});
+}

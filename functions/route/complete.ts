@@ -6,11 +6,13 @@ import type { Endpoint, ReplicaName } from "../../src/shared/scheduler/messages.
 import type { Settings } from "../../src/shared/settings.ts";
 import type { Seconds } from "../../src/shared/units.ts";
 import type { WarmthSignal } from "../../src/shared/warmth/signal.ts";
+import { logBug } from "../bug.ts";
 import { admit, withoutPrompt, type Admitted } from "./admit.ts";
-import { answerHeaders } from "./answer-headers.ts";
+import { answerHeaders, earlyHeaders } from "./answer-headers.ts";
 import { Beat } from "./beat.ts";
 import { choose, unused, type Choice, type Seeker } from "./choose.ts";
 import { errorOfFailure, type Failure } from "./failure.ts";
+import { Heartbeats } from "./heartbeats.ts";
 import { nextHops } from "./hop.ts";
 import { carriers } from "./objects.ts";
 import { relayLong, relayStream, type RelayEnd } from "./relay.ts";
@@ -55,7 +57,7 @@ async function answerTo(endpoint: Endpoint, http: Request, env: Env, ctx: Execut
 	if (!hops.ok) return errorResponse(hops.error, id);
 	const admitted = await admit(id, endpoint, http, env, ctx);
 	if (!admitted.ok) return errorResponse(admitted.error, id);
-	return new Dispatch(admitted.value, http, hops.value, env, ctx).run();
+	return new Dispatch(admitted.value, http, hops.value, env, ctx).answer();
 }
 
 /** One admitted request on its way through its attempts. */
@@ -68,6 +70,8 @@ class Dispatch {
 	readonly #attempts: Attempt[] = [];
 	readonly #timer = new RequestTimer();
 	readonly #seeker: Seeker;
+	/** Null where none are wanted. */
+	readonly #heartbeats: Heartbeats | null;
 	/** Replicas that this isolate's catalog does not have. */
 	readonly #unknown: ReplicaName[] = [];
 	/** The attempt under way, as it stands. */
@@ -80,15 +84,30 @@ class Dispatch {
 		this.#hops = hops;
 		this.#env = env;
 		this.#ctx = ctx;
-		const { isolate } = admitted;
+		const { isolate, key, request } = admitted;
+		const wantsHeartbeats = request.stream && (request.overrides.heartbeats ?? key.policy.heartbeats);
+		this.#heartbeats = wantsHeartbeats
+			? new Heartbeats(isolate.settings, admitted.startedAt * 1_000, () => earlyHeaders(this.#admitted))
+			: null;
 		// Keeps the reservation and the lease of a request that takes long, be it in the waiting room or at a pool.
 		const beat = new Beat(isolate.settings.renewSeconds, Date.now(), () =>
 			ctx.waitUntil(isolate.post.flush(carriers(env, isolate.id, isolate.settings))),
 		);
+		if (this.#heartbeats) beat.add(this.#heartbeats);
 		this.#seeker = { env, client: http.signal, timer: this.#timer, beat, waited: 0 };
 	}
 
-	async run(): Promise<Response> {
+	/** The answer, or what begins it while there is none. */
+	answer(): Promise<Response> {
+		const answer = this.#answered();
+		if (!this.#heartbeats) return answer;
+		// The answer that has begun is not the one that is waited for, nor does its failure reach anybody.
+		const onBegin = (): void =>
+			this.#ctx.waitUntil(answer.then(noop, (error: unknown) => logBug(error, new URL(this.#http.url).pathname)));
+		return this.#heartbeats.around(answer, onBegin);
+	}
+
+	async #answered(): Promise<Response> {
 		try {
 			return await this.#run();
 		} catch (error) {
@@ -321,7 +340,9 @@ class Dispatch {
 
 	#end(ending: Omit<Ending, "attempts">): void {
 		this.#open = null;
-		settle(this.#admitted, { ...ending, attempts: this.#attempts });
+		// The client of an answer that has begun has got another status than the one that tells how it went.
+		const status = this.#heartbeats?.begun ? 200 : ending.status;
+		settle(this.#admitted, { ...ending, status, attempts: this.#attempts });
 		this.#settled = true;
 		this.#timer.stop();
 		const { isolate, key, id } = this.#admitted;

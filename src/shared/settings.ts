@@ -52,6 +52,9 @@ const schema = z.strictObject({
 	firstEventTimeoutSeconds: seconds.default(60),
 	idleTimeoutSeconds: seconds.default(60),
 	totalTimeoutSeconds: seconds.default(600),
+	/** A streaming request that has waited for so long without an answer gets headers and comments, one each so often. */
+	heartbeatAfterSeconds: seconds.default(5),
+	heartbeatSeconds: seconds.default(10),
 
 	/** One structured log line a request. Never holds a key or a prompt. */
 	logRequests: z.boolean().default(true),

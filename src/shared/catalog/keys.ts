@@ -36,6 +36,8 @@ export const policySchema = z.strictObject({
 		.optional(),
 	/** A request expected to cost more than this is not sent. */
 	price_ceiling_usd: z.number().nonnegative().max(USD_MAX).optional(),
+	/** Whether a stream whose answer is late begins with comments. Without them its status tells how it went, however late. */
+	heartbeats: z.boolean().default(true),
 });
 export type Policy = z.infer<typeof policySchema>;
 

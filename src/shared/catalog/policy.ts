@@ -15,6 +15,7 @@ export const overridesSchema = z
 		waiting_seconds_max: z.number().nonnegative().max(WAITING_SECONDS_MAX),
 		regions: z.array(z.string().min(1).max(64)).min(1).max(64),
 		price_ceiling_usd: z.number().nonnegative(),
+		heartbeats: z.boolean(),
 	})
 	.partial();
 export type Overrides = z.infer<typeof overridesSchema>;
