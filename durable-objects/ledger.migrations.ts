@@ -57,4 +57,8 @@ export const LEDGER_MIGRATIONS: readonly SqlMigration[] = [
 			) STRICT, WITHOUT ROWID;
 		`,
 	},
+	{
+		id: "usage-of-starts",
+		sql: "ALTER TABLE usage ADD COLUMN start_nano_usd INTEGER NOT NULL DEFAULT 0;",
+	},
 ];

@@ -205,14 +205,15 @@ export class LedgerStore implements LedgerPages {
 
 	#writeUsage(row: UsageRow): void {
 		this.#sql.exec(
-			`INSERT INTO usage VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			`INSERT INTO usage VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 			 ON CONFLICT (day, key, model, pool) DO UPDATE SET
 				requests = requests + excluded.requests,
 				prompt_tokens = prompt_tokens + excluded.prompt_tokens,
 				cached_tokens = cached_tokens + excluded.cached_tokens,
 				completion_tokens = completion_tokens + excluded.completion_tokens,
 				cost_nano_usd = cost_nano_usd + excluded.cost_nano_usd,
-				unconfirmed_nano_usd = unconfirmed_nano_usd + excluded.unconfirmed_nano_usd`,
+				unconfirmed_nano_usd = unconfirmed_nano_usd + excluded.unconfirmed_nano_usd,
+				start_nano_usd = start_nano_usd + excluded.start_nano_usd`,
 			row.day,
 			row.key,
 			row.model,
@@ -223,6 +224,7 @@ export class LedgerStore implements LedgerPages {
 			row.completion_tokens,
 			row.cost_nano_usd,
 			row.unconfirmed_nano_usd,
+			row.start_nano_usd,
 		);
 	}
 }

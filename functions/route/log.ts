@@ -34,6 +34,7 @@ export function logRequest(record: RequestRecord): void {
 			cached_tokens: record.cached_tokens,
 			completion_tokens: record.completion_tokens,
 			cost_usd: usdFromNano(record.cost_nano_usd),
+			...(record.start_nano_usd > 0 && { start_usd: usdFromNano(record.start_nano_usd) }),
 		}),
 	);
 }

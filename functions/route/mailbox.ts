@@ -8,10 +8,12 @@ export interface Flight {
 	started: boolean;
 }
 
+/** Told once: the attributed share, or null where the scheduler has none (priced by the token, or it does not know). */
+export type Billed = (share: Bill | null) => void;
+
 interface Ending {
 	readonly message: Ended;
-	/** Told once: the attributed share, or null where the scheduler has none (priced by the token, or it does not know). */
-	readonly billed: (share: Seconds | null) => void;
+	readonly billed: Billed;
 	tries: number;
 }
 
@@ -55,7 +57,7 @@ export class Mailbox {
 		if (this.#first.length < FIRST_MAX) this.#first.push(message);
 	}
 
-	ended(message: Ended, billed: (share: Seconds | null) => void): void {
+	ended(message: Ended, billed: Billed): void {
 		this.#flights.delete(message.reservation);
 		this.#ended.push({ message, billed, tries: 0 });
 	}
@@ -85,7 +87,7 @@ export class Mailbox {
 			mail: { first, ended: ended.map((e) => e.message), renewals },
 			delivered: (bills) => {
 				if (ended.length === 0) return;
-				const shareOf = new Map(bills.map((bill) => [bill.reservation, bill.seconds]));
+				const shareOf = new Map(bills.map((bill) => [bill.reservation, bill]));
 				for (const ending of ended) ending.billed(shareOf.get(ending.message.reservation) ?? null);
 			},
 			lost: () => {

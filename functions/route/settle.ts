@@ -3,13 +3,14 @@ import type { IsobarError } from "../../src/shared/http/errors.ts";
 import type { ReportedUsage } from "../../src/shared/http/usage.ts";
 import type { Attempt, RequestRecord } from "../../src/shared/ledger/messages.ts";
 import { chargeOf, type Charge } from "../../src/shared/money/charge.ts";
-import type { Explanation, Outcome } from "../../src/shared/scheduler/messages.ts";
+import type { Bill, Explanation, Outcome } from "../../src/shared/scheduler/messages.ts";
 import type { Seconds } from "../../src/shared/units.ts";
 import type { WarmthSignal } from "../../src/shared/warmth/signal.ts";
 import type { Admitted } from "./admit.ts";
 import type { Choice } from "./choose.ts";
 import type { Failure } from "./failure.ts";
 import { logRequest } from "./log.ts";
+import type { Billed } from "./mailbox.ts";
 
 /** How a request ended, seen from the client. */
 export interface Ending {
@@ -41,12 +42,7 @@ export interface LastAttempt {
 }
 
 /** Tells the scheduler that an attempt is over. `billed` gets the attributed share of GPU time, if there is one. */
-export function endAttempt(
-	admitted: Admitted,
-	attempt: LastAttempt,
-	outcome: Outcome,
-	billed: (share: Seconds | null) => void,
-): void {
+export function endAttempt(admitted: Admitted, attempt: LastAttempt, outcome: Outcome, billed: Billed): void {
 	const { isolate } = admitted;
 	const { choice, failure, usage, warmth } = attempt;
 	isolate.replicas.exit(choice.replica.replica, failure?.kind ?? null);
@@ -80,7 +76,7 @@ export function settle(admitted: Admitted, ending: Ending): void {
 	endAttempt(admitted, last, outcome, (share) => finish(admitted, ending, share));
 }
 
-function finish(admitted: Admitted, ending: Ending, share: Seconds | null): void {
+function finish(admitted: Admitted, ending: Ending, share: Bill | null): void {
 	const { key, hold, isolate } = admitted;
 	const record = recordOf(admitted, ending, share);
 	isolate.post.settle(key.tenant, key.id, hold, { record, lease: hold.lease, reserved: hold.amount });
@@ -94,9 +90,10 @@ const NO_CHARGE: Charge = {
 	source: "counted",
 	actual: 0,
 	cost: 0,
+	start: 0,
 };
 
-function recordOf(admitted: Admitted, ending: Ending, share: Seconds | null): RequestRecord {
+function recordOf(admitted: Admitted, ending: Ending, share: Bill | null): RequestRecord {
 	const { key, request, model, hold, startedAt } = admitted;
 	const { last, outcome } = ending;
 	const charge = last
@@ -139,6 +136,7 @@ function recordOf(admitted: Admitted, ending: Ending, share: Seconds | null): Re
 		usage_source: charge.source,
 		cost_nano_usd: charge.cost,
 		actual_nano_usd: charge.actual,
+		start_nano_usd: charge.start,
 		reserved_nano_usd: hold.amount.nano,
 		price_version: admitted.catalogVersion,
 		decision: last?.choice.explanation ?? ending.explanation,

@@ -59,6 +59,14 @@ it("a request meets a cold pool knowingly, or not at all", async () => {
 	const record = await gateway.record(met);
 	expect(record.ttft_seconds).toBeGreaterThan(COLD_SECONDS);
 	expect(record.expected_ttft_seconds).toBeGreaterThan(0.9 * COLD_SECONDS);
+	// Its bill has the start as a line of its own, and so has the usage.
+	const startNano = COLD_SECONDS * 0.0001 * 1e9;
+	expect(record.start_nano_usd).toBeGreaterThan(0.8 * startNano);
+	expect(record.start_nano_usd).toBeLessThanOrEqual(record.cost_nano_usd);
+	const { data } = (await (await gateway.get("/usage?pool=zero")).json()) as {
+		data: { start_usd: number; cost_usd: number }[];
+	};
+	expect(data).toMatchObject([{ start_usd: record.start_nano_usd / 1e9, cost_usd: record.cost_nano_usd / 1e9 }]);
 
 	// Its answer says that it is up; its speed is as it was, and the start was learned.
 	const after = await until("it is warm", async () => {
@@ -70,6 +78,7 @@ it("a request meets a cold pool knowingly, or not at all", async () => {
 	expect(gateway.simulator.replica("zero/a").state().starts).toBe(1);
 
 	const warm = await gateway.chat("m");
+	expect((await gateway.record(warm)).start_nano_usd).toBe(0);
 	expect(warm.headers.get("x-isobar-replica")).toBe("zero/a");
 	expect(await line(warm, "zero/a")).toMatchObject({ p_cold: 0, terms: { start: 0, regret: 0 } });
 });

@@ -113,7 +113,12 @@ describe("records and usage", () => {
 			reserved: NOTHING,
 			record: record(id, { key, pool, cost_nano_usd: cost, cached_tokens: 4 }),
 		});
-		const settlements = [of("r1", "key_a", "p1", 5), of("r2", "key_a", "p1", 6), of("r3", "key_b", "p2", 7)];
+		const ofStart = of("r1", "key_a", "p1", 5);
+		const settlements = [
+			{ ...ofStart, record: { ...ofStart.record, start_nano_usd: 3 } },
+			of("r2", "key_a", "p1", 6),
+			of("r3", "key_b", "p2", 7),
+		];
 		await stub.mail(mail({ settlements }), "h");
 		expect(await stub.request("r2")).toEqual(settlements[1]?.record);
 		expect(await stub.request("r9")).toBeNull();
@@ -129,6 +134,7 @@ describe("records and usage", () => {
 			cached_tokens: 8,
 			completion_tokens: 40,
 			cost_nano_usd: 11,
+			start_nano_usd: 3,
 			unconfirmed_nano_usd: 0,
 		});
 		expect(await stub.usage({ key: "key_b", model: "m", pool: "p2" })).toMatchObject([{ cost_nano_usd: 7 }]);
@@ -216,6 +222,18 @@ describe("the alarm", () => {
 });
 
 describe("the schema", () => {
+	test("of an object from before there were lines of usage for starts gets them, at zero", async () => {
+		await runInDurableObject(newTenant(), (_, { storage }) => {
+			for (const name of ["accounts", "leases", "records", "usage", "migrations"])
+				storage.sql.exec(`DROP TABLE ${name}`);
+			migrate(storage, LEDGER_MIGRATIONS.slice(0, 1));
+			storage.sql.exec("INSERT INTO usage VALUES ('2026-11-01', 'key_a', 'm', 'p', 1, 2, 3, 4, 5, 0)");
+			migrate(storage, LEDGER_MIGRATIONS);
+			const store = new LedgerStore(storage);
+			expect(store.usage({})).toMatchObject([{ cost_nano_usd: 5, start_nano_usd: 0 }]);
+		});
+	});
+
 	test("goes on where an object stands, and refuses a list that was changed", async () => {
 		await runInDurableObject(newTenant(), (_, state) => {
 			const second = {
@@ -224,7 +242,9 @@ describe("the schema", () => {
 			};
 			migrate(state.storage, [...LEDGER_MIGRATIONS, second]);
 			migrate(state.storage, [...LEDGER_MIGRATIONS, second]);
-			expect(state.storage.sql.exec("SELECT count(*) AS n FROM migrations").one()).toEqual({ n: 2 });
+			expect(state.storage.sql.exec("SELECT count(*) AS n FROM migrations").one()).toEqual({
+				n: LEDGER_MIGRATIONS.length + 1,
+			});
 			expect(() => migrate(state.storage, LEDGER_MIGRATIONS)).toThrow("append-only");
 			expect(() => migrate(state.storage, [...LEDGER_MIGRATIONS, { ...second, sql: "" }])).toThrow("append-only");
 			const broken = { id: "third", sql: "CREATE TABLE half (n INTEGER); CREATE TABLE extra (n INTEGER);" };

@@ -64,6 +64,7 @@ export function addUsage(draft: Draft, key: string, day: string, record: Request
 		cached_tokens: record.cached_tokens ?? 0,
 		completion_tokens,
 		cost_nano_usd: paid,
+		start_nano_usd: Math.min(record.start_nano_usd, paid),
 	});
 }
 
@@ -84,6 +85,7 @@ function emptyRow(day: string, key: string, model: string, pool: string): UsageR
 		cached_tokens: 0,
 		completion_tokens: 0,
 		cost_nano_usd: 0,
+		start_nano_usd: 0,
 		unconfirmed_nano_usd: 0,
 	};
 }
@@ -103,6 +105,7 @@ export function addRows(a: UsageRow, b: UsageRow): UsageRow {
 		cached_tokens: a.cached_tokens + b.cached_tokens,
 		completion_tokens: a.completion_tokens + b.completion_tokens,
 		cost_nano_usd: a.cost_nano_usd + b.cost_nano_usd,
+		start_nano_usd: a.start_nano_usd + b.start_nano_usd,
 		unconfirmed_nano_usd: a.unconfirmed_nano_usd + b.unconfirmed_nano_usd,
 	};
 }

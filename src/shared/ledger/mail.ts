@@ -67,16 +67,20 @@ function settle(draft: Draft, settlement: Settlement, now: Seconds): void {
 	put(draft, done);
 	addUnconfirmed(draft, step.lease.key, done.day, -done.confirmed);
 	addUsage(draft, step.lease.key, done.day, record, done.paid);
-	draft.records.set(record.id, done.paid === cost ? record : { ...record, cost_nano_usd: done.paid });
+	const { paid } = done;
+	const start = Math.min(record.start_nano_usd, paid);
+	draft.records.set(record.id, paid === cost ? record : { ...record, cost_nano_usd: paid, start_nano_usd: start });
 }
 
-/** The record with whole numbers. A cost that is no number is charged as reserved. */
+/** The record with whole numbers. A cost that is no number is charged as reserved. Isolates of an older version tell of no start. */
 function sane({ record, reserved }: Settlement): RequestRecord {
+	const cost = whole(record.cost_nano_usd, whole(reserved.nano));
 	return {
 		...record,
 		prompt_tokens: whole(record.prompt_tokens),
 		cached_tokens: record.cached_tokens === null ? null : whole(record.cached_tokens),
 		completion_tokens: whole(record.completion_tokens),
-		cost_nano_usd: whole(record.cost_nano_usd, whole(reserved.nano)),
+		cost_nano_usd: cost,
+		start_nano_usd: Math.min(cost, whole(record.start_nano_usd)),
 	};
 }

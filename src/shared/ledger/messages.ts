@@ -122,6 +122,8 @@ export interface RequestRecord {
 	readonly usage_source: UsageSource;
 	/** What the tenant pays: min(actual, reserved). */
 	readonly cost_nano_usd: NanoUsd;
+	/** Of that, for the start of a pool that it waited for: the share of GPU time that fell into it. */
+	readonly start_nano_usd: NanoUsd;
 	/** What it really cost; over `cost_nano_usd` the excess is the operator's. */
 	readonly actual_nano_usd: NanoUsd;
 	readonly reserved_nano_usd: NanoUsd;
@@ -171,6 +173,8 @@ export interface UsageRow {
 	readonly cached_tokens: Tokens;
 	readonly completion_tokens: Tokens;
 	readonly cost_nano_usd: NanoUsd;
+	/** Of the cost, what requests paid for starts of pools that they waited for. */
+	readonly start_nano_usd: NanoUsd;
 	/** Of the cost, what was charged for leases that were never settled. */
 	readonly unconfirmed_nano_usd: NanoUsd;
 }

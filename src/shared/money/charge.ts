@@ -1,7 +1,7 @@
 import type { PoolPricing } from "../catalog/pricing.ts";
 import type { ReportedUsage } from "../http/usage.ts";
 import type { UsageSource } from "../ledger/messages.ts";
-import type { Outcome } from "../scheduler/messages.ts";
+import type { Bill, Outcome } from "../scheduler/messages.ts";
 import type { NanoUsd, Seconds, Tokens } from "../units.ts";
 import { secondsAtPrice } from "./nano.ts";
 import { tokenBill } from "./pricing.ts";
@@ -22,7 +22,7 @@ export interface Observed {
 	readonly answered: boolean;
 	readonly seconds: Seconds;
 	/** The attributed share of GPU time; null where the scheduler did not tell it. */
-	readonly share: Seconds | null;
+	readonly share: Pick<Bill, "seconds" | "startSeconds"> | null;
 	readonly reserved: NanoUsd;
 }
 
@@ -34,15 +34,18 @@ export interface Charge {
 	readonly actual: NanoUsd;
 	/** What the tenant pays. */
 	readonly cost: NanoUsd;
+	/** Of that, for the start of a pool that it waited for. */
+	readonly start: NanoUsd;
 }
 
 /** What a request cost, from the best source there is: the pool's own count; for an answer that was cut off, what was
  *  counted as it passed; for a whole answer that told nothing, the most it can have been. A request that no pool began to
  *  answer costs nothing, whatever the pool may bill: that is the operator's. */
 export function chargeOf(observed: Observed): Charge {
-	const { pricing, usage, reserved } = observed;
+	const { pricing, usage, reserved, share } = observed;
 	const counts = countsOf(observed);
 	let actual: NanoUsd = 0;
+	let start: NanoUsd = 0;
 	if (pricing.per === "token") {
 		actual = tokenBill(pricing, {
 			prompt: counts.promptTokens,
@@ -50,9 +53,11 @@ export function chargeOf(observed: Observed): Charge {
 			output: counts.completionTokens,
 		});
 	} else if (observed.answered) {
-		actual = secondsAtPrice(observed.share ?? observed.seconds, pricing.nanoPerSecond);
+		actual = secondsAtPrice(share?.seconds ?? observed.seconds, pricing.nanoPerSecond);
+		start = secondsAtPrice(share?.startSeconds ?? 0, pricing.nanoPerSecond);
 	}
-	return { ...counts, actual, cost: Math.min(actual, reserved) };
+	const cost = Math.min(actual, reserved);
+	return { ...counts, actual, cost, start: Math.min(start, cost) };
 }
 
 function countsOf(observed: Observed): Pick<Charge, "promptTokens" | "cachedTokens" | "completionTokens" | "source"> {

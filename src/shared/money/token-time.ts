@@ -47,6 +47,13 @@ export class TokenTimeMeter {
 		return share + missed * rate;
 	}
 
+	/** The share of a request that is running, so far; zero for an id that is not. */
+	share(id: string, now: Seconds): Seconds {
+		this.#advance(now);
+		const running = this.#running.get(id);
+		return running ? running.weight * (this.#virtual - running.enteredAt) : 0;
+	}
+
 	/** From now on requests of other meters hold so many tokens there, for `seconds` if nothing more is told. */
 	beside(tokens: number, seconds: Seconds, now: Seconds): void {
 		this.#advance(now);

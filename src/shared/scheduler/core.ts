@@ -10,7 +10,7 @@ import type { WarmthSignal } from "../warmth/signal.ts";
 import { freeReplicas } from "./candidates.ts";
 import { decide, roomSeconds, type Decision } from "./decide.ts";
 import { Fleet, type ReplicaState } from "./fleet.ts";
-import { billOf, flightRequest, judge, learn, type Flight } from "./flights.ts";
+import { billOf, flightRequest, judge, learn, noteStart, rebuiltBillOf, type Flight } from "./flights.ts";
 import { createEstimators, type Estimators } from "./estimators.ts";
 import type { LearnedReplica, LearnedState } from "./learned.ts";
 import type { AssignReply, AssignRequest, Bill, Ended, Renewal, ReplicaName, SchedulerMail } from "./messages.ts";
@@ -205,6 +205,7 @@ export class SchedulerCore {
 			flight.headers = headers;
 			if (!this.warmths.answered(flight, reservation, ttft, "first", warmth, this.#onCold, now) && warmth)
 				this.warmths.observe(flight.replica, warmth, now);
+			noteStart(flight, reservation, now);
 		}
 		for (const renewal of mail.renewals) this.#renew(renewal, now);
 		for (const ended of mail.ended) {
@@ -346,6 +347,7 @@ export class SchedulerCore {
 			prefix: this.prefixes.sent(replica, request, circumstances.look),
 			headers: null,
 			warmth: replica.warmth && this.warmths.sent(replica, id, chosen, learned.ttftSigma, now),
+			startSeconds: 0,
 			reply,
 		});
 		return reply;
@@ -386,7 +388,9 @@ export class SchedulerCore {
 			learn(flight, seen, this.#book.load(replica.entry.name, now).inFlight + 1, this.estimators, now);
 			this.#waiting.ended(now - flight.assignedAt);
 		}
-		return billOf(replica, reservation, now, flight ? undefined : booked?.reservedAt);
+		return flight
+			? billOf(replica, reservation, now, flight)
+			: rebuiltBillOf(replica, reservation, now, booked?.reservedAt);
 	}
 
 	/** Ends a request that the fallback had sent to `name`, whatever was decided for it here meanwhile. It tells of that
@@ -406,7 +410,7 @@ export class SchedulerCore {
 		if (!replica) return undefined;
 		judge(replica, now - ended.seconds, ended, now, this.#options.rng());
 		// Without a booking there its share of GPU time was not measured.
-		return booked?.replica === name ? billOf(replica, reservation, now, booked.reservedAt) : undefined;
+		return booked?.replica === name ? rebuiltBillOf(replica, reservation, now, booked.reservedAt) : undefined;
 	}
 
 	/** The fallback had sent it elsewhere, where it is computed unless that is unknown. */
@@ -428,6 +432,7 @@ export class SchedulerCore {
 		if (here && warmth.cold === null && (here.ttft !== null || here.outcome === "ok")) {
 			const until = here.ttft === null ? "whole" : "first";
 			this.warmths.answered(flight, reservation, here.ttft ?? here.seconds, until, here.warmth, this.#onCold, now);
+			noteStart(flight, reservation, now);
 		} else {
 			this.warmths.unanswered(replica, reservation, warmth, here, this.#onCold, now);
 		}

@@ -32,6 +32,8 @@ export interface Flight {
 	headers: Seconds | null;
 	/** Null where the replica is always there. */
 	readonly warmth: WarmthFlight | null;
+	/** Of its share of GPU time, what fell into a start that it waited for. */
+	startSeconds: Seconds;
 }
 
 /** The request as it is kept while it is in flight. Its blocks are the `prefix` of the flight. */
@@ -94,8 +96,30 @@ export function learn(flight: Flight, ended: Ended, running: number, estimators:
 		observeTpot(replica.model, { running: batch, outputTokens: output, decodeSeconds: decode * scale }, now);
 }
 
-/** The flight's share of GPU time; undefined for pools that were never priced by time. `since`: when it was reserved, if only a
- *  renewal has told of it. */
-export function billOf({ meter }: ReplicaState, reservation: string, now: Seconds, since?: Seconds): Bill | undefined {
+/** It is known now whether the request waited for a start: of its share so far the start has as much as of its time so far. Told
+ *  soon after the first token, that is what fell into the start; of a plain answer, whose end alone is known, an estimate. */
+export function noteStart(flight: Flight, reservation: string, now: Seconds): void {
+	const { warmth, replica, assignedAt } = flight;
+	const elapsed = now - assignedAt;
+	if (!warmth?.cold || !(elapsed > 0) || flight.startSeconds > 0) return;
+	flight.startSeconds = (replica.meter?.share(reservation, now) ?? 0) * Math.min(1, warmth.waited / elapsed);
+}
+
+/** The flight's share of GPU time; undefined for pools that were never priced by time. */
+export function billOf(replica: ReplicaState, reservation: string, now: Seconds, flight: Flight): Bill | undefined {
+	const { meter } = replica;
+	if (!meter) return undefined;
+	const seconds = meter.end(reservation, now);
+	const startSeconds = Math.min(seconds, flight.startSeconds);
+	return { reservation, seconds, ...(startSeconds > 0 && { startSeconds }) };
+}
+
+/** The same of one of which only renewals have told, the first of them at `since`. */
+export function rebuiltBillOf(
+	{ meter }: ReplicaState,
+	reservation: string,
+	now: Seconds,
+	since?: Seconds,
+): Bill | undefined {
 	return meter ? { reservation, seconds: meter.end(reservation, now, since) } : undefined;
 }

@@ -217,6 +217,8 @@ export interface SchedulerMail {
 export interface Bill {
 	readonly reservation: string;
 	readonly seconds: Seconds;
+	/** Of these, what fell into a start that the request waited for. Absent: nothing. */
+	readonly startSeconds?: Seconds;
 }
 
 /** A scheduler object, as an isolate calls it. */

@@ -34,6 +34,8 @@ export interface WarmthFlight {
 	readonly gap: Seconds | null;
 	/** Whether it had to wait for a start; null until that is known. */
 	cold: boolean | null;
+	/** How long, if it had. */
+	waited: Seconds;
 }
 
 /** A replica that is likely to be cold, and what a request would score if it was warm. */
@@ -141,7 +143,7 @@ export class Warmths {
 		const wait = start.probability * start.seconds;
 		const ttft = { mean: expectedTtft - wait, sigma: ttftSigma };
 		const whole = { mean: expectedSeconds - wait, sigma: WHOLE_SIGMA };
-		const flight = { start, ttft, whole, gap: warmth.gap(now), cold: null };
+		const flight = { start, ttft, whole, gap: warmth.gap(now), cold: null, waited: 0 };
 		this.#moving(warmth, () => warmth.sent(reservation, now));
 		return flight;
 	}
@@ -184,6 +186,7 @@ export class Warmths {
 		// It went cold unseen.
 		if (isCold && start.probability < LIKELY_COLD) onCold(replica);
 		const waited = isCold ? (label ?? Math.max(0, seconds - warm.mean)) : null;
+		expected.waited = Math.min(waited ?? 0, seconds);
 		const at = Math.min(now, assignedAt + seconds);
 		// That there was an answer is known without its saying so.
 		const source = told?.source === "answer" ? undefined : told?.source;

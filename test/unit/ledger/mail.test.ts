@@ -59,6 +59,18 @@ describe("a settlement", () => {
 		expect(ledger.spent("key_a", NOON).total).toBe(200);
 	});
 
+	test("has what was paid for a start as a line of its own, never over what was paid", () => {
+		const ledger = new MemoryLedger();
+		lease(ledger, "l", 500, NOON, 3);
+		const of = (id: string, cost: number, start: number) => {
+			const settled = settlement(id, "l", amount(500), cost);
+			return { ...settled, record: { ...settled.record, start_nano_usd: start } };
+		};
+		ledger.mail({ settlements: [of("r1", 400, 300), of("r2", 900, 800), of("r3", 10, NaN)] }, NOON);
+		expect(ledger.usage("key_a")).toMatchObject([{ cost_nano_usd: 910, start_nano_usd: 800 }]);
+		expect(ledger.records.get("r2")).toMatchObject({ cost_nano_usd: 500, start_nano_usd: 500 });
+	});
+
 	test("whose cost is no number is charged as reserved and holds up no other", () => {
 		const ledger = new MemoryLedger();
 		lease(ledger, "l", 500, NOON, 2);

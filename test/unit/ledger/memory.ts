@@ -133,6 +133,7 @@ export function record(id: string, part: Partial<RequestRecord> = {}): RequestRe
 		usage_source: "reported",
 		cost_nano_usd: 0,
 		actual_nano_usd: 0,
+		start_nano_usd: 0,
 		reserved_nano_usd: 0,
 		price_version: 1,
 		decision: null,

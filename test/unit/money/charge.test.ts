@@ -50,8 +50,16 @@ test("what no pool began to answer costs nothing", () => {
 });
 
 test("GPU time is billed by the attributed share, alone on the GPU where none is known", () => {
-	expect(chargeOf({ ...observed, pricing: gpu, share: 0.5 }).cost).toBe(350_000);
+	expect(chargeOf({ ...observed, pricing: gpu, share: { seconds: 0.5 } }).cost).toBe(350_000);
 	expect(chargeOf({ ...observed, pricing: gpu }).cost).toBe(2_100_000);
+});
+
+test("of the share the seconds of a start that was waited for are told apart, and never over what is paid", () => {
+	const started = { ...observed, pricing: gpu, share: { seconds: 12, startSeconds: 10 } };
+	expect(chargeOf(started)).toMatchObject({ cost: 8_400_000, start: 7_000_000 });
+	expect(chargeOf({ ...started, reserved: 5_000_000 })).toMatchObject({ cost: 5_000_000, start: 5_000_000 });
+	expect(chargeOf({ ...started, pricing: token }).start).toBe(0);
+	expect(chargeOf(observed).start).toBe(0);
 });
 
 test("the tenant never pays more than was reserved; the excess is shown", () => {

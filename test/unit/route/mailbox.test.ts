@@ -37,7 +37,7 @@ test("endings leave in parcels of a bounded size, in their order, and none is lo
 
 test("an ending that is lost three times is given up, and what came meanwhile is not", () => {
 	const box = new Mailbox(0, 600);
-	const bills: [string, number | null][] = [];
+	const bills: [string, unknown][] = [];
 	box.ended(ended("old"), (nano) => bills.push(["old", nano]));
 	for (let i = 0; i < 2; i++) box.take(i, RENEW).lost();
 	box.ended(ended("new"), (nano) => bills.push(["new", nano]));

@@ -276,3 +276,50 @@ test("where no pool scales to zero nothing of it is explained, kept or shown", (
 	expect(core.learned()).not.toHaveProperty("warmth");
 	expect(fleetStatus(core, T0).replicas.map((each) => each.warmth)).toEqual([null, null, null, null]);
 });
+
+describe("the bill of a request that waited for a start", () => {
+	/** A stream whose first token comes after `ttft`, and which then lasts for `rest`; for the last ten
+	 *  seconds a second request joins. */
+	function bills(core: SchedulerCore, ttft: number, rest: number) {
+		const [a, b] = [request({}, zeroOnly), request({}, zeroOnly)];
+		core.assign(a, T0);
+		core.mail(mail({ first: [{ reservation: a.reservation, ttft, headers: null }] }), T0 + ttft);
+		const end = T0 + ttft + rest;
+		expect(outcomeOf(core.assign(b, end - 10))).toBe("zero/a");
+		return core.mail(
+			mail({
+				ended: [ended(a.reservation, { ttft, seconds: ttft + rest }), ended(b.reservation, { ttft: 0.1, seconds: 10 })],
+			}),
+			end,
+		);
+	}
+
+	test("tells the seconds of the start apart from those of its answer, however many shared the latter", () => {
+		const [first, second] = bills(rig(catalog()).core, 10, 20);
+		// Alone but for half of the last ten seconds.
+		expect(first!.seconds).toBeCloseTo(25, 6);
+		expect(first!.startSeconds).toBeGreaterThan(9.5);
+		expect(first!.startSeconds).toBeLessThan(10);
+		expect(second!.seconds).toBeCloseTo(5, 6);
+		expect(second).not.toHaveProperty("startSeconds");
+	});
+
+	test("tells of none where the pool was warm", () => {
+		const { core } = rig(catalog());
+		const now = start(core, T0);
+		const warm = request({}, zeroOnly);
+		core.assign(warm, now);
+		const [bill] = core.mail(mail({ ended: [ended(warm.reservation, { ttft: 0.1, seconds: 2 })] }), now + 2);
+		expect(bill).toEqual({ reservation: warm.reservation, seconds: expect.closeTo(2, 6) });
+	});
+
+	test("of a plain answer estimates them", () => {
+		const { core } = rig(catalog());
+		const plain = request({ stream: false }, zeroOnly);
+		core.assign(plain, T0);
+		const [bill] = core.mail(mail({ ended: [ended(plain.reservation, { ttft: null, seconds: 16 })] }), T0 + 16);
+		expect(bill!.seconds).toBeCloseTo(16, 6);
+		expect(bill!.startSeconds).toBeGreaterThan(5);
+		expect(bill!.startSeconds).toBeLessThan(16);
+	});
+});
