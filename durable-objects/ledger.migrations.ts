@@ -61,4 +61,8 @@ export const LEDGER_MIGRATIONS: readonly SqlMigration[] = [
 		id: "usage-of-starts",
 		sql: "ALTER TABLE usage ADD COLUMN start_nano_usd INTEGER NOT NULL DEFAULT 0;",
 	},
+	{
+		id: "usage-of-hedges",
+		sql: "ALTER TABLE usage ADD COLUMN hedge_nano_usd INTEGER NOT NULL DEFAULT 0;",
+	},
 ];

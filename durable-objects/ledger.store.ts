@@ -205,7 +205,7 @@ export class LedgerStore implements LedgerPages {
 
 	#writeUsage(row: UsageRow): void {
 		this.#sql.exec(
-			`INSERT INTO usage VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			`INSERT INTO usage VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 			 ON CONFLICT (day, key, model, pool) DO UPDATE SET
 				requests = requests + excluded.requests,
 				prompt_tokens = prompt_tokens + excluded.prompt_tokens,
@@ -213,7 +213,8 @@ export class LedgerStore implements LedgerPages {
 				completion_tokens = completion_tokens + excluded.completion_tokens,
 				cost_nano_usd = cost_nano_usd + excluded.cost_nano_usd,
 				unconfirmed_nano_usd = unconfirmed_nano_usd + excluded.unconfirmed_nano_usd,
-				start_nano_usd = start_nano_usd + excluded.start_nano_usd`,
+				start_nano_usd = start_nano_usd + excluded.start_nano_usd,
+				hedge_nano_usd = hedge_nano_usd + excluded.hedge_nano_usd`,
 			row.day,
 			row.key,
 			row.model,
@@ -225,6 +226,7 @@ export class LedgerStore implements LedgerPages {
 			row.cost_nano_usd,
 			row.unconfirmed_nano_usd,
 			row.start_nano_usd,
+			row.hedge_nano_usd,
 		);
 	}
 }

@@ -129,7 +129,7 @@ const BOOKING_SECONDS = 0.5;
 
 /** Holds `need` for the request. What has ended in this isolate counts until the ledger has booked it, and that may be all
  *  that stands in the way of a client which sends its next request at once: such a refusal is asked again. */
-async function reserve(
+export async function reserve(
 	isolate: Isolate,
 	key: Key,
 	need: Amount,

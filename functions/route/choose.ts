@@ -30,6 +30,8 @@ export interface Choice {
 	readonly outputTokens: Tokens;
 	readonly waited: Seconds;
 	readonly explanation: Explanation | null;
+	/** Seconds without an answer after which the scheduler is to be asked for a hedge. */
+	readonly hedgeAfter?: Seconds;
 }
 
 export interface Refused {
@@ -116,7 +118,7 @@ function atOnce(request: AssignRequest): AssignRequest {
 	return { ...request, policy: { ...request.policy, waitingMax: 0 } };
 }
 
-type Answer = Exclude<AssignReply, { kind: "queued" }>;
+type Answer = Exclude<AssignReply, { kind: "queued" | "unhedged" }>;
 
 /** The scheduler's last word; `silent` when it has none in its deadline. */
 async function ask(
@@ -153,7 +155,7 @@ async function ask(
 			if (turn === "lost") continue;
 			reply = turn;
 		}
-		if (reply.kind !== "queued") return reply;
+		if (reply.kind !== "queued" && reply.kind !== "unhedged") return reply;
 	}
 	return "silent";
 }
@@ -165,7 +167,7 @@ function choiceOf(
 	reply: Extract<AssignReply, { kind: "assigned" }>,
 	before: Seconds,
 ): Choice {
-	const { promptTokens, outputTokens, waited, explanation } = reply;
+	const { promptTokens, outputTokens, waited, explanation, hedgeAfter } = reply;
 	return {
 		scheduler: schedulerName(model.id, place),
 		reservation: request.reservation,
@@ -175,6 +177,7 @@ function choiceOf(
 		outputTokens,
 		waited: before + waited,
 		explanation,
+		...(hedgeAfter !== undefined && { hedgeAfter }),
 	};
 }
 
@@ -263,7 +266,12 @@ function fallback(admitted: Admitted, request: AssignRequest): Result<Choice, Re
 	});
 }
 
-function assignRequest(admitted: Admitted, { number, retry, exclude }: Question, referred: boolean): AssignRequest {
+/** What a scheduler is asked. `referred`: it is not to be sent on. */
+export function assignRequest(
+	admitted: Admitted,
+	{ number, retry, exclude }: Question,
+	referred: boolean,
+): AssignRequest {
 	const { id, key, model, request, policy, catalogVersion, prefix, edge } = admitted;
 	return {
 		reservation: `${id}.${number}`,

@@ -3,7 +3,6 @@ import type { CatalogReplica } from "../../src/shared/catalog/snapshot.ts";
 import { errorResponse, isobarError, type IsobarError } from "../../src/shared/http/errors.ts";
 import type { Attempt } from "../../src/shared/ledger/messages.ts";
 import type { Endpoint, ReplicaName } from "../../src/shared/scheduler/messages.ts";
-import type { Settings } from "../../src/shared/settings.ts";
 import type { Seconds } from "../../src/shared/units.ts";
 import type { WarmthSignal } from "../../src/shared/warmth/signal.ts";
 import { logBug } from "../bug.ts";
@@ -12,15 +11,16 @@ import { answerHeaders, earlyHeaders } from "./answer-headers.ts";
 import { Beat } from "./beat.ts";
 import { choose, unused, type Choice, type Seeker } from "./choose.ts";
 import { errorOfFailure, type Failure } from "./failure.ts";
+import { Hedge, type Answered } from "./hedge.ts";
 import { Heartbeats } from "./heartbeats.ts";
 import { nextHops } from "./hop.ts";
 import { carriers } from "./objects.ts";
+import { PoolCall, type CallContext } from "./pool-call.ts";
 import { relayLong, relayStream, type RelayEnd } from "./relay.ts";
 import { RequestTimer } from "./request-timer.ts";
 import { requestId } from "./request-id.ts";
 import { endAttempt, settle, type Ending, type LastAttempt } from "./settle.ts";
-import { callUpstream, type UpstreamResult } from "./upstream.ts";
-import { upstreamCall } from "./upstream-request.ts";
+import type { UpstreamResult } from "./upstream.ts";
 
 /** Nginx's status for a client that hung up; it stands in records, since nobody is left to read it. */
 const CLIENT_CLOSED_REQUEST = 499;
@@ -39,17 +39,6 @@ export function complete(endpoint: Endpoint, http: Request, env: Env, ctx: Execu
 }
 
 function noop(): void {}
-
-/** A replica that may have to start first is given the time for that, or the request would be given up just before its answer. */
-function timeoutsFor({ replica: { startSecondsMax = 0 } }: Choice, settings: Settings): Settings {
-	if (startSecondsMax === 0) return settings;
-	const { headersTimeoutSeconds, firstEventTimeoutSeconds } = settings;
-	return {
-		...settings,
-		headersTimeoutSeconds: headersTimeoutSeconds + startSecondsMax,
-		firstEventTimeoutSeconds: firstEventTimeoutSeconds + startSecondsMax,
-	};
-}
 
 async function answerTo(endpoint: Endpoint, http: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
 	const id = requestId(Date.now());
@@ -76,6 +65,7 @@ class Dispatch {
 	readonly #unknown: ReplicaName[] = [];
 	/** The attempt under way, as it stands. */
 	#open: LastAttempt | null = null;
+	#hedge: Hedge | null = null;
 	#settled = false;
 
 	constructor(admitted: Admitted, http: Request, hops: string, env: Env, ctx: ExecutionContext) {
@@ -179,60 +169,44 @@ class Dispatch {
 		choice: Choice,
 		replica: CatalogReplica,
 	): Promise<Response | { failure: Failure; attempt: LastAttempt }> {
-		const { isolate, key } = this.#admitted;
-		const since = Date.now() / 1_000;
-		let headersAt: Seconds | null = null;
-		let warmth: WarmthSignal | null = null;
-		const attempt = (extra: Partial<LastAttempt>): LastAttempt => ({
-			choice,
-			replica,
-			answered: false,
-			failure: null,
-			usage: null,
-			tokenEvents: 0,
-			ttft: null,
-			headersAt,
-			warmth,
-			seconds: Date.now() / 1_000 - since,
-			...extra,
-		});
-		this.#open = attempt({});
-		const { promptTokens, outputTokens } = choice;
-		const renewal = {
-			reservation: choice.reservation,
-			replica: replica.name,
-			tenant: key.tenant,
-			key: key.id,
-			promptTokens,
-			outputTokens,
-		};
-		isolate.replicas.enter(replica.name);
-		isolate.post.mailbox(choice.scheduler, since).depart({ renewal, since, started: false });
-
-		const call = upstreamCall(this.#admitted, replica, this.#http.headers, this.#hops, this.#env);
-		const timeouts = timeoutsFor(choice, isolate.settings);
-		const result = await callUpstream(call, timeouts, this.#http.signal, this.#seeker.beat, this.#timer);
-		if ("headersAt" in result) headersAt = result.headersAt;
-		({ warmth } = result);
-		this.#attempts.push({
-			replica: replica.name,
-			status: "status" in result ? result.status : result.kind === "failed" ? result.failure.status : null,
-			failure: result.kind === "failed" ? result.failure.detail : null,
-			seconds: Date.now() / 1_000 - since,
-		});
+		const call = new PoolCall(choice, replica, this.#admitted.hold);
+		this.#open = call.last({});
+		const { beat, timer } = this.#seeker;
+		const context = { http: this.#http, hops: this.#hops, env: this.#env, beat, timer };
+		const answered =
+			choice.hedgeAfter === undefined || this.#hedge
+				? await this.#sent(call, context)
+				: await this.#hedged(call, context, choice.hedgeAfter);
 		try {
-			return this.#answer(result, choice, attempt);
+			return this.#answer(answered.result, answered.call);
 		} catch (error) {
-			if ("abort" in result) result.abort.abort(error);
+			if ("abort" in answered.result) answered.result.abort.abort(error);
 			throw error;
 		}
 	}
 
-	#answer(
-		result: UpstreamResult,
-		choice: Choice,
-		attempt: (extra: Partial<LastAttempt>) => LastAttempt,
-	): Response | { failure: Failure; attempt: LastAttempt } {
+	async #sent(call: PoolCall, context: CallContext): Promise<Answered> {
+		const result = await call.send(this.#admitted, context);
+		this.#attempts.push(call.attempt);
+		return { call, result };
+	}
+
+	/** The same with a second call beside it, when its answer is late. */
+	async #hedged(first: PoolCall, context: CallContext, after: Seconds): Promise<Answered> {
+		const exclude = this.#attempts.map((attempt) => attempt.replica).concat(this.#unknown);
+		this.#hedge = new Hedge(this.#admitted, first, context, this.#ctx, { after, exclude });
+		const { call, result, calls, failed } = await this.#hedge.race();
+		this.#attempts.push(...calls.map((each) => each.attempt));
+		for (const each of failed) {
+			if (each.result.kind !== "failed") continue;
+			endAttempt(this.#admitted, each.call.last({ failure: each.result.failure }), "failed", noop);
+		}
+		return { call, result };
+	}
+
+	#answer(result: UpstreamResult, call: PoolCall): Response | { failure: Failure; attempt: LastAttempt } {
+		const { choice } = call;
+		const attempt = (extra: Partial<LastAttempt>): LastAttempt => call.last(extra);
 		switch (result.kind) {
 			case "failed": {
 				const failed = attempt({ failure: result.failure });
@@ -338,11 +312,11 @@ class Dispatch {
 		this.#end({ status: 500, outcome: "failed", error, explanation, last, reported: last === null });
 	}
 
-	#end(ending: Omit<Ending, "attempts">): void {
+	#end(ending: Omit<Ending, "attempts" | "hedge">): void {
 		this.#open = null;
 		// The client of an answer that has begun has got another status than the one that tells how it went.
 		const status = this.#heartbeats?.begun ? 200 : ending.status;
-		settle(this.#admitted, { ...ending, status, attempts: this.#attempts });
+		settle(this.#admitted, { ...ending, status, attempts: this.#attempts, hedge: this.#hedge });
 		this.#settled = true;
 		this.#timer.stop();
 		const { isolate, key, id } = this.#admitted;

@@ -34,6 +34,8 @@ export function logRequest(record: RequestRecord): void {
 			cached_tokens: record.cached_tokens,
 			completion_tokens: record.completion_tokens,
 			cost_usd: usdFromNano(record.cost_nano_usd),
+			...(record.hedge && { hedge: record.hedge.refused ?? record.hedge.outcome }),
+			...(record.hedge_nano_usd > 0 && { hedge_usd: usdFromNano(record.hedge_nano_usd) }),
 			...(record.start_nano_usd > 0 && { start_usd: usdFromNano(record.start_nano_usd) }),
 		}),
 	);

@@ -175,6 +175,7 @@ export class Post {
 			post.wallet.renewed(held, now);
 			for (const s of settling) {
 				post.wallet.settled(s.key, s.hold);
+				if (s.settlement.hedge) post.wallet.settled(s.key, s.settlement.hedge);
 				post.underWay.delete(s.settlement.record.id);
 			}
 		} catch {

@@ -9,8 +9,10 @@ import type { WarmthSignal } from "../../src/shared/warmth/signal.ts";
 import type { Admitted } from "./admit.ts";
 import type { Choice } from "./choose.ts";
 import type { Failure } from "./failure.ts";
+import { hedgeSettlement, type HedgeEnd } from "./hedge-end.ts";
 import { logRequest } from "./log.ts";
 import type { Billed } from "./mailbox.ts";
+import type { Hold } from "./wallet.ts";
 
 /** How a request ended, seen from the client. */
 export interface Ending {
@@ -23,11 +25,15 @@ export interface Ending {
 	readonly last: LastAttempt | null;
 	/** The scheduler has been told already that the last attempt is over. */
 	readonly reported: boolean;
+	/** What came of a second call; null where none was to be made. */
+	readonly hedge: { whenOver(run: (end: HedgeEnd) => void): void } | null;
 }
 
 export interface LastAttempt {
 	readonly choice: Choice;
 	readonly replica: CatalogReplica;
+	/** What pays for it. */
+	readonly hold: Hold;
 	/** The pool had begun to answer. */
 	readonly answered: boolean;
 	readonly failure: Failure | null;
@@ -76,10 +82,18 @@ export function settle(admitted: Admitted, ending: Ending): void {
 	endAttempt(admitted, last, outcome, (share) => finish(admitted, ending, share));
 }
 
+/** Settles it, once nothing is open any more of a hedge either. */
 function finish(admitted: Admitted, ending: Ending, share: Bill | null): void {
+	if (ending.hedge) ending.hedge.whenOver((hedge) => book(admitted, ending, share, hedge));
+	else book(admitted, ending, share, null);
+}
+
+function book(admitted: Admitted, ending: Ending, share: Bill | null, hedge: HedgeEnd | null): void {
 	const { key, hold, isolate } = admitted;
-	const record = recordOf(admitted, ending, share);
-	isolate.post.settle(key.tenant, key.id, hold, { record, lease: hold.lease, reserved: hold.amount });
+	const record = recordOf(admitted, ending, share, hedge);
+	const second = hedge ? hedgeSettlement(hedge) : undefined;
+	const settlement = { record, lease: hold.lease, reserved: hold.amount, ...(second && { hedge: second }) };
+	isolate.post.settle(key.tenant, key.id, hold, settlement);
 	if (isolate.settings.logRequests) logRequest(record);
 }
 
@@ -93,7 +107,7 @@ const NO_CHARGE: Charge = {
 	start: 0,
 };
 
-function recordOf(admitted: Admitted, ending: Ending, share: Bill | null): RequestRecord {
+function recordOf(admitted: Admitted, ending: Ending, share: Bill | null, hedge: HedgeEnd | null): RequestRecord {
 	const { key, request, model, hold, startedAt } = admitted;
 	const { last, outcome } = ending;
 	const charge = last
@@ -107,9 +121,10 @@ function recordOf(admitted: Admitted, ending: Ending, share: Bill | null): Reque
 				answered: last.answered,
 				seconds: last.seconds,
 				share,
-				reserved: hold.amount.nano,
+				reserved: last.hold.amount.nano,
 			})
 		: NO_CHARGE;
+	const lost = hedge?.lost?.charge ?? NO_CHARGE;
 	return {
 		id: admitted.id,
 		key: key.id,
@@ -125,6 +140,7 @@ function recordOf(admitted: Admitted, ending: Ending, share: Bill | null): Reque
 		replica: last?.replica.name ?? null,
 		decided_by: last?.choice.decidedBy ?? null,
 		attempts: ending.attempts,
+		hedge: hedge?.record ?? null,
 		waited_seconds: last?.choice.waited ?? 0,
 		ttft_seconds: last?.ttft ?? null,
 		seconds: Date.now() / 1_000 - startedAt,
@@ -134,10 +150,11 @@ function recordOf(admitted: Admitted, ending: Ending, share: Bill | null): Reque
 		cached_tokens: charge.cachedTokens,
 		completion_tokens: charge.completionTokens,
 		usage_source: charge.source,
-		cost_nano_usd: charge.cost,
-		actual_nano_usd: charge.actual,
+		cost_nano_usd: charge.cost + lost.cost,
 		start_nano_usd: charge.start,
-		reserved_nano_usd: hold.amount.nano,
+		hedge_nano_usd: lost.cost,
+		actual_nano_usd: charge.actual + lost.actual,
+		reserved_nano_usd: hold.amount.nano + (hedge?.hold?.amount.nano ?? 0),
 		price_version: admitted.catalogVersion,
 		decision: last?.choice.explanation ?? ending.explanation,
 	};

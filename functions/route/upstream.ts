@@ -78,16 +78,16 @@ type Timeouts = Pick<
 
 /** Calls a replica and reads until it is sure that the answer has begun: the first data event of a stream, the whole of a
  *  plain answer. Until then the request may still go to another replica. Never throws for what a pool does. `beat` keeps
- *  what is reserved for it. */
+ *  what is reserved for it; `abort` ends it. */
 export async function callUpstream(
 	call: UpstreamCall,
 	timeouts: Timeouts,
 	client: AbortSignal,
 	beat: Beat,
 	timer: RequestTimer,
+	abort: AbortController,
 ): Promise<UpstreamResult> {
 	if (client.aborted) return { kind: "client_gone", sent: false, warmth: null };
-	const abort = new AbortController();
 	const onClientGone = (): void => abort.abort(new Error("client gone"));
 	client.addEventListener("abort", onClientGone, { once: true });
 	const watchdog = new Watchdog(abort, timeouts.totalTimeoutSeconds, beat, timer);

@@ -30,10 +30,11 @@ export async function readUsage(request: Request, env: Env, ctx: ExecutionContex
 	try {
 		await flushed(post.flush(carriers(env, holder, settings)), ctx);
 		const { rows, budget } = await withinDeadline(settings.ledgerDeadlineSeconds, ledger.statement(query.data, id));
-		const data = rows.map(({ cost_nano_usd, start_nano_usd, unconfirmed_nano_usd, ...row }) => ({
+		const data = rows.map(({ cost_nano_usd, start_nano_usd, hedge_nano_usd, unconfirmed_nano_usd, ...row }) => ({
 			...row,
 			cost_usd: usdFromNano(cost_nano_usd),
 			start_usd: usdFromNano(start_nano_usd),
+			hedge_usd: usdFromNano(hedge_nano_usd),
 			unconfirmed_usd: usdFromNano(unconfirmed_nano_usd),
 		}));
 		return Response.json({ object: "list", data, budget });

@@ -130,7 +130,7 @@ export class Wallet {
 	}
 
 	/** The request that held this has been settled with the ledger. */
-	settled(key: string, hold: Hold): void {
+	settled(key: string, hold: Pick<Hold, "lease">): void {
 		const purse = this.#purses.get(key);
 		const lease = hold.lease === null ? undefined : purse?.leases.get(hold.lease);
 		if (!purse || !lease) return;

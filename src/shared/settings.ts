@@ -48,6 +48,8 @@ const schema = z.strictObject({
 	attemptsMax: count.max(6).default(3),
 	/** Retries may be at most this share of a pool's traffic. */
 	retryShareMax: z.number().min(0).max(1).default(0.1),
+	/** Requests that are sent a second time because their answer is late may be at most this share of a model's. */
+	hedgeShareMax: z.number().min(0).max(1).default(0.05),
 	headersTimeoutSeconds: seconds.default(60),
 	firstEventTimeoutSeconds: seconds.default(60),
 	idleTimeoutSeconds: seconds.default(60),

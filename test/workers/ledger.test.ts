@@ -135,6 +135,7 @@ describe("records and usage", () => {
 			completion_tokens: 40,
 			cost_nano_usd: 11,
 			start_nano_usd: 3,
+			hedge_nano_usd: 0,
 			unconfirmed_nano_usd: 0,
 		});
 		expect(await stub.usage({ key: "key_b", model: "m", pool: "p2" })).toMatchObject([{ cost_nano_usd: 7 }]);
@@ -222,7 +223,7 @@ describe("the alarm", () => {
 });
 
 describe("the schema", () => {
-	test("of an object from before there were lines of usage for starts gets them, at zero", async () => {
+	test("of an object from before there were lines of usage for starts and hedges gets them, at zero", async () => {
 		await runInDurableObject(newTenant(), (_, { storage }) => {
 			for (const name of ["accounts", "leases", "records", "usage", "migrations"])
 				storage.sql.exec(`DROP TABLE ${name}`);
@@ -230,7 +231,7 @@ describe("the schema", () => {
 			storage.sql.exec("INSERT INTO usage VALUES ('2026-11-01', 'key_a', 'm', 'p', 1, 2, 3, 4, 5, 0)");
 			migrate(storage, LEDGER_MIGRATIONS);
 			const store = new LedgerStore(storage);
-			expect(store.usage({})).toMatchObject([{ cost_nano_usd: 5, start_nano_usd: 0 }]);
+			expect(store.usage({})).toMatchObject([{ cost_nano_usd: 5, start_nano_usd: 0, hedge_nano_usd: 0 }]);
 		});
 	});
 

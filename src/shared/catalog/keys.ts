@@ -36,6 +36,9 @@ export const policySchema = z.strictObject({
 		.optional(),
 	/** A request expected to cost more than this is not sent. */
 	price_ceiling_usd: z.number().nonnegative().max(USD_MAX).optional(),
+	/** Whether a request whose answer is late may also be sent to a pool of another provider. What is called off then is paid for
+	 *  too, so nobody gets that unasked. */
+	hedge: z.boolean().default(false),
 	/** Whether a stream whose answer is late begins with comments. Without them its status tells how it went, however late. */
 	heartbeats: z.boolean().default(true),
 });

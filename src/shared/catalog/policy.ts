@@ -15,13 +15,15 @@ export const overridesSchema = z
 		waiting_seconds_max: z.number().nonnegative().max(WAITING_SECONDS_MAX),
 		regions: z.array(z.string().min(1).max(64)).min(1).max(64),
 		price_ceiling_usd: z.number().nonnegative(),
+		hedge: z.boolean(),
 		heartbeats: z.boolean(),
 	})
 	.partial();
 export type Overrides = z.infer<typeof overridesSchema>;
 
 /** The policy that holds for one request. Value of time and goals come from the request where it names them; regions are
- *  the intersection, price ceiling and waiting time the smaller, and the priority is never above the key's. */
+ *  the intersection, price ceiling and waiting time the smaller, the priority is never above the key's, and it is hedged only
+ *  where both allow it. */
 export function policyFor(key: Policy, overrides: Overrides, waitingDefault: Seconds): AssignPolicy {
 	const valueOfSecond = overrides.value_of_second_usd ?? key.value_of_second_usd;
 	// A request that changes v alone keeps the proportion that its key set.
@@ -32,6 +34,7 @@ export function policyFor(key: Policy, overrides: Overrides, waitingDefault: Sec
 	const keyLate = overrides.value_of_second_usd === undefined ? key.late_second_usd : undefined;
 	const waiting = Math.min(key.waiting_seconds_max ?? waitingDefault, overrides.waiting_seconds_max ?? Infinity);
 	const rank = Math.max(PRIORITIES.indexOf(key.priority), PRIORITIES.indexOf(overrides.priority ?? key.priority));
+	const hedge = key.hedge && overrides.hedge !== false;
 	return {
 		valueOfSecond,
 		ttftGoal: overrides.ttft_goal_seconds ?? key.ttft_goal_seconds,
@@ -39,6 +42,7 @@ export function policyFor(key: Policy, overrides: Overrides, waitingDefault: Sec
 		priority: PRIORITIES[rank]!,
 		fairWeight: key.fair_weight,
 		harmWeight: key.harm_weight,
+		...(hedge && { hedge }),
 		waitingMax: waiting,
 		regions: intersection(key.regions, overrides.regions),
 		priceCeiling: smaller(key.price_ceiling_usd, overrides.price_ceiling_usd),

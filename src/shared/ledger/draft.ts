@@ -68,6 +68,11 @@ export function addUsage(draft: Draft, key: string, day: string, record: Request
 	});
 }
 
+/** Adds what a request paid for a call that was called off. */
+export function addHedge(draft: Draft, key: string, day: string, model: string, pool: string, paid: NanoUsd): void {
+	if (paid > 0) add(draft, { ...emptyRow(day, key, model, pool), cost_nano_usd: paid, hedge_nano_usd: paid });
+}
+
 /** Adds a charge that no settlement explains, or (negative) takes off what has been explained. It names no model and no pool. */
 export function addUnconfirmed(draft: Draft, key: string, day: string, nano: NanoUsd): void {
 	if (nano === 0) return;
@@ -86,6 +91,7 @@ function emptyRow(day: string, key: string, model: string, pool: string): UsageR
 		completion_tokens: 0,
 		cost_nano_usd: 0,
 		start_nano_usd: 0,
+		hedge_nano_usd: 0,
 		unconfirmed_nano_usd: 0,
 	};
 }
@@ -106,6 +112,7 @@ export function addRows(a: UsageRow, b: UsageRow): UsageRow {
 		completion_tokens: a.completion_tokens + b.completion_tokens,
 		cost_nano_usd: a.cost_nano_usd + b.cost_nano_usd,
 		start_nano_usd: a.start_nano_usd + b.start_nano_usd,
+		hedge_nano_usd: a.hedge_nano_usd + b.hedge_nano_usd,
 		unconfirmed_nano_usd: a.unconfirmed_nano_usd + b.unconfirmed_nano_usd,
 	};
 }

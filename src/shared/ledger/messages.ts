@@ -1,6 +1,8 @@
 /** What crosses between an isolate and the ledger object of a tenant. */
-import type { Explanation, Outcome } from "../scheduler/messages.ts";
+import type { ErrorCode } from "../http/errors.ts";
+import type { Explanation, HedgeRefusal, Outcome } from "../scheduler/messages.ts";
 import type { NanoUsd, Seconds, Tokens, Usd } from "../units.ts";
+import type { HedgeTerms } from "../warmth/hedge.ts";
 
 /** What one request, or one lease, holds of a key's budget and limits. */
 export interface Amount {
@@ -75,6 +77,17 @@ export interface Settlement {
 	/** Taken off the lease, all four: money that the request did not cost, its slot, and tokens that it did not use go back
 	 *  to the key. At most `reserved.nano` is charged. */
 	readonly reserved: Amount;
+	/** Of a request that was sent a second time. */
+	readonly hedge?: HedgeSettlement;
+}
+
+/** What a hedge held beside its request. Of the two calls one gave the answer and the other was called off; each is paid for from
+ *  its own hold. */
+export interface HedgeSettlement extends Pick<Settlement, "lease" | "reserved"> {
+	/** The hedge gave the answer. */
+	readonly won: boolean;
+	/** What was called off, which is part of the record's cost. */
+	readonly lost: { readonly pool: string; readonly nano: NanoUsd; readonly tokens: Tokens };
 }
 
 export interface LedgerMail {
@@ -111,6 +124,8 @@ export interface RequestRecord {
 	readonly replica: string | null;
 	readonly decided_by: "scheduler" | "fallback" | null;
 	readonly attempts: readonly Attempt[];
+	/** Null where no hedge was asked for. */
+	readonly hedge: HedgeRecord | null;
 	readonly waited_seconds: Seconds;
 	readonly ttft_seconds: Seconds | null;
 	readonly seconds: Seconds;
@@ -124,6 +139,8 @@ export interface RequestRecord {
 	readonly cost_nano_usd: NanoUsd;
 	/** Of that, for the start of a pool that it waited for: the share of GPU time that fell into it. */
 	readonly start_nano_usd: NanoUsd;
+	/** Of the cost, for the call that was called off when the other one of the two answered first. */
+	readonly hedge_nano_usd: NanoUsd;
 	/** What it really cost; over `cost_nano_usd` the excess is the operator's. */
 	readonly actual_nano_usd: NanoUsd;
 	readonly reserved_nano_usd: NanoUsd;
@@ -137,6 +154,23 @@ export interface Attempt {
 	readonly status: number | null;
 	readonly failure: string | null;
 	readonly seconds: Seconds;
+	/** It was made beside the one before. */
+	readonly hedge?: true;
+}
+
+/** Whether a request was sent a second time because its answer was late, and what came of it. */
+export interface HedgeRecord {
+	/** `won`: the answer is the hedge's; `lost`: the first call's; `failed`: the hedge itself failed, or both did; `refused`: it was
+	 *  not made. */
+	readonly outcome: "won" | "lost" | "failed" | "refused";
+	/** Why it was not made: the scheduler's reason, the code of an error, or that the answer came meanwhile. */
+	readonly refused: HedgeRefusal | ErrorCode | "answered" | null;
+	/** Where it went. */
+	readonly replica: string | null;
+	/** Seconds from the first call to the second, or to the refusal. */
+	readonly after_seconds: Seconds;
+	/** What decided, in USD: `time + late > slower + cost`. */
+	readonly terms: HedgeTerms | null;
 }
 
 /** Which rows of usage to read. Days are UTC, `2026-11-23`, both ends included. */
@@ -175,6 +209,8 @@ export interface UsageRow {
 	readonly cost_nano_usd: NanoUsd;
 	/** Of the cost, what requests paid for starts of pools that they waited for. */
 	readonly start_nano_usd: NanoUsd;
+	/** Of the cost, what was called off because another pool answered first. It stands in the row of the pool that lost. */
+	readonly hedge_nano_usd: NanoUsd;
 	/** Of the cost, what was charged for leases that were never settled. */
 	readonly unconfirmed_nano_usd: NanoUsd;
 }

@@ -79,6 +79,8 @@ function reason(rule: Rejection, needs: number, has: number): string {
 			return "the pool's retry budget is used up";
 		case "waking":
 			return `it may be cold or is starting: ${needs} requests wait for it of at most ${has}`;
+		case "same_provider":
+			return "the request waits for its provider already";
 		case "price_ceiling":
 			return `expected to cost $${needs.toPrecision(3)}, the ceiling is $${has}`;
 	}

@@ -1,4 +1,3 @@
-import { admits } from "../admission/health.ts";
 import { Recent } from "../admission/recent.ts";
 import { ENDED_MAX, ENDED_SECONDS, ReservationBook, type Load, type Reservation } from "../admission/reservations.ts";
 import type { CatalogModel } from "../catalog/snapshot.ts";
@@ -6,6 +5,7 @@ import { isobarError } from "../http/errors.ts";
 import { rates, snapshotReplicaModel } from "../perf/replica-model.ts";
 import type { Settings } from "../settings.ts";
 import type { Seconds } from "../units.ts";
+import type { HedgeTerms } from "../warmth/hedge.ts";
 import type { WarmthSignal } from "../warmth/signal.ts";
 import { freeReplicas } from "./candidates.ts";
 import { decide, roomSeconds, type Decision } from "./decide.ts";
@@ -15,10 +15,12 @@ import { createEstimators, type Estimators } from "./estimators.ts";
 import type { LearnedReplica, LearnedState } from "./learned.ts";
 import type { AssignReply, AssignRequest, Bill, Ended, Renewal, ReplicaName, SchedulerMail } from "./messages.ts";
 import { Abroad } from "./abroad.ts";
-import { PEER_SECONDS, Peers, plusLoad, type PeerReplica, type PeerSummary } from "./peers.ts";
+import { PEER_SECONDS, Peers, plusLoad, type PeerSummary } from "./peers.ts";
+import { Hedging, providerOf, unhedged } from "./hedging.ts";
 import { placingOf, type Placing } from "./placing.ts";
 import { Prefixes, type EngineTellings } from "./prefixes.ts";
 import { refusalOf, refused } from "./refusals.ts";
+import { summaryOf } from "./summary.ts";
 import { Waiting } from "./waiting.ts";
 import { Keeping } from "./keeping.ts";
 import { Wakes } from "./wakes.ts";
@@ -26,7 +28,12 @@ import { Warmths } from "./warmths.ts";
 
 export type SchedulerSettings = Pick<
 	Settings,
-	"reservationSeconds" | "waitingRoomMax" | "waitingRoomTenantMax" | "retryShareMax" | "prefixIndexMegabytes"
+	| "reservationSeconds"
+	| "waitingRoomMax"
+	| "waitingRoomTenantMax"
+	| "retryShareMax"
+	| "prefixIndexMegabytes"
+	| "hedgeShareMax"
 >;
 
 export interface SchedulerOptions {
@@ -40,9 +47,6 @@ export interface SchedulerOptions {
 	/** A request that stood in the waiting room has its answer. */
 	readonly onTurn: (reservation: string, reply: AssignReply) => void;
 }
-
-/** A replica that is used less is not worth telling of. */
-const UTILISATION_MIN = 0.001;
 
 /** The decisions of one scheduler object, for one base model: which replica, who waits, what was learned. No I/O and no clock,
  *  so that the replay of a trace runs this very code. */
@@ -58,6 +62,7 @@ export class SchedulerCore {
 	readonly #options: SchedulerOptions;
 	readonly #book = new ReservationBook();
 	readonly #waiting: Waiting;
+	readonly #hedging: Hedging;
 	readonly #flights = new Map<string, Flight & { readonly reply: AssignReply }>();
 	readonly #siblings = new Peers();
 	readonly #abroad = new Abroad();
@@ -69,6 +74,7 @@ export class SchedulerCore {
 		this.#options = options;
 		this.estimators = createEstimators(options.learned);
 		this.prefixes = new Prefixes(options.settings.prefixIndexMegabytes * 2 ** 20, options.engines);
+		this.#hedging = new Hedging(options.settings.hedgeShareMax);
 		const { fleet } = this;
 		const { rng, onTurn } = options;
 		const { waitingRoomMax: max, waitingRoomTenantMax: tenantMax } = options.settings;
@@ -118,28 +124,8 @@ export class SchedulerCore {
 
 	/** What to tell siblings (this scheduler's own load) or other groups (the whole load, and what was learned). */
 	summary(from: string, to: "sibling" | "abroad", now: Seconds): PeerSummary {
-		const replicas = this.fleet.replicas.flatMap(({ entry, health, model, warmth }): PeerReplica[] => {
-			const { name, maxConcurrency } = entry;
-			if (to === "sibling") {
-				const load = this.#book.load(name, now);
-				return load.inFlight > 0 ? [{ ...loadOf(load), replica: name, open: true }] : [];
-			}
-			const load = this.load(name, now);
-			const open = load.inFlight < admits(health, maxConcurrency, now).limit;
-			const known = { model: snapshotReplicaModel(model), ...(warmth && { warmth: warmth.stored() }) };
-			return [{ ...loadOf(load), replica: name, open, ...known }];
-		});
-		return { from, replicas, utilisation: this.#utilisation(to, now) };
-	}
-
-	/** For a summary: a sibling adds up what each of them counts. */
-	#utilisation(to: "sibling" | "abroad", now: Seconds): Record<ReplicaName, number> {
-		const utilisation: Record<ReplicaName, number> = {};
-		for (const { entry, utilisation: rate } of this.fleet.replicas) {
-			const perSecond = to === "sibling" ? rate.own(now) : rate.perSecond(now);
-			if (perSecond >= UTILISATION_MIN) utilisation[entry.name] = perSecond;
-		}
-		return utilisation;
+		const load = (name: ReplicaName): Load => (to === "sibling" ? this.#book.load(name, now) : this.load(name, now));
+		return summaryOf(this.fleet, { from, to, load }, now);
 	}
 
 	/** Everything learned so far, for `SchedulerOptions.learned`. */
@@ -176,6 +162,7 @@ export class SchedulerCore {
 				}),
 			);
 
+		if (request.hedge) return this.#hedge(request, request.hedge.of, now);
 		const { circumstances, decision } = this.#decide(request, now);
 		const group = request.referred ? undefined : this.#abroad.better(request, circumstances, decision.score, now);
 		// Who waits has just been given what there was for him: what is free now is of no use to anybody there.
@@ -270,8 +257,20 @@ export class SchedulerCore {
 		);
 	}
 
-	#decide(request: AssignRequest, now: Seconds): { circumstances: Placing; decision: Decision } {
-		const circumstances = this.#circumstances(request, now);
+	/** A request of which nothing has come yet asks to be sent elsewhere too. It never waits for that. */
+	#hedge(request: AssignRequest, of: string, now: Seconds): AssignReply {
+		const first = this.#flights.get(of);
+		if (!first) return unhedged("unknown");
+		const { circumstances, decision } = this.#decide(request, now, providerOf(first.replica));
+		const hedged = this.#hedging.decide(first, request, decision, now);
+		if (!hedged.ok) return hedged.error;
+		const { ranked, terms } = hedged.value;
+		return this.#place(request, { ...decision, ranked: [ranked] }, circumstances, 0, now, terms);
+	}
+
+	#decide(request: AssignRequest, now: Seconds, besides?: string): { circumstances: Placing; decision: Decision } {
+		const placing = this.#circumstances(request, now);
+		const circumstances = besides === undefined ? placing : { ...placing, besides };
 		return { circumstances, decision: decide(this.fleet, request, circumstances, now) };
 	}
 
@@ -293,6 +292,7 @@ export class SchedulerCore {
 		circumstances: Placing,
 		waited: Seconds,
 		now: Seconds,
+		hedge?: HedgeTerms,
 	): AssignReply {
 		const { reservation: id, tenant, key } = request;
 		const chosen = decision.ranked[0]!;
@@ -325,13 +325,25 @@ export class SchedulerCore {
 		replica.meter?.begin(id, promptTokens + outputTokens, now);
 		replica.utilisation.add(uncachedTokens / learned.prefillTokensPerSecond, now);
 		if (request.retry) replica.retryBudget.withdraw(now);
-		else replica.retryBudget.deposit(now);
+		else if (!hedge) replica.retryBudget.deposit(now);
 
 		const { ranked, explanation, cold, score } = decision;
-		// Who waited was counted when he came.
-		if (!request.retry && waited === 0) this.keeping.asked(replica, score, cold, now);
-		if (cold.length > 0 && cold.every((each) => each.replica !== replica)) this.warmths.spilled(cold, score, now);
-		const reply: AssignReply = { kind: "assigned", ranked, promptTokens, outputTokens, waited, explanation };
+		// A hedge is no further demand, and who waited was counted when he came.
+		if (!request.retry && !hedge && waited === 0) this.keeping.asked(replica, score, cold, now);
+		if (!hedge && cold.length > 0 && cold.every((each) => each.replica !== replica))
+			this.warmths.spilled(cold, score, now);
+		const warmth = replica.warmth && this.warmths.sent(replica, id, chosen, learned.ttftSigma, now);
+		const hedgeAfter = this.#hedging.sent(request, this.fleet, { replica, warmth, chosen }, now);
+		const reply: AssignReply = {
+			kind: "assigned",
+			ranked,
+			promptTokens,
+			outputTokens,
+			waited,
+			explanation,
+			...(hedgeAfter !== undefined && { hedgeAfter }),
+			...(hedge && { hedge }),
+		};
 		const roundTrip = circumstances.roundTrip(replica);
 		this.#flights.set(id, {
 			request: flightRequest(request),
@@ -346,7 +358,8 @@ export class SchedulerCore {
 			roomSeconds: room,
 			prefix: this.prefixes.sent(replica, request, circumstances.look),
 			headers: null,
-			warmth: replica.warmth && this.warmths.sent(replica, id, chosen, learned.ttftSigma, now),
+			warmth,
+			chosen,
 			startSeconds: 0,
 			reply,
 		});
@@ -450,10 +463,4 @@ export class SchedulerCore {
 		this.#ground(reservation, undefined, now);
 		replica.meter?.end(reservation, now);
 	}
-}
-
-/** A load as plain data: the book's own changes under whoever keeps it. */
-function loadOf(load: Load): Load {
-	const { inFlight, pendingTokens, decoding, heldTokens, residentTokens, outputTokens } = load;
-	return { inFlight, pendingTokens, decoding, heldTokens, residentTokens, outputTokens };
 }

@@ -33,6 +33,8 @@ export interface Circumstances {
 	readonly scales: boolean;
 	/** Null for a replica that is always there. */
 	start(replica: ReplicaState): Start | null;
+	/** The provider of a replica that the request waits for already, which is not to be asked twice. */
+	readonly besides?: string;
 }
 
 export interface Decision {
@@ -40,6 +42,8 @@ export interface Decision {
 	readonly score: Usd;
 	/** Candidates, the least score first; at most three. */
 	readonly ranked: readonly RankedReplica[];
+	/** Of each of these, what its score rests on. */
+	readonly estimates: readonly Estimate[];
 	readonly explanation: Explanation;
 	/** How many replicas each rule rejected. */
 	readonly rejections: ReadonlyMap<Rejection, number>;
@@ -58,13 +62,13 @@ const SESSION_SHARE = 0.02;
 
 /** Scores every replica that passes the hard rules by the one objective. Pure: nothing is reserved. */
 export function decide(fleet: Fleet, request: AssignRequest, circumstances: Circumstances, now: Seconds): Decision {
-	const { promptTokens, outputTokens, scales } = circumstances;
+	const { promptTokens, outputTokens, scales, besides } = circumstances;
 	const needs = capabilityBits(request.needs);
 	const context = contextNeed(request, promptTokens);
 	const rejected: number[] = [];
 	const values: number[] = [];
 	const rejections = new Map<Rejection, number>();
-	const best: { score: Usd; ranked: RankedReplica }[] = [];
+	const best: Ranked[] = [];
 	const cold: Spilled[] = [];
 	let recoversIn = Infinity;
 
@@ -80,6 +84,10 @@ export function decide(fleet: Fleet, request: AssignRequest, circumstances: Circ
 		const { pool } = entry;
 		if (request.exclude.includes(entry.name)) {
 			reject("excluded");
+			continue;
+		}
+		if (pool.pool.place.provider === besides) {
+			reject("same_provider");
 			continue;
 		}
 		if ((pool.capabilityBits & needs) !== needs) {
@@ -178,7 +186,7 @@ export function decide(fleet: Fleet, request: AssignRequest, circumstances: Circ
 		if (scales) values.push(terms.start ?? 0, terms.regret ?? 0, start?.probability ?? 0, start?.seconds ?? 0);
 		const score = scoreOf(terms) * (entry.name === circumstances.session ? 1 - SESSION_SHARE : 1);
 		if (best.length === RANKED_MAX && score >= best[RANKED_MAX - 1]!.score) continue;
-		keepBest(best, score, {
+		const ranked = {
 			replica: entry.name,
 			pool: pool.id,
 			expectedTtft: ttft + delay,
@@ -186,11 +194,13 @@ export function decide(fleet: Fleet, request: AssignRequest, circumstances: Circ
 			expectedUsd,
 			expectedCachedTokens: cached,
 			startSecondsMax: delay > 0 ? start!.secondsMax : 0,
-		});
+		};
+		keepBest(best, { score, ranked, estimate });
 	}
 	return {
 		score: best[0]?.score ?? Infinity,
 		ranked: best.map((b) => b.ranked),
+		estimates: best.map((b) => b.estimate),
 		explanation: { replicas: fleet.names, rejected, values },
 		rejections,
 		recoversIn,
@@ -198,11 +208,17 @@ export function decide(fleet: Fleet, request: AssignRequest, circumstances: Circ
 	};
 }
 
-function keepBest(best: { score: Usd; ranked: RankedReplica }[], score: Usd, ranked: RankedReplica): void {
+interface Ranked {
+	readonly score: Usd;
+	readonly ranked: RankedReplica;
+	readonly estimate: Estimate;
+}
+
+function keepBest(best: Ranked[], next: Ranked): void {
 	// Equal scores keep the catalog's order.
 	let at = best.length;
-	while (at > 0 && best[at - 1]!.score > score) at--;
-	best.splice(at, 0, { score, ranked });
+	while (at > 0 && best[at - 1]!.score > next.score) at--;
+	best.splice(at, 0, next);
 	if (best.length > RANKED_MAX) best.pop();
 }
 

@@ -3,7 +3,7 @@ import { expectedTpot, expectedTtft, observeTpot, observeTtft, rates } from "../
 import type { Seconds, Tokens } from "../units.ts";
 import type { Estimators } from "./estimators.ts";
 import type { ReplicaState } from "./fleet.ts";
-import type { AssignRequest, Bill, Ended } from "./messages.ts";
+import type { AssignRequest, Bill, Ended, RankedReplica } from "./messages.ts";
 import type { PrefixFlight } from "./prefixes.ts";
 import type { WarmthFlight } from "./warmths.ts";
 
@@ -19,6 +19,8 @@ export interface Flight {
 	readonly outputTokens: Tokens;
 	/** Prompt tokens that were pending on the replica when this one came. */
 	readonly pendingTokens: Tokens;
+	/** The replica as it was ranked. */
+	readonly chosen: RankedReplica;
 	/** Requests in flight there, this one included. */
 	readonly running: number;
 	readonly roundTrip: Seconds;

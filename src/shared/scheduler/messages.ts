@@ -6,6 +6,7 @@ import type { IsobarError } from "../http/errors.ts";
 import type { PrefixUnit } from "../kv/prefix-chain.ts";
 import type { PeerSummary } from "./peers.ts";
 import type { Seconds, Tokens, Usd } from "../units.ts";
+import type { HedgeTerms } from "../warmth/hedge.ts";
 import type { WarmthSignal, WarmthState } from "../warmth/signal.ts";
 
 export type Endpoint = "chat" | "completions" | "embeddings";
@@ -47,6 +48,8 @@ export interface AssignRequest {
 	readonly edge: string;
 	/** This attempt is a retry: it needs room in the retry budget. */
 	readonly retry: boolean;
+	/** It is in flight under the reservation `of`, without an answer: whether to send it to another provider too. */
+	readonly hedge?: { readonly of: string };
 	/** Another group's scheduler has sent it here: it is not sent on. */
 	readonly referred?: boolean;
 	/** The blocks of the prompt, two words each, as kv/prefix-chain.ts makes them. Absent or empty: nothing is known of it. */
@@ -70,6 +73,8 @@ export interface AssignPolicy {
 	readonly fairWeight?: number;
 	/** What the delays of others count against the request's own. Absent: 1. */
 	readonly harmWeight?: number;
+	/** Whether it may be sent a second time when its answer is late. Absent: no. */
+	readonly hedge?: boolean;
 	readonly waitingMax: Seconds;
 	readonly regions: readonly string[] | null;
 	readonly priceCeiling: Usd | null;
@@ -119,6 +124,7 @@ export const REJECTIONS = [
 	"retry_budget",
 	"price_ceiling",
 	"waking",
+	"same_provider",
 ] as const;
 export type Rejection = (typeof REJECTIONS)[number];
 
@@ -151,6 +157,17 @@ export type AssignReply =
 			readonly outputTokens: Tokens;
 			readonly waited: Seconds;
 			readonly explanation: Explanation;
+			/** Without an answer for so long, it may ask for a hedge. Absent: it is never to. */
+			readonly hedgeAfter?: Seconds;
+			/** Of a hedge: what decided for it. */
+			readonly hedge?: HedgeTerms;
+	  }
+	/** No hedge: go on waiting. `again`: it may be worth one after so many seconds more. */
+	| {
+			readonly kind: "unhedged";
+			readonly reason: HedgeRefusal;
+			readonly again: Seconds | null;
+			readonly terms: HedgeTerms | null;
 	  }
 	/** A pool of another region group is expected to be better: ask that group's scheduler. `only`: no pool of one's own will do,
 	 *  now or later. */
@@ -158,6 +175,10 @@ export type AssignReply =
 	/** Every candidate is full: stand in the waiting room and ask for the turn with `waitTurn(reservation)`. */
 	| { readonly kind: "queued"; readonly position: number; readonly expectedWait: Seconds }
 	| { readonly kind: "refused"; readonly error: IsobarError; readonly explanation: Explanation };
+
+/** Why a request is not sent a second time: the scheduler does not know it (any more); no other provider can take it now; it would
+ *  cost more than it is expected to gain; as many have been as may be. */
+export type HedgeRefusal = "unknown" | "no_candidate" | "not_worth" | "budget";
 
 /** The pool began to answer: its first content, reasoning or tool delta came. */
 export interface FirstToken {

@@ -15,7 +15,7 @@ import type { Ended, RankedReplica, ReplicaName, WarmthStatus } from "./messages
 import type { Wake } from "./wakes.ts";
 
 /** Spread of the logarithm of a whole answer's seconds about what is expected: mostly that of its length. */
-const WHOLE_SIGMA = 0.8;
+export const WHOLE_SIGMA = 0.8;
 
 /** A status that says cold may be behind a request that has begun a start. */
 const STATUS_LAG: Seconds = 15;

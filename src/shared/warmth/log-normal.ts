@@ -28,6 +28,13 @@ export function stillAfter(law: LogNormal, earlier: Seconds, later: Seconds): nu
 	return Math.min(1, (1 - normalCdf(after)) / (1 - normalCdf(before)));
 }
 
+/** P(T > seconds), exact far out in the tail. */
+export function survival(law: LogNormal, seconds: Seconds): number {
+	const z = standardised(law, seconds);
+	if (z <= FAR) return 1 - normalCdf(z);
+	return (millsRatio(z) * Math.exp((-z * z) / 2)) / Math.sqrt(2 * Math.PI);
+}
+
 /** E[T - age | T > age]: how much longer, when it has taken `age` seconds already. With Mills' ratio M it is
  *  `age * (M(z - sigma) / M(z) - 1)`, which is stable where the probabilities vanish. Grows without end for large ages: what
  *  should long have been over is not likely to be over soon. */

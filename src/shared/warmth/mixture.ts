@@ -7,12 +7,12 @@ export interface Expected {
 }
 
 /** Belief is never so sure that an answer could not change it. */
-const DOUBT = 0.001;
+export const DOUBT = 0.001;
 /** Now and then a warm replica makes a request wait for what nobody here knows of: a queue of others, a pause of its engine. So
  *  many of its answers, spread so widely: queueing is not taken for a start that would have taken ten times as long. */
-const QUEUED_SHARE = 0.05;
-const QUEUED_SIGMA = 1.2;
-const SIGMA_MIN = 0.05;
+export const QUEUED_SHARE = 0.05;
+export const QUEUED_SIGMA = 1.2;
+export const SIGMA_MIN = 0.05;
 
 /** P(the request had to wait for a start | its seconds): two components, the warm one as expected with the queue that was known
  *  of and a wide tail for the one that was not, the cold one later by the start. `prior` is what was believed when it was

@@ -54,3 +54,9 @@ test("hard limits are only narrowed", () => {
 	).toMatchObject({ regions: [], priceCeiling: 0.01, waitingMax: 1, priority: "batch" });
 	expect(policyFor(policy, overridesSchema.parse({ waiting_seconds_max: 0 }), 30)).toMatchObject({ waitingMax: 0 });
 });
+
+test("a request is hedged only where its key allows it and it does not say no", () => {
+	expect(policyFor(key({}), { hedge: true }, 30)).not.toHaveProperty("hedge");
+	expect(policyFor(key({ hedge: true }), {}, 30).hedge).toBe(true);
+	expect(policyFor(key({ hedge: true }), { hedge: false }, 30)).not.toHaveProperty("hedge");
+});

@@ -25,7 +25,8 @@ interface Flight {
 type Op =
 	| { op: "ask"; key: KeyId; nano: number; tokens: number; want: number }
 	| { op: "start"; pick: number }
-	| { op: "settle"; pick: number; cost: number; tokens: number }
+	/** With a second flight of the same key as its hedge, where there is one and `lost` says what was called off. */
+	| { op: "settle"; pick: number; cost: number; tokens: number; lost: number | null; won: boolean }
 	| { op: "close"; pick: number }
 	| { op: "giveUp" }
 	| { op: "renew"; pick: number }
@@ -53,6 +54,8 @@ const op: fc.Arbitrary<Op> = fc.oneof(
 			pick: fc.nat(),
 			cost: fc.integer({ min: 0, max: 6 }).map((n) => n * 100),
 			tokens: fc.integer({ min: 0, max: 400 }),
+			lost: fc.option(fc.integer({ min: 0, max: 6 }).map((n) => n * 100)),
+			won: fc.boolean(),
 		}),
 	},
 	{ weight: 2, arbitrary: fc.record({ op: fc.constant("close" as const), pick: fc.nat() }) },
@@ -87,6 +90,7 @@ class World {
 	readonly #flights: Flight[] = [];
 	readonly #sent: { settlement?: Settlement; returned?: LeaseReturn; asked?: LeaseRequest }[] = [];
 	readonly #settled = { key_a: 0, key_b: 0 };
+	readonly #hedged = { key_a: 0, key_b: 0 };
 	#now = START;
 	#ids = 0;
 
@@ -118,7 +122,7 @@ class World {
 			case "settle": {
 				if (this.#flights.length === 0) return;
 				const [flight] = this.#flights.splice(step.pick % this.#flights.length, 1);
-				if (flight) this.#settle(flight, step.cost, step.tokens);
+				if (flight) this.#settle(flight, step.cost, step.tokens, step);
 				return;
 			}
 			case "close": {
@@ -175,6 +179,9 @@ class World {
 			expect(sum(rows.filter((row) => monthOf(row.day) === monthOf(account.day)))).toBe(account.spent.month);
 			const unconfirmed = rows.reduce((total, row) => total + row.unconfirmed_nano_usd, 0);
 			expect(account.spent.total).toBe(this.#settled[key] + unconfirmed);
+			const hedged = rows.reduce((total, row) => total + row.hedge_nano_usd, 0);
+			expect(hedged).toBe(this.#hedged[key]);
+			expect(rows.every((row) => row.hedge_nano_usd === 0 || row.pool === "off")).toBe(true);
 			for (const row of rows) {
 				expect(row.cost_nano_usd).toBeGreaterThanOrEqual(0);
 				expect(row.unconfirmed_nano_usd).toBeGreaterThanOrEqual(0);
@@ -217,21 +224,39 @@ class World {
 		this.#sent.push({ asked: request });
 	}
 
-	#settle(flight: Flight, cost: number, tokens: number): void {
+	#settle(flight: Flight, cost: number, tokens: number, hedge: { lost: number | null; won: boolean } = NO_HEDGE): void {
+		const { lost, won } = hedge;
+		const at = lost === null ? -1 : this.#flights.findIndex(({ key }) => key === flight.key);
+		const [second] = at < 0 ? [] : this.#flights.splice(at, 1);
+		const off = second ? (lost ?? 0) : 0;
 		const settlement: Settlement = {
+			...(second && {
+				hedge: {
+					lease: second.lease,
+					reserved: second.reserved,
+					won,
+					lost: { pool: "off", nano: off, tokens },
+				},
+			}),
 			lease: flight.lease,
 			reserved: flight.reserved,
 			record: record(`request-${this.#ids++}`, {
 				key: flight.key,
-				cost_nano_usd: cost,
+				cost_nano_usd: cost + off,
+				hedge_nano_usd: off,
 				prompt_tokens: tokens,
 				completion_tokens: 0,
 			}),
 		};
 		this.ledger.mail({ settlements: [settlement, settlement] }, this.#now);
-		const paid = Math.min(cost, flight.reserved.nano);
+		// Each call is paid for from its own hold.
+		const [answer, calledOff] = second && won ? [second, flight] : [flight, second];
+		const hedged = Math.min(off, calledOff?.reserved.nano ?? 0);
+		const paid = Math.min(cost, answer.reserved.nano) + hedged;
 		this.#settled[flight.key] += paid;
-		expect(this.ledger.records.get(settlement.record.id)?.cost_nano_usd).toBe(paid);
+		this.#hedged[flight.key] += hedged;
+		const settled = this.ledger.records.get(settlement.record.id);
+		expect(settled).toMatchObject({ cost_nano_usd: paid, hedge_nano_usd: hedged });
 		this.#sent.push({ settlement });
 	}
 
@@ -264,6 +289,7 @@ class World {
 	}
 }
 
+const NO_HEDGE = { lost: null, won: false };
 const all = { nano: Infinity, requests: Infinity, tokens: Infinity, slots: Infinity };
 
 function pick<T>(from: readonly T[], n: number): T | undefined {

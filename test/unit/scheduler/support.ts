@@ -115,5 +115,7 @@ export function outcomeOf(reply: AssignReply): string {
 			return `elsewhere: ${reply.group}`;
 		case "queued":
 			return "queued";
+		case "unhedged":
+			return reply.reason;
 	}
 }
