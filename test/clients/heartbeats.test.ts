@@ -12,7 +12,7 @@ const LATE_MS = 700;
 const COLD_SECONDS = 1;
 
 const pool = await startScriptedPool();
-const SCRIPTED = ["late", "quick", "lost", "refusing", "odd", "gated", "left", "silent", "plain"];
+const SCRIPTED = ["late", "quick", "lost", "refusing", "odd", "gated", "left", "silent", "plain", "without", "of-key"];
 const gateway = await startTestGateway({
 	settings: { heartbeatAfterSeconds: 0.2, heartbeatSeconds: 0.1 },
 	replicas: [
@@ -236,15 +236,14 @@ describe("no comments", () => {
 	});
 
 	it("come where a request or its key wants none, nor in place of a plain answer: their status tells how it went", async () => {
-		pool.on("lost", late(status(500)));
-		const without = await streamed("lost", { isobar: { heartbeats: false } });
+		for (const name of ["without", "of-key", "plain"]) pool.on(name, late(status(500)));
+		const without = await streamed("without", { isobar: { heartbeats: false } });
 		expect(without.status).toBe(502);
 		expect((await errorOf(without)).code).toBe("upstream_failed");
 		const key = await gateway.createKey({ policy: { heartbeats: false } });
-		const ofKey = await gateway.chat("lost", { stream: true }, { key });
+		const ofKey = await gateway.chat("of-key", { stream: true }, { key });
 		expect(ofKey.status).toBe(502);
 		await ofKey.text();
-		pool.on("plain", late(status(500)));
 		const answer = await gateway.chat("plain");
 		expect(answer.status).toBe(502);
 		await answer.text();
