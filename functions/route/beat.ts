@@ -2,7 +2,7 @@ import type { Seconds } from "../../src/shared/units.ts";
 
 /** Something that becomes due while a request lasts. */
 export interface Due {
-	/** Unix milliseconds; infinite: never again. */
+	/** By `steadyMs`; infinite: never again. */
 	readonly dueAt: number;
 	/** Does it if it is due. */
 	check(nowMs: number): void;

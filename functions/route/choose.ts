@@ -18,6 +18,7 @@ import type { Admitted } from "./admit.ts";
 import type { Beat } from "./beat.ts";
 import { schedulerOf } from "./objects.ts";
 import type { RequestTimer } from "./request-timer.ts";
+import { steadyMs } from "./steady-clock.ts";
 
 /** Where an attempt goes. */
 export interface Choice {
@@ -148,9 +149,9 @@ async function ask(
 			return "silent";
 		}
 		if (reply.kind === "queued") {
-			const since = Date.now();
+			const since = steadyMs();
 			const turn = await waitTurn(scheduler, request, seeker);
-			seeker.waited += (Date.now() - since) / 1_000;
+			seeker.waited += (steadyMs() - since) / 1_000;
 			if (turn === "client_gone") return turn;
 			if (turn === "lost") continue;
 			reply = turn;
@@ -208,7 +209,11 @@ async function waitTurn(
 		}
 		return first ?? "lost";
 	} catch {
-		return client.aborted ? "client_gone" : "lost";
+		if (client.aborted) return "client_gone";
+		// One that should have said by now that the time is over, and may be there: its clock was set back. What is asked for anew is
+		// asked by ours.
+		void scheduler.leave(reservation).catch(() => {});
+		return "lost";
 	}
 }
 

@@ -19,6 +19,7 @@ import { PoolCall, type CallContext } from "./pool-call.ts";
 import { relayLong, relayStream, type RelayEnd } from "./relay.ts";
 import { RequestTimer } from "./request-timer.ts";
 import { requestId } from "./request-id.ts";
+import { steadyMs } from "./steady-clock.ts";
 import { endAttempt, settle, type Ending, type LastAttempt } from "./settle.ts";
 import type { UpstreamResult } from "./upstream.ts";
 
@@ -77,10 +78,10 @@ class Dispatch {
 		const { isolate, key, request } = admitted;
 		const wantsHeartbeats = request.stream && (request.overrides.heartbeats ?? key.policy.heartbeats);
 		this.#heartbeats = wantsHeartbeats
-			? new Heartbeats(isolate.settings, admitted.startedAt * 1_000, () => earlyHeaders(this.#admitted))
+			? new Heartbeats(isolate.settings, steadyMs(), () => earlyHeaders(this.#admitted))
 			: null;
 		// Keeps the reservation and the lease of a request that takes long, be it in the waiting room or at a pool.
-		const beat = new Beat(isolate.settings.renewSeconds, Date.now(), () =>
+		const beat = new Beat(isolate.settings.renewSeconds, steadyMs(), () =>
 			ctx.waitUntil(isolate.post.flush(carriers(env, isolate.id, isolate.settings))),
 		);
 		if (this.#heartbeats) beat.add(this.#heartbeats);

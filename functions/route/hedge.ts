@@ -9,6 +9,7 @@ import type { HedgeEnd } from "./hedge-end.ts";
 import { PoolCall, type CallContext } from "./pool-call.ts";
 import { RequestTimer } from "./request-timer.ts";
 import { endAttempt } from "./settle.ts";
+import { steadyMs } from "./steady-clock.ts";
 import type { UpstreamResult } from "./upstream.ts";
 import type { Hold } from "./wallet.ts";
 
@@ -63,7 +64,7 @@ export class Hedge implements Due {
 		this.#context = context;
 		this.#ctx = ctx;
 		this.#exclude = exclude;
-		this.#dueAt = (first.since + after) * 1_000;
+		this.#dueAt = steadyMs() + after * 1_000;
 	}
 
 	get dueAt(): number {
@@ -179,7 +180,7 @@ export class Hedge implements Due {
 	async #ask(): Promise<void> {
 		const { env } = this.#context;
 		const asked = await askForHedge(this.#admitted, this.#first.choice, this.#exclude, env, this.#ctx);
-		const now = Date.now();
+		const now = steadyMs();
 		if (!asked.ok) {
 			const { reason, again, terms } = asked.error;
 			this.#note("refused", null, reason, terms);

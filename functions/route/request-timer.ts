@@ -1,5 +1,6 @@
 import type { Seconds } from "../../src/shared/units.ts";
 import type { Beat } from "./beat.ts";
+import { steadyAtLeast, steadyMs } from "./steady-clock.ts";
 
 /** The one timer of a request, which has at most one thing to wait for at a time: the scheduler's answer, then the pool's.
  *  Moving what is due to later is an assignment and not a new timer, because a small request moves it several times within
@@ -8,10 +9,10 @@ export class RequestTimer {
 	#timer: ReturnType<typeof setTimeout> | undefined;
 	#firesAt = Infinity;
 	#dueAt = Infinity;
-	#run: (() => void) | undefined;
+	#run: ((nowMs: number) => void) | undefined;
 
-	/** Calls `run` once it is `at` (Unix milliseconds), in place of what was due before. */
-	set(at: number, run: () => void): void {
+	/** Calls `run` once it is `at` (`steadyMs`), in place of what was due before. */
+	set(at: number, run: (nowMs: number) => void): void {
 		this.#dueAt = at;
 		this.#run = run;
 		if (at < this.#firesAt) this.#arm();
@@ -35,9 +36,8 @@ export class RequestTimer {
 	 *  has its beat meanwhile. */
 	within<T>(seconds: Seconds, promise: Promise<T>, beat?: Beat): Promise<T> {
 		return new Promise((resolve, reject) => {
-			const deadline = Date.now() + seconds * 1_000;
-			const check = (): void => {
-				const now = Date.now();
+			const deadline = steadyMs() + seconds * 1_000;
+			const check = (now: number): void => {
 				// A timer may fire a millisecond early.
 				if (now >= deadline - 1) return reject(new Error(`no answer in ${seconds} s`));
 				beat?.check(now);
@@ -55,19 +55,20 @@ export class RequestTimer {
 	#arm(): void {
 		clearTimeout(this.#timer);
 		this.#firesAt = this.#dueAt;
-		this.#timer = setTimeout(() => this.#fired(), Math.max(0, this.#dueAt - Date.now()));
+		this.#timer = setTimeout(() => this.#fired(), Math.max(0, this.#dueAt - steadyMs()));
 	}
 
 	#fired(): void {
 		this.#timer = undefined;
+		const now = steadyAtLeast(this.#firesAt);
 		this.#firesAt = Infinity;
 		// A timer may fire a millisecond early.
-		if (this.#dueAt > Date.now() + 1) {
+		if (this.#dueAt > now + 1) {
 			if (this.#dueAt < Infinity) this.#arm();
 			return;
 		}
 		const run = this.#run;
 		this.clear();
-		run?.();
+		run?.(now);
 	}
 }

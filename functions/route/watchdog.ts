@@ -1,6 +1,7 @@
 import type { Seconds } from "../../src/shared/units.ts";
 import type { Beat } from "./beat.ts";
 import type { RequestTimer } from "./request-timer.ts";
+import { steadyMs } from "./steady-clock.ts";
 
 /** What a call to a pool may be waiting for, and what ended it early. */
 export type Phase = "headers" | "first_event" | "idle" | "total";
@@ -19,7 +20,7 @@ export class Watchdog {
 		this.#abort = abort;
 		this.#timer = timer;
 		this.#beat = beat;
-		this.#endsAt = Date.now() + totalSeconds * 1_000;
+		this.#endsAt = steadyMs() + totalSeconds * 1_000;
 		this.#deadline = this.#endsAt;
 	}
 
@@ -31,7 +32,7 @@ export class Watchdog {
 	/** From now on the call must get on within `seconds`. */
 	expect(phase: Phase, seconds: Seconds): void {
 		this.#phase = phase;
-		this.#deadline = Date.now() + seconds * 1_000;
+		this.#deadline = steadyMs() + seconds * 1_000;
 		this.#watch();
 	}
 
@@ -48,8 +49,7 @@ export class Watchdog {
 		this.#timer.set(Math.min(this.#deadline, this.#endsAt, this.#beat.dueAt), this.#check);
 	}
 
-	readonly #check = (): void => {
-		const now = Date.now();
+	readonly #check = (now: number): void => {
 		// A timer may fire a millisecond early.
 		if (now >= this.#endsAt - 1) this.#expire("total");
 		else if (now >= this.#deadline - 1) this.#expire(this.#phase);

@@ -158,3 +158,28 @@ test("requests that wait when the object goes, again and again, all end: in an a
 	await Promise.all(first.map((response) => response.text()));
 	await vi.waitFor(async () => expect(await status()).toMatchObject({ in_flight: 0, waiting: 0 }), 5_000);
 });
+
+test("a clock that is set back while requests wait keeps none of them beyond its limit", async () => {
+	// A new one, which has not learned yet how long requests take here.
+	await runInDurableObject(object(), (_, state) => state.abort("gone")).catch(() => {});
+	const first = await Promise.all([ask(), ask()]);
+	const began = performance.now();
+	const parked = Array.from({ length: 2 }, async () => {
+		const text = await (await ask({ waiting_seconds_max: 6 })).text();
+		return { text, seconds: (performance.now() - began) / 1_000 };
+	});
+	await vi.waitFor(async () => expect((await status()).waiting).toBe(2), 5_000);
+	const real = Date.now.bind(Date);
+	const spy = vi.spyOn(Date, "now").mockImplementation(() => real() - 3_600_000);
+	try {
+		for (const { text, seconds } of await Promise.all(parked)) {
+			expect(text).toContain('"code":"overloaded"');
+			expect(seconds).toBeLessThan(6 + 2 + 2);
+		}
+	} finally {
+		spy.mockRestore();
+	}
+	for (const end of ends) end();
+	await Promise.all(first.map((response) => response.text()));
+	await vi.waitFor(async () => expect(await status()).toMatchObject({ in_flight: 0, waiting: 0 }), 5_000);
+});

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Beat } from "../../../functions/route/beat.ts";
 import { RequestTimer } from "../../../functions/route/request-timer.ts";
+import { steadyAtLeast, steadyMs } from "../../../functions/route/steady-clock.ts";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -12,7 +13,7 @@ describe("a request's timer", () => {
 	it("runs what is due when it is due, once", () => {
 		const timer = new RequestTimer();
 		const run = vi.fn<() => void>();
-		timer.set(Date.now() + 100, run);
+		timer.set(steadyMs() + 100, run);
 		vi.advanceTimersByTime(98);
 		expect(run).not.toHaveBeenCalled();
 		vi.advanceTimersByTime(1_000);
@@ -23,8 +24,8 @@ describe("a request's timer", () => {
 		const set = timers();
 		const timer = new RequestTimer();
 		const [first, second] = [vi.fn<() => void>(), vi.fn<() => void>()];
-		timer.set(Date.now() + 100, first);
-		for (let i = 0; i < 50; i++) timer.set(Date.now() + 300 + i, second);
+		timer.set(steadyMs() + 100, first);
+		for (let i = 0; i < 50; i++) timer.set(steadyMs() + 300 + i, second);
 		expect(set).toHaveBeenCalledTimes(1);
 		vi.advanceTimersByTime(340);
 		expect(second).not.toHaveBeenCalled();
@@ -36,8 +37,8 @@ describe("a request's timer", () => {
 	it("runs what moved to sooner in time", () => {
 		const timer = new RequestTimer();
 		const run = vi.fn<() => void>();
-		timer.set(Date.now() + 10_000, () => {});
-		timer.set(Date.now() + 50, run);
+		timer.set(steadyMs() + 10_000, () => {});
+		timer.set(steadyMs() + 50, run);
 		vi.advanceTimersByTime(51);
 		expect(run).toHaveBeenCalledOnce();
 	});
@@ -46,12 +47,12 @@ describe("a request's timer", () => {
 		const timer = new RequestTimer();
 		const run = vi.fn<() => void>();
 		for (const end of [() => timer.clear(), () => timer.stop()]) {
-			timer.set(Date.now() + 10, run);
+			timer.set(steadyMs() + 10, run);
 			end();
 			vi.advanceTimersByTime(100);
 		}
 		expect(run).not.toHaveBeenCalled();
-		timer.set(Date.now() + 10, run);
+		timer.set(steadyMs() + 10, run);
 		vi.advanceTimersByTime(11);
 		expect(run).toHaveBeenCalledOnce();
 	});
@@ -64,7 +65,7 @@ describe("a request's timer", () => {
 		await vi.advanceTimersByTimeAsync(251);
 		await late;
 		const run = vi.fn<() => void>();
-		timer.set(Date.now() + 1_000, run);
+		timer.set(steadyMs() + 1_000, run);
 		resolve("late");
 		await vi.advanceTimersByTimeAsync(1_001);
 		expect(run).toHaveBeenCalledOnce();
@@ -82,7 +83,7 @@ describe("a request's timer", () => {
 	it("keeps the beat while it waits, without a timer more than that, and is late all the same", async () => {
 		const timer = new RequestTimer();
 		const run = vi.fn<() => void>();
-		const beat = new Beat(15, Date.now(), run);
+		const beat = new Beat(15, steadyMs(), run);
 		const within = timer.within(40, new Promise(() => {}), beat);
 		const late = expect(within).rejects.toThrow("no answer in 40 s");
 		const set = timers();
@@ -93,5 +94,40 @@ describe("a request's timer", () => {
 		await late;
 		await vi.advanceTimersByTimeAsync(60_000);
 		expect(run).toHaveBeenCalledTimes(2);
+	});
+});
+
+describe("a clock that is set back", () => {
+	it("holds up nothing: what was to end ends in its time", async () => {
+		const timer = new RequestTimer();
+		const late = timer.within(2, new Promise(() => {}), new Beat(1, steadyMs(), () => {}));
+		const ended = vi.fn<() => void>();
+		late.catch(ended);
+		vi.advanceTimersByTime(1_500);
+		vi.setSystemTime(Date.now() - 3_600_000);
+		await vi.advanceTimersByTimeAsync(510);
+		expect(ended).toHaveBeenCalledOnce();
+	});
+
+	it("never shows in steady milliseconds", () => {
+		let before = steadyMs();
+		for (const jump of [5, -3_600_000, 0, 10, 86_400_000, -86_400_000, 7]) {
+			vi.setSystemTime(Date.now() + jump);
+			const now = steadyMs();
+			expect(now - before).toBe(Math.max(0, jump));
+			before = now;
+		}
+	});
+
+	it("is not one that differs by moments, as those of two requests do: steady time does not run away", () => {
+		vi.setSystemTime(Date.now() + 10_000);
+		const from = steadyMs();
+		const real = Date.now();
+		for (let i = 0; i < 1_000; i++) {
+			// One request sees what the other saw half a second ago; and each timer fires a little early.
+			vi.setSystemTime(real + i * 10 - (i % 2) * 500);
+			steadyAtLeast(from + i * 10 + 1);
+		}
+		expect(steadyMs() - from).toBeLessThan(10_010);
 	});
 });
