@@ -24,6 +24,8 @@ export class Wakes {
 	readonly #keeping: Keeping;
 	/** Replicas that requests wait for here, since none may be sent there before it is woken. */
 	readonly #wanted = new Set<ReplicaState>();
+	/** Pools that a call is under way for, whatever their status says meanwhile. */
+	readonly #called = new Set<string>();
 
 	constructor(warmths: Warmths, keeping: Keeping) {
 		this.#warmths = warmths;
@@ -51,7 +53,7 @@ export class Wakes {
 		for (const replica of this.#warmths.scaling) {
 			const { warmth, entry } = replica;
 			if (!warmth || warmth.probability < LIKELY_COLD || seen.has(warmth.pool)) continue;
-			if (this.#keeping.isCalled(replica)) continue;
+			if (this.#keeping.isCalled(replica) || this.#called.has(entry.pool.id)) continue;
 			if (this.#warmths.isWaking(warmth.pool, now) || warmth.pool.rests(now)) continue;
 			if (admits(replica.health, entry.maxConcurrency, now).limit === 0) continue;
 			const start = this.#warmths.start(replica, now)!;
@@ -66,18 +68,24 @@ export class Wakes {
 			this.#wanted.delete(replica);
 			this.#warmths.observe(replica, { state: "waking", at: now, source: "wake" }, now);
 			warmth.awaits(WAKE_CALL);
+			this.#called.add(entry.pool.id);
 		}
 		return wakes;
 	}
 
 	/** The call was answered with `signal`, or a status that was asked first told it. */
 	succeeded(wake: Wake, signal: WarmthSignal, now: Seconds): void {
-		wake.replica.warmth?.gone(WAKE_CALL);
+		this.#over(wake.replica);
 		this.#warmths.woken(wake, signal, now);
 	}
 
 	failed({ replica }: Wake, now: Seconds): void {
-		replica.warmth?.gone(WAKE_CALL);
+		this.#over(replica);
 		this.#warmths.startFailed(replica, "wake_failed", now);
+	}
+
+	#over({ warmth, entry }: ReplicaState): void {
+		warmth?.gone(WAKE_CALL);
+		this.#called.delete(entry.pool.id);
 	}
 }
