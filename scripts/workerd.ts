@@ -85,6 +85,8 @@ export async function runWorkers(options: WorkerdOptions): Promise<Workerd> {
 					resourcePersistencePath: state,
 					workers: options.workers.map((worker, index) => ({
 						...worker,
+						// Every fetch of a Worker goes through one of Miniflare's, which would copy its headers for that.
+						stripCfConnectingIp: false,
 						unsafeDirectSockets: [{ host, port: index === 0 ? port : 0 }],
 					})),
 				}),
