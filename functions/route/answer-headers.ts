@@ -1,6 +1,6 @@
 import type { Admitted } from "./admit.ts";
 import type { Choice } from "./choose.ts";
-import { connectionNames } from "./connection-names.ts";
+import { headersWithout, type PlainHeaders } from "./plain-headers.ts";
 
 /** Headers of a pool's answer that are about its own connection, or would be wrong of ours. */
 const DROPPED: ReadonlySet<string> = new Set([
@@ -28,19 +28,17 @@ const DROPPED: ReadonlySet<string> = new Set([
 const DROPPED_PREFIX = /^(x-ratelimit-|anthropic-)/;
 
 /** The pool's own headers, and what we know when the answer begins. What is known only later is in `GET /v1/requests/{id}`. */
-export function answerHeaders(admitted: Admitted, choice: Choice, attempts: number, pool: Headers): Headers {
-	const headers = new Headers(pool);
-	for (const name of pool.keys()) if (DROPPED.has(name) || DROPPED_PREFIX.test(name)) headers.delete(name);
-	for (const name of connectionNames(pool)) headers.delete(name);
+export function answerHeaders(admitted: Admitted, choice: Choice, attempts: number, pool: Headers): PlainHeaders {
+	const headers = headersWithout(pool, (name) => DROPPED.has(name) || DROPPED_PREFIX.test(name));
 	const { replica } = choice;
-	headers.set("x-isobar-request-id", admitted.id);
-	headers.set("x-isobar-model", admitted.model.id);
-	headers.set("x-isobar-pool", replica.pool);
-	headers.set("x-isobar-replica", replica.replica);
-	headers.set("x-isobar-expected-cost-usd", replica.expectedUsd.toFixed(9));
-	headers.set("x-isobar-expected-ttft-seconds", replica.expectedTtft.toFixed(4));
-	headers.set("x-isobar-attempts", String(attempts));
-	headers.set("x-isobar-decided-by", choice.decidedBy);
+	headers["x-isobar-request-id"] = admitted.id;
+	headers["x-isobar-model"] = admitted.model.id;
+	headers["x-isobar-pool"] = replica.pool;
+	headers["x-isobar-replica"] = replica.replica;
+	headers["x-isobar-expected-cost-usd"] = replica.expectedUsd.toFixed(9);
+	headers["x-isobar-expected-ttft-seconds"] = replica.expectedTtft.toFixed(4);
+	headers["x-isobar-attempts"] = String(attempts);
+	headers["x-isobar-decided-by"] = choice.decidedBy;
 	return headers;
 }
 

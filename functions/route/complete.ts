@@ -321,6 +321,7 @@ class Dispatch {
 		this.#settled = true;
 		this.#timer.stop();
 		const { isolate, key, id } = this.#admitted;
+		if (isolate.post.isAttended(Date.now() / 1_000)) return;
 		this.#ctx.waitUntil(isolate.post.linger(key.tenant, id, carriers(this.#env, isolate.id, isolate.settings)));
 	}
 }

@@ -118,11 +118,16 @@ export class Post {
 		}
 	}
 
+	/** Whether another request stays and sends for all, so that `linger` would return at once. */
+	isAttended(now: Seconds): boolean {
+		return now < this.#attendedUntil;
+	}
+
 	/** Stays until this request's settlement is acknowledged, unless another request of the isolate stays and sends already;
 	 *  then until the leases in hand were idle and are given back. Should that other one be ended before its time, the next
 	 *  request sends, or the lease ends by itself. */
 	async linger(tenant: string, requestId: string, carriers: Carriers): Promise<void> {
-		if (carriers.now() < this.#attendedUntil) return;
+		if (this.isAttended(carriers.now())) return;
 		const pause = this.#settings.flushSeconds;
 		const until = carriers.now() + LINGER_SECONDS_MAX;
 		for (;;) {

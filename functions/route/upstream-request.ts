@@ -4,8 +4,8 @@ import { editMembers, type MemberChanges } from "../../src/shared/http/edit-memb
 import { splice } from "../../src/shared/http/splice.ts";
 import type { Endpoint } from "../../src/shared/scheduler/messages.ts";
 import type { Admitted } from "./admit.ts";
-import { connectionNames } from "./connection-names.ts";
 import { HOP_HEADER } from "./hop.ts";
+import { headersWithout } from "./plain-headers.ts";
 import { cacheSalt } from "./prefix.ts";
 import type { UpstreamCall } from "./upstream.ts";
 
@@ -29,16 +29,14 @@ export function upstreamCall(
 	env: object,
 ): UpstreamCall {
 	const { request, id, isolate } = admitted;
-	const headers = new Headers();
-	for (const [name, value] of clientHeaders) if (!DROPPED.test(name)) headers.set(name, value);
-	for (const name of connectionNames(clientHeaders)) headers.delete(name);
-	headers.set("content-type", "application/json");
+	const headers = headersWithout(clientHeaders, (name) => DROPPED.test(name));
+	headers["content-type"] = "application/json";
 	// So that what the pool answers is what the client gets, byte for byte.
-	headers.set("accept-encoding", "identity");
-	headers.set("x-request-id", id);
-	headers.set(HOP_HEADER, hops);
+	headers["accept-encoding"] = "identity";
+	headers["x-request-id"] = id;
+	headers[HOP_HEADER] = hops;
 	const credential = credentialOf(replica.pool.pool.secret, env);
-	if (credential !== null) headers.set("authorization", `Bearer ${credential}`);
+	if (credential !== null) headers["authorization"] = `Bearer ${credential}`;
 	return {
 		url: replica.baseUrl + PATHS[request.endpoint],
 		headers,

@@ -8,13 +8,14 @@ import type { WarmthSignal } from "../../src/shared/warmth/signal.ts";
 import { answerSignal } from "../../src/shared/warmth/signals/answer.ts";
 import { failureOfStatus, plainMessage, retryAfterSeconds, type Failure } from "./failure.ts";
 import type { Beat } from "./beat.ts";
+import type { PlainHeaders } from "./plain-headers.ts";
 import type { RequestTimer } from "./request-timer.ts";
 import { Watchdog } from "./watchdog.ts";
 
 /** One call to one replica. */
 export interface UpstreamCall {
 	readonly url: string;
-	readonly headers: Headers;
+	readonly headers: PlainHeaders;
 	readonly body: Uint8Array;
 	readonly stream: boolean;
 	/** Take the usage event out of the stream: the client did not ask for it. */

@@ -7,7 +7,7 @@ import { connectionNames } from "../../functions/route/connection-names.ts";
 const admitted = { id: "req_1", model: { id: "m" } } as Admitted;
 const replica = { replica: "p/a", pool: "p", expectedTtft: 1, expectedSeconds: 1, expectedUsd: 1 };
 const choice = { replica, decidedBy: "scheduler" } as unknown as Choice;
-const answer = (pool: Record<string, string>) => answerHeaders(admitted, choice, 1, new Headers(pool));
+const answer = (pool: Record<string, string>) => new Headers(answerHeaders(admitted, choice, 1, new Headers(pool)));
 
 describe("of a pool's headers", () => {
 	test("what concerns the operator's account does not reach a tenant", () => {
