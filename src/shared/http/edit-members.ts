@@ -1,5 +1,5 @@
 import { skipSpace } from "./json-grammar.ts";
-import { type Member, topLevelMembers } from "./json-members.ts";
+import { member, type Member, topLevelMembers } from "./json-members.ts";
 import { isNullAt, type JsonText, type JsonValue, type Span } from "./json-values.ts";
 import type { Edit } from "./splice.ts";
 
@@ -23,35 +23,32 @@ export function editMembers(
 	changes: MemberChanges,
 	within?: Span,
 ): readonly Edit[] {
-	const set = new Map<string, JsonValue>([
-		...Object.entries(changes.merge ?? {}),
-		...Object.entries(changes.set ?? {}),
-	]);
-	const merge = new Map(Object.entries(changes.merge ?? {}));
-	for (const name of Object.keys(changes.set ?? {})) merge.delete(name);
-	const remove = new Set(changes.remove?.filter((name) => !set.has(name)));
-
-	const missing = new Set(set.keys());
-	for (const { name } of members) missing.delete(name);
-	const kept = members.filter(({ name }) => !remove.has(name));
-	const edits: Edit[] = removals(members, remove);
-	if (missing.size > 0) {
+	const { set = NOTHING, merge = NOTHING_MERGED, remove = [] } = changes;
+	const isSet = (name: string): boolean => Object.hasOwn(set, name) || Object.hasOwn(merge, name);
+	const removed = new Set(remove.filter((name) => !isSet(name)));
+	const kept = removed.size === 0 ? members : members.filter(({ name }) => !removed.has(name));
+	const edits: Edit[] = removed.size === 0 ? [] : removals(members, removed);
+	const missing = Object.entries({ ...merge, ...set }).filter(([name]) => !member(members, name));
+	if (missing.length > 0) {
 		const at = skipSpace(json.bytes, within?.start ?? 0, json.bytes.length) + 1;
-		const added = Array.from(missing, (name) => `${JSON.stringify(name)}:${JSON.stringify(set.get(name))}`).join(",");
+		const added = missing.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join(",");
 		edits.push({ start: at, end: at, replacement: kept.length > 0 ? `${added},` : added });
 	}
 	for (const { name, value } of kept) {
-		const inner = merge.get(name);
-		const replacement = set.get(name);
-		if (inner && !isNullAt(json, value)) {
-			const children = topLevelMembers(json, value);
-			if (children.ok) edits.push(...editMembers(json, children.value, { set: inner }, value));
-		} else if (replacement !== undefined) {
-			edits.push({ ...value, replacement: JSON.stringify(replacement) });
+		if (Object.hasOwn(set, name)) {
+			edits.push({ ...value, replacement: JSON.stringify(set[name]) });
+		} else if (Object.hasOwn(merge, name)) {
+			const inner = merge[name]!;
+			const children = isNullAt(json, value) ? undefined : topLevelMembers(json, value);
+			if (!children) edits.push({ ...value, replacement: JSON.stringify(inner) });
+			else if (children.ok) edits.push(...editMembers(json, children.value, { set: inner }, value));
 		}
 	}
 	return edits.sort((a, b) => a.start - b.start || a.end - b.end);
 }
+
+const NOTHING: NonNullable<MemberChanges["set"]> = {};
+const NOTHING_MERGED: NonNullable<MemberChanges["merge"]> = {};
 
 /** A run of members goes with the comma to its right; the last run, which has none, with the one to its left. */
 function removals(members: readonly Member[], names: ReadonlySet<string>): Edit[] {

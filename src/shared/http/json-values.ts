@@ -22,6 +22,9 @@ export type JsonValue =
 	| { readonly [name: string]: JsonValue };
 
 const MINUS = 0x2d;
+/** What most values are, and what needs no decoder. */
+const PLAIN_STRING = /^"[ !#-[\]-~]*"$/;
+const PLAIN_INTEGER = /^(?:0|[1-9]\d{0,14})$/;
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 export function jsonText(bytes: Uint8Array): JsonText {
@@ -45,6 +48,9 @@ export function jsonAt({ bytes }: JsonText, { start, end }: Span): unknown {
 /** The string at a span, decoded; undefined where the value is none, or has a bad escape, control character or UTF-8. */
 export function stringAt(json: JsonText, span: Span): string | undefined {
 	if (json.text[span.start] !== '"') return undefined;
+	const raw = json.text.slice(span.start, span.end);
+	// Not a slice, which would keep the whole text in memory for as long as the value.
+	if (PLAIN_STRING.test(raw)) return JSON.parse(raw) as string;
 	const value = jsonAt(json, span);
 	return typeof value === "string" ? value : undefined;
 }
@@ -53,6 +59,8 @@ export function stringAt(json: JsonText, span: Span): string | undefined {
 export function numberAt(json: JsonText, span: Span): number | undefined {
 	const first = json.bytes[span.start];
 	if (first !== MINUS && !isDigit(first)) return undefined;
+	const raw = json.text.slice(span.start, span.end);
+	if (PLAIN_INTEGER.test(raw)) return Number(raw);
 	const value = jsonAt(json, span);
 	return typeof value === "number" ? value : undefined;
 }
