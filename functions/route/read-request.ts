@@ -2,7 +2,13 @@ import { overridesSchema, type Overrides } from "../../src/shared/catalog/policy
 import type { Capability } from "../../src/shared/catalog/schema.ts";
 import { isobarError, type IsobarError } from "../../src/shared/http/errors.ts";
 import { skipSpace } from "../../src/shared/http/json-grammar.ts";
-import { elementSizes, nestedMember, topLevelMembers, type Member } from "../../src/shared/http/json-members.ts";
+import {
+	elementSizes,
+	member,
+	nestedMember,
+	topLevelMembers,
+	type Member,
+} from "../../src/shared/http/json-members.ts";
 import { booleanAt, jsonText, type JsonText, type Span } from "../../src/shared/http/json-values.ts";
 import { err, ok, type Result } from "../../src/shared/result.ts";
 import { PROMPT_MEMBER, type Endpoint } from "../../src/shared/scheduler/messages.ts";
@@ -104,7 +110,9 @@ export function readRequest(endpoint: Endpoint, bytes: Uint8Array): Result<Route
 		return err(isobarError("invalid_request", `The body has no ${name}.`, { param: name }));
 	}
 
-	const attachments = endpoint === "chat" ? attachmentsOf(json, prompt) : NO_ATTACHMENTS;
+	// A plain list of messages holds text alone.
+	const mayAttach = endpoint === "chat" && !member(members, PROMPT_MEMBER.chat)?.plain;
+	const attachments = mayAttach ? attachmentsOf(json, prompt) : NO_ATTACHMENTS;
 	const tools = sizeOf(fields.span("tools")) + sizeOf(fields.span("functions"));
 	const promptBytes = sizeOf(prompt) - attachments.bytes + tools;
 	const batch = batchOf(endpoint, json, prompt);

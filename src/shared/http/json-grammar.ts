@@ -1,4 +1,5 @@
 import { JSON_DEPTH_MAX } from "../limits.ts";
+import { isPlainName, isPlainString } from "./json-plain.ts";
 import { isDigit, type JsonText } from "./json-values.ts";
 
 /** Why a text is no JSON, and the byte offset where that shows. */
@@ -7,9 +8,15 @@ export interface JsonFault {
 	readonly message: string;
 }
 
-/** Called for every item of the outermost object or array. In an array `key` and `keyEnd` are -1. What it returns ends the
- *  scan. */
-export type VisitItem = (key: number, keyEnd: number, value: number, valueEnd: number) => JsonFault | null;
+/** Called for every item of the outermost object or array. In an array `key` and `keyEnd` are -1. `plain`: see json-plain.ts.
+ *  What it returns ends the scan. */
+export type VisitItem = (
+	key: number,
+	keyEnd: number,
+	value: number,
+	valueEnd: number,
+	plain: boolean,
+) => JsonFault | null;
 
 const QUOTE = 0x22;
 const COMMA = 0x2c;
@@ -35,9 +42,16 @@ export function scanJson(json: JsonText, start: number, end: number, visit: Visi
 	let key = -1;
 	let keyEnd = -1;
 	let value = -1;
+	let plain = true;
 	let at = start;
+	/** Space within an item. */
+	const skip = (from: number): number => {
+		const after = skipSpace(bytes, from, end);
+		if (after !== from && closers.length > 1) plain = false;
+		return after;
+	};
 	for (;;) {
-		at = skipSpace(bytes, at, end);
+		at = skip(at);
 		if (closer === CLOSE_BRACE) {
 			if (byteAt(bytes, at, end) !== QUOTE) return expected(json, at, end, "a member name in quotes");
 			const nameEnd = stringEnd(json, at, end);
@@ -45,23 +59,27 @@ export function scanJson(json: JsonText, start: number, end: number, visit: Visi
 			if (closers.length === 1) {
 				key = at;
 				keyEnd = nameEnd;
-			}
-			at = skipSpace(bytes, nameEnd, end);
+			} else if (plain) plain = isPlainName(json.text, at, nameEnd);
+			at = skip(nameEnd);
 			if (byteAt(bytes, at, end) !== COLON) return expected(json, at, end, "':'");
-			at = skipSpace(bytes, at + 1, end);
+			at = skip(at + 1);
 		}
-		if (closers.length === 1) value = at;
+		if (closers.length === 1) {
+			value = at;
+			plain = true;
+		}
 
 		const first = byteAt(bytes, at, end);
 		if (first === QUOTE) {
 			const close = stringEnd(json, at, end);
 			if (close < 0) return unclosed(at);
+			if (plain) plain = isPlainString(json.text, at, close);
 			at = close;
 		} else if (first === OPEN_BRACE || first === OPEN_BRACKET) {
 			if (closers.length === JSON_DEPTH_MAX) return { at, message: `nests deeper than ${JSON_DEPTH_MAX} levels` };
 			closer = first + 2;
 			closers.push(closer);
-			at = skipSpace(bytes, at + 1, end);
+			at = skip(at + 1);
 			if (byteAt(bytes, at, end) !== closer) continue;
 		} else {
 			const close = first === MINUS || isDigit(first) ? numberEnd(bytes, at, end) : literalEnd(json.text, at, end);
@@ -72,14 +90,14 @@ export function scanJson(json: JsonText, start: number, end: number, visit: Visi
 		// A value has ended, or an empty container stands before its closer: close containers until another item follows.
 		for (;;) {
 			const valueEnd = at;
-			at = skipSpace(bytes, at, end);
+			at = skip(at);
 			if (closers.length === 0) return at === end ? null : expected(json, at, end, "nothing more");
 			const next = byteAt(bytes, at, end);
 			if (next !== COMMA && next !== closer) {
 				return expected(json, at, end, `',' or '${String.fromCharCode(closer)}'`);
 			}
 			if (closers.length === 1 && value >= 0) {
-				const stop = visit(key, keyEnd, value, valueEnd);
+				const stop = visit(key, keyEnd, value, valueEnd, plain);
 				if (stop) return stop;
 				value = -1;
 			}

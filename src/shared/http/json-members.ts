@@ -3,11 +3,13 @@ import { err, ok, type Result } from "../result.ts";
 import { type JsonFault, scanJson, skipSpace } from "./json-grammar.ts";
 import { type JsonText, type Span, stringAt } from "./json-values.ts";
 
-/** One member of an object: its decoded name, the span of the name with its quotes, the span of the value. */
+/** One member of an object: its decoded name, the span of the name with its quotes, the span of the value, and whether that is
+ *  plain (json-plain.ts). */
 export interface Member {
 	readonly name: string;
 	readonly key: Span;
 	readonly value: Span;
+	readonly plain: boolean;
 }
 
 const PLAIN_NAME = /^"[ !#-[\]-~]*"$/;
@@ -28,14 +30,14 @@ export function topLevelMembers(json: JsonText, within?: Span): Result<readonly 
 	}
 
 	const members: Member[] = [];
-	const fault = scanJson(json, open, end, (keyStart, keyEnd, valueStart, valueEnd) => {
+	const fault = scanJson(json, open, end, (keyStart, keyEnd, valueStart, valueEnd, plain) => {
 		if (members.length === BODY_MEMBERS_MAX) return { at: keyStart, message: `over ${BODY_MEMBERS_MAX} members` };
 		const key = { start: keyStart, end: keyEnd };
 		const raw = text.slice(keyStart, keyEnd);
 		const name = PLAIN_NAME.test(raw) ? raw.slice(1, -1) : stringAt(json, key);
 		// A pool with a laxer parser might read such a name as one that we look for.
 		if (name === undefined) return { at: keyStart, message: "a member name is no valid JSON string" };
-		members.push({ name, key, value: { start: valueStart, end: valueEnd } });
+		members.push({ name, key, value: { start: valueStart, end: valueEnd }, plain });
 		return null;
 	});
 	return fault ? err(fault) : ok(members);

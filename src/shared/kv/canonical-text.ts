@@ -1,11 +1,10 @@
 import { isSpace, skipSpace, stringEnd } from "../http/json-grammar.ts";
+import { ATTACHMENT_BYTES_MIN } from "../http/json-plain.ts";
 import type { JsonText } from "../http/json-values.ts";
 import { hash64 } from "./block-hash.ts";
 
 const QUOTE = 0x22;
 const COLON = 0x3a;
-/** Strings under this are kept as they are, whatever they hold. */
-const ATTACHMENT_BYTES_MIN = 256;
 /** A copy of fewer bytes is faster one by one than by a call. */
 const COPY_MIN = 48;
 

@@ -76,8 +76,12 @@ export function prefixChain(input: PrefixInput, limits: PrefixLimits = PREFIX_LI
 	const { endpoint, json, members, model, salt, secret } = input;
 	const { blockBytes, blocksMax } = limits;
 	const bytes: PrefixUnit = { of: "bytes", count: blockBytes };
-	const prompt = member(members, PROMPT_MEMBER[endpoint])?.value;
+	const prompt = member(members, PROMPT_MEMBER[endpoint]);
 	if (endpoint === "embeddings" || !prompt) return { words: new Uint32Array(0), unit: bytes };
+	// Most prompts of one short message: their text is no longer than the body, but for the marks of the preamble.
+	if (endpoint === "chat" && json.bytes.length + 2 * PREAMBLE.length < blockBytes) {
+		return { words: new Uint32Array(0), unit: bytes };
+	}
 
 	const bytesMax = blockBytes * blocksMax;
 	const room = (least: number): CanonicalText => new CanonicalText(Math.min(bytesMax, least));
@@ -91,11 +95,12 @@ export function prefixChain(input: PrefixInput, limits: PrefixLimits = PREFIX_LI
 		writeChat(text, json, members, prompt);
 		return finish(text, "chat", bytes);
 	}
-	const first = firstPrompt(json, prompt);
+	const { value } = prompt;
+	const first = firstPrompt(json, value);
 	if (!first) {
 		// Two characters at least, a digit and a comma, are a token.
-		const text = room((BYTES_PER_TOKEN * (prompt.end - prompt.start)) / 2 + BYTES_PER_TOKEN);
-		writeTokens(text, json.bytes, prompt);
+		const text = room((BYTES_PER_TOKEN * (value.end - value.start)) / 2 + BYTES_PER_TOKEN);
+		writeTokens(text, json.bytes, value);
 		return finish(text, "tokens", { of: "tokens", count: blockBytes / BYTES_PER_TOKEN });
 	}
 	const text = room(first.end - first.start);
@@ -103,7 +108,7 @@ export function prefixChain(input: PrefixInput, limits: PrefixLimits = PREFIX_LI
 	return finish(text, "text", bytes);
 }
 
-function writeChat(text: CanonicalText, json: JsonText, members: readonly Member[], messages: Span): void {
+function writeChat(text: CanonicalText, json: JsonText, members: readonly Member[], messages: Member): void {
 	PREAMBLE.forEach((name, index) => {
 		const value = member(members, name)?.value;
 		if (!value) return;
@@ -112,7 +117,9 @@ function writeChat(text: CanonicalText, json: JsonText, members: readonly Member
 	});
 	text.byte(PREAMBLE.length);
 	// Without its closing bracket the list of one turn begins the list of the next.
-	text.json(json, messages.start, messages.end - 1);
+	const { start, end } = messages.value;
+	if (messages.plain) text.raw(json.bytes, start, end - 1);
+	else text.json(json, start, end - 1);
 }
 
 /** The inside of the string that is the prompt, or the first of several; undefined where tokens stand. */
