@@ -28,8 +28,8 @@ const schema = z.strictObject({
 
 	/** Memory for the index of prefixes in a scheduler; it shares its isolate's 128 MB with others. */
 	prefixIndexMegabytes: z.number().positive().max(1_024).default(32),
-	/** Bytes of a prompt in one block: a multiple of 4. What the schedulers have indexed is lost when it changes. */
-	prefixBlockBytes: count.min(64).max(65_536).multipleOf(4).default(PREFIX_LIMITS.blockBytes),
+	/** Bytes of a prompt in one block: a multiple of 8. What the schedulers have indexed is lost when it changes. */
+	prefixBlockBytes: count.min(64).max(65_536).multipleOf(8).default(PREFIX_LIMITS.blockBytes),
 
 	ledgerDeadlineSeconds: seconds.default(3),
 	leaseSeconds: seconds.default(45),

@@ -13,10 +13,12 @@ const N1 = 0xe6546b64;
 /** The state before anything was hashed, digits of pi. */
 const START: Hash64 = { lo: 0x243f6a88, hi: 0x85a308d3 };
 
-/** Hashes `bytes`, which begin on a word of their buffer, up to `end` in blocks of `blockBytes` (a multiple of 4), each chained to those before it: two words (lo,
+/** Hashes `bytes`, which begin on a word of their buffer, up to `end` in blocks of `blockBytes` (a multiple of 8), each chained to those before it: two words (lo,
  *  hi) a block, at most `blocksMax` blocks, and nothing for what does not fill a block. Equal up to a block: equal words up to
- *  it. Every 32-bit word goes into both halves of the state, so that even texts that differ in two words only collide with
- *  2^-64. Not cryptographic: who knows the seed can invert it, and make texts that collide or bring the state back. */
+ *  it. Two 32-bit words a step, one into each half of the state, and each half into the other: for given words a step maps
+ *  states one to one, for a given state words, so that even texts that differ in two words only collide with 2^-64. Twice as
+ *  fast as every word into both halves. Not cryptographic: who knows the seed can invert it, and make texts that collide or
+ *  bring the state back. */
 export function hashBlocks(
 	bytes: Uint8Array,
 	end: number,
@@ -33,12 +35,11 @@ export function hashBlocks(
 	let b = seed.hi | 0;
 	let at = 0;
 	for (let block = 0; block < blocks; block++) {
-		for (const stop = at + blockWords; at < stop; at++) {
-			const word = words[at]!;
-			a ^= Math.imul(word, C1);
-			a = (Math.imul((a << 13) | (a >>> 19), M1) + N1) | 0;
-			b = ((b ^ Math.imul(word, C2)) + a) | 0;
-			b = Math.imul((b << 17) | (b >>> 15), M2);
+		for (const stop = at + blockWords; at < stop; at += 2) {
+			a ^= Math.imul(words[at]!, C1);
+			a = (Math.imul((a << 13) | (a >>> 19), M1) + b) | 0;
+			b ^= Math.imul(words[at + 1]!, C2);
+			b = (Math.imul((b << 17) | (b >>> 15), M2) + a) | 0;
 		}
 		const x = a ^ avalanche(b);
 		const y = b ^ avalanche(x);
@@ -48,7 +49,7 @@ export function hashBlocks(
 	return chain;
 }
 
-/** The same mixing over bytes of any number. */
+/** A like mixing over bytes of any number, every word into both halves. */
 export function hash64(bytes: Uint8Array, start: number, end: number, seed: Hash64 = START): Hash64 {
 	let a = seed.lo | 0;
 	let b = seed.hi | 0;

@@ -31,7 +31,7 @@ export interface PrefixInput {
 }
 
 export interface PrefixLimits {
-	/** A multiple of 4. */
+	/** A multiple of 8. */
 	readonly blockBytes: number;
 	readonly blocksMax: number;
 }

@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { topLevelMembers } from "../../../src/shared/http/json-members.ts";
 import { jsonText } from "../../../src/shared/http/json-values.ts";
-import { hash64 } from "../../../src/shared/kv/block-hash.ts";
+import { hash64, hashBlocks } from "../../../src/shared/kv/block-hash.ts";
 import { prefixChain, type PrefixChain, type PrefixLimits } from "../../../src/shared/kv/prefix-chain.ts";
 import type { Endpoint } from "../../../src/shared/scheduler/messages.ts";
 
@@ -171,15 +171,26 @@ describe("mixing", () => {
 		expect(moved / (512 * 64)).toBeCloseTo(0.5, 1);
 	});
 
-	test("200,000 texts that differ in two words make no two equal hashes, in either half hardly any", () => {
+	const ofBlock: typeof hash64 = (bytes, _start, end) => {
+		const [lo, hi] = hashBlocks(bytes, end, 64, 1, { lo: 1, hi: 2 });
+		return { lo: lo!, hi: hi! };
+	};
+
+	test.each([
+		{ what: "bytes", hash: hash64, first: 3, second: 7 },
+		{ what: "a block, one half of the state", hash: ofBlock, first: 2, second: 4 },
+		{ what: "a block, both halves", hash: ofBlock, first: 2, second: 5 },
+		{ what: "a block, one step", hash: ofBlock, first: 14, second: 15 },
+		{ what: "a block, the last words", hash: ofBlock, first: 13, second: 15 },
+	])("200,000 texts that differ in two words make no two equal hashes of $what, in either half hardly any", (each) => {
 		const words = new Uint32Array(16);
 		const bytes = new Uint8Array(words.buffer);
 		const seen = new Set<bigint>();
 		const low = new Set<number>();
 		for (let n = 0; n < 200_000; n++) {
-			words[3] = n;
-			words[7] = Math.imul(n, 0x9e3779b1);
-			const { lo, hi } = hash64(bytes, 0, 64);
+			words[each.first] = n;
+			words[each.second] = Math.imul(n, 0x9e3779b1);
+			const { lo, hi } = each.hash(bytes, 0, 64);
 			seen.add((BigInt(hi) << 32n) | BigInt(lo));
 			low.add(lo);
 		}
@@ -191,7 +202,7 @@ describe("mixing", () => {
 
 test("who knows the seed can make blocks that hash alike: the deployment's secret is in it", () => {
 	// Found by inverting the hash for the model "m" and the salt "tenant:acme".
-	const block = [0, ...Array.from({ length: 125 }, () => 7), 1_049_467_570, 2_466_707_585];
+	const block = [0, ...Array.from({ length: 125 }, () => 7), 4_217_812_347, 3_712_426_607];
 	const prompt = [...Array.from({ length: 128 }, () => 7), ...block, ...block];
 	const of = (secret?: string): string[] => {
 		const limits = { blockBytes: 512, blocksMax: 8 };
