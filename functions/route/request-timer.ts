@@ -48,7 +48,10 @@ export class RequestTimer {
 			const came = (): void => {
 				if (this.#run === check) this.clear();
 			};
-			promise.finally(came).then(resolve, reject);
+			promise.then(
+				(value) => (came(), resolve(value)),
+				(error: unknown) => (came(), reject(error)),
+			);
 		});
 	}
 

@@ -138,8 +138,8 @@ async function answer(call: UpstreamCall, timeouts: Timeouts, context: Context):
 		}
 		return refusal(call, response, head, context);
 	}
-	if (!response.body) return garbage(status, "an empty body");
 	if (!call.stream) return plain(response, head, context);
+	if (!response.body) return garbage(status, EMPTY);
 	if (!/^text\/event-stream\b/i.test(headers.get("content-type") ?? "")) {
 		await response.body.cancel();
 		return garbage(status, `content type ${headers.get("content-type") ?? "absent"} where a stream was asked for`);
@@ -190,8 +190,11 @@ async function send(call: UpstreamCall, { abort, startedAt }: Context): Promise<
 	}
 }
 
+const EMPTY = "an empty body";
+
 async function plain(response: Response, head: Head, context: Context): Promise<Outcome> {
 	const { held, size, reader } = await readUpTo(response, ANSWER_HOLD_BYTES_MAX);
+	if (size === 0) return garbage(head.status, EMPTY);
 	return reader ? { kind: "long", ...head, ...context, held, reader } : wholeAnswer(concat(held, size), head);
 }
 
@@ -200,8 +203,7 @@ async function readUpTo(
 	response: Response,
 	bytesMax: number,
 ): Promise<Pick<Open, "held"> & { readonly size: number; readonly reader: Open["reader"] | null }> {
-	const { headers, body } = response;
-	if (!body) return { held: [], size: 0, reader: null };
+	const { headers } = response;
 	// Of a compressed body the length says nothing.
 	const length =
 		headers.get("content-encoding") === null ? Number(headers.get("content-length") ?? Number.NaN) : Number.NaN;
@@ -209,7 +211,9 @@ async function readUpTo(
 		const whole = new Uint8Array(await response.arrayBuffer());
 		return { held: [whole], size: whole.byteLength, reader: null };
 	}
-	const reader = body.getReader();
+	// Only now, because the runtime makes a stream of the body when it is looked at.
+	const reader = response.body?.getReader();
+	if (!reader) return { held: [], size: 0, reader: null };
 	const held: Uint8Array[] = [];
 	let size = 0;
 	for (;;) {
