@@ -120,12 +120,12 @@ export function isSpace(byte: number | undefined): boolean {
 }
 
 /** The offset after the string that opens at `open`, or -1. Where nothing ends the string soon the native search makes the
- *  rest of it nearly free. The backslashes before a quote are counted once, for that quote alone, so that runs of them
+ *  rest of it nearly free; bytes are looked at one by one again only where escaped quotes stand close. The backslashes before a quote are counted once, for that quote alone, so that runs of them
  *  cost no more than their length. */
 export function stringEnd({ bytes, text }: JsonText, open: number, end: number): number {
 	let at = open + 1;
-	for (;;) {
-		for (const near = Math.min(at + NEAR, end); at < near; at++) {
+	for (let isClose = true; ;) {
+		for (const near = isClose ? Math.min(at + NEAR, end) : at; at < near; at++) {
 			const byte = bytes[at];
 			if (byte === QUOTE) return at + 1;
 			if (byte === BACKSLASH) at++;
@@ -135,6 +135,7 @@ export function stringEnd({ bytes, text }: JsonText, open: number, end: number):
 		let before = quote - 1;
 		while (before >= at && bytes[before] === BACKSLASH) before--;
 		if ((quote - before) % 2 === 1) return quote + 1;
+		isClose = quote - at < NEAR;
 		at = quote + 1;
 	}
 }
