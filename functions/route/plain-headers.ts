@@ -6,7 +6,10 @@ export type PlainHeaders = Record<string, string>;
 /** Those of `headers` that are not dropped, without what `Connection` names. Several of one name become one. */
 export function headersWithout(headers: Headers, isDropped: (name: string) => boolean): PlainHeaders {
 	const kept: PlainHeaders = {};
-	for (const [name, value] of headers) if (!isDropped(name)) kept[name] = value;
+	// Not `for of`: each turn of the runtime's iterator costs as much as five of these calls.
+	headers.forEach((value, name) => {
+		if (!isDropped(name)) kept[name] = value;
+	});
 	for (const name of connectionNames(headers)) delete kept[name];
 	return kept;
 }
