@@ -20,7 +20,7 @@ const schema = z.strictObject({
 	reservationSeconds: seconds.default(45),
 	renewSeconds: seconds.default(15),
 	/** How long an isolate gathers settlements before it sends them. */
-	flushSeconds: seconds.default(0.05),
+	flushSeconds: seconds.default(0.1),
 	waitingRoomMax: count.default(1_000),
 	waitingRoomTenantMax: count.default(250),
 	/** How long a request may stand in the waiting room when its policy names no deadline. */
