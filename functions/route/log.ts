@@ -1,6 +1,6 @@
 import type { RequestRecord } from "../../src/shared/ledger/messages.ts";
 import { usdFromNano } from "../../src/shared/money/nano.ts";
-import { EXPLANATION_WIDTH, explanationWidth } from "../../src/shared/scheduler/messages.ts";
+import { EXPLANATION_WIDTH, explanationWidth, type Explanation } from "../../src/shared/scheduler/messages.ts";
 
 /** The columns of an explanation that are dollars to pay. */
 const TERMS = [
@@ -13,7 +13,7 @@ const TERMS = [
 ] as const;
 
 /** One structured line a request. Holds no prompt and no key, only the key's id. */
-export function logRequest(record: RequestRecord): void {
+export function logRequest(record: RequestRecord, decision: Explanation | null): void {
 	const { id, key, model, pool, replica, status, outcome, error } = record;
 	console.log(
 		JSON.stringify({
@@ -23,7 +23,7 @@ export function logRequest(record: RequestRecord): void {
 			model,
 			pool,
 			replica,
-			why: whyOf(record),
+			why: whyOf(record, decision),
 			status,
 			outcome,
 			...(error !== null && { error }),
@@ -42,7 +42,7 @@ export function logRequest(record: RequestRecord): void {
 }
 
 /** The decision in some words: how many candidates there were, and the two largest terms of the chosen one. */
-function whyOf({ decided_by: by, decision, replica }: RequestRecord): string {
+function whyOf({ decided_by: by, replica }: RequestRecord, decision: Explanation | null): string {
 	if (by === "fallback") return "fallback: the scheduler did not answer";
 	if (decision === null) return "no decision";
 	const candidates = decision.rejected.reduce((count, rule) => (rule === 0 ? count + 1 : count), 0);

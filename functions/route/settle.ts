@@ -90,11 +90,12 @@ function finish(admitted: Admitted, ending: Ending, share: Bill | null): void {
 
 function book(admitted: Admitted, ending: Ending, share: Bill | null, hedge: HedgeEnd | null): void {
 	const { key, hold, isolate } = admitted;
-	const record = recordOf(admitted, ending, share, hedge);
+	const explanation = ending.last?.choice.explanation ?? ending.explanation;
+	const record = recordOf(admitted, ending, explanation, share, hedge);
 	const second = hedge ? hedgeSettlement(hedge) : undefined;
 	const settlement = { record, lease: hold.lease, reserved: hold.amount, ...(second && { hedge: second }) };
 	isolate.post.settle(key.tenant, key.id, hold, settlement);
-	if (isolate.settings.logRequests) logRequest(record);
+	if (isolate.settings.logRequests) logRequest(record, explanation);
 }
 
 const NO_CHARGE: Charge = {
@@ -107,7 +108,13 @@ const NO_CHARGE: Charge = {
 	start: 0,
 };
 
-function recordOf(admitted: Admitted, ending: Ending, share: Bill | null, hedge: HedgeEnd | null): RequestRecord {
+function recordOf(
+	admitted: Admitted,
+	ending: Ending,
+	explanation: Explanation | null,
+	share: Bill | null,
+	hedge: HedgeEnd | null,
+): RequestRecord {
 	const { key, request, model, hold, startedAt } = admitted;
 	const { last, outcome } = ending;
 	const charge = last
@@ -156,6 +163,6 @@ function recordOf(admitted: Admitted, ending: Ending, share: Bill | null, hedge:
 		actual_nano_usd: charge.actual + lost.actual,
 		reserved_nano_usd: hold.amount.nano + (hedge?.hold?.amount.nano ?? 0),
 		price_version: admitted.catalogVersion,
-		decision: last?.choice.explanation ?? ending.explanation,
+		decision: explanation && JSON.stringify(explanation),
 	};
 }

@@ -145,8 +145,10 @@ export interface RequestRecord {
 	readonly actual_nano_usd: NanoUsd;
 	readonly reserved_nano_usd: NanoUsd;
 	readonly price_version: number;
-	/** In columns; `GET /v1/requests/{id}` spells it out. Null where no decision was made, or it was too large to keep. */
-	readonly decision: Explanation | null;
+	/** In columns, as JSON text: it crosses to the ledger with every request, is stored, and hardly ever read; `GET
+	 *  /v1/requests/{id}` spells it out. Records of older versions hold the object. Null where no decision was made, or it was
+	 *  too large to keep. */
+	readonly decision: string | Explanation | null;
 }
 
 export interface Attempt {

@@ -1,4 +1,5 @@
 import { RECORD_BYTES_MAX } from "../limits.ts";
+import type { Explanation } from "../scheduler/messages.ts";
 import type { RequestRecord } from "./messages.ts";
 
 /** Longer texts are cut: names and messages are short, but a client may send a model name of megabytes. */
@@ -6,6 +7,11 @@ const TEXT_CHARS_MAX = 500;
 const ATTEMPTS_MAX = 16;
 
 const encoder = new TextEncoder();
+
+/** What a record says of its decision, whichever version wrote it. */
+export function explanationIn(decision: NonNullable<RequestRecord["decision"]>): Explanation {
+	return typeof decision === "string" ? (JSON.parse(decision) as Explanation) : decision;
+}
 
 /** A record as it is stored: JSON of at most RECORD_BYTES_MAX bytes. The explained decision is left out when it does not fit. */
 export function recordText(record: RequestRecord): string {
@@ -17,8 +23,10 @@ export function recordText(record: RequestRecord): string {
 }
 
 function cutText(record: RequestRecord): string {
-	return JSON.stringify(record, (_name, value: unknown) =>
-		typeof value === "string" && value.length > TEXT_CHARS_MAX ? value.slice(0, TEXT_CHARS_MAX) + "…" : value,
+	return JSON.stringify(record, (name, value: unknown) =>
+		typeof value === "string" && value.length > TEXT_CHARS_MAX && name !== "decision"
+			? value.slice(0, TEXT_CHARS_MAX) + "…"
+			: value,
 	);
 }
 
