@@ -13,3 +13,11 @@ export function median(values: readonly number[]): number {
 	const middle = sorted.length >> 1;
 	return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
+
+export function meanOf(values: readonly number[]): number {
+	return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+export function geomean(values: readonly number[]): number {
+	return Math.exp(meanOf(values.map(Math.log)));
+}

@@ -1,3 +1,4 @@
+import { meanOf } from "../lib/statistics.ts";
 import type { Metrics } from "./metrics.ts";
 
 export type MetricName = keyof Metrics;
@@ -18,14 +19,6 @@ export interface Ratio {
 
 /** The 97.5th percentile of Student's t with 1, 2, ... degrees of freedom. */
 const T975 = [12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.16, 2.145, 2.131];
-
-export function meanOf(values: readonly number[]): number {
-	return values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
-export function geomean(values: readonly number[]): number {
-	return Math.exp(meanOf(values.map(Math.log)));
-}
 
 export function average({ metrics }: Played, name: MetricName): number {
 	return meanOf(metrics.map((each) => each[name]));

@@ -1,11 +1,12 @@
 import { combine } from "../../test/simulator/random.ts";
+import type { Workers } from "../lib/workers.ts";
 import type { Played } from "./compare.ts";
 import type { Contestant, Job } from "./job.ts";
+import type { Metrics } from "./metrics.ts";
 import type { Circumstances } from "./policies/isobar.ts";
 import { OTHERS } from "./policies/all.ts";
 import { SETTINGS, SPECIAL_LOAD, type Setting } from "./settings.ts";
 import { tuned, tuningJobs } from "./tune.ts";
-import type { Workers } from "./workers.ts";
 
 export interface Effort {
 	/** Of each trace, in (0, 1]. */
@@ -51,7 +52,7 @@ export interface Findings {
 
 /** Tunes all routers on the first halves and plays all on the second. */
 export async function playAll(
-	workers: Workers,
+	workers: Workers<Job, Metrics[]>,
 	effort: Effort,
 	seed: number,
 	say: (text: string) => void,

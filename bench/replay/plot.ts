@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { round, svg, text } from "../lib/svg.ts";
 import { average, type MetricName, type Played } from "./compare.ts";
 import type { Findings } from "./plan.ts";
 import { OTHERS } from "./policies/all.ts";
@@ -81,15 +82,5 @@ export function chart(heading: string, lines: readonly Line[]): string {
 		free = Math.min(free - 14, y(Math.max(points.at(-1)!, 10 ** low)) + 4);
 		parts.push(text(WIDTH - RIGHT + 10, free, title, "start", colour));
 	});
-	const style = `font-family="sans-serif" font-size="12"`;
-	return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${HEIGHT}" ${style}>\n<rect width="100%" height="100%" fill="#fff"/>\n${parts.join("\n")}\n</svg>\n`;
-}
-
-function text(x: number, y: number, content: string, anchor: string, colour = "#222"): string {
-	const escaped = content.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
-	return `<text x="${round(x)}" y="${round(y)}" text-anchor="${anchor}" fill="${colour}">${escaped}</text>`;
-}
-
-function round(value: number): number {
-	return Math.round(value * 10) / 10;
+	return svg(WIDTH, HEIGHT, parts);
 }

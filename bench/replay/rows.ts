@@ -1,5 +1,6 @@
 import type { Column, Row, Target } from "../lib/result.ts";
-import { average, bestOf, geomean, ratioOf, type MetricName, type Played } from "./compare.ts";
+import { geomean } from "../lib/statistics.ts";
+import { average, bestOf, ratioOf, type MetricName, type Played } from "./compare.ts";
 import { SPECIAL, type Findings } from "./plan.ts";
 import { OTHERS } from "./policies/all.ts";
 import { KEY_POLICIES } from "./policies/isobar.ts";

@@ -1,6 +1,6 @@
 import { Engine, type Sequence } from "./engine/engine.ts";
 import type { EngineSpec } from "./engine/spec.ts";
-import { EventQueue } from "./event-queue.ts";
+import { EventQueue } from "../lib/event-queue.ts";
 import type { Trace, TraceRequest } from "./trace.ts";
 
 /** What a router may look at and use. */

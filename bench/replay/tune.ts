@@ -2,7 +2,7 @@ import { OTHERS } from "./policies/all.ts";
 import { KEY_POLICIES } from "./policies/isobar.ts";
 import type { Contestant, Job } from "./job.ts";
 import type { Metrics } from "./metrics.ts";
-import { meanOf } from "./compare.ts";
+import { meanOf } from "../lib/statistics.ts";
 import type { Setting } from "./settings.ts";
 
 /** Everything that can be set, in every way; what has nothing to set is left out. */

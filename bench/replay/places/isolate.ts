@@ -3,7 +3,7 @@ import { fallbackRank, hash32 } from "../../../src/shared/admission/fallback.ts"
 import type { CatalogModel } from "../../../src/shared/catalog/snapshot.ts";
 import type { AssignRequest, SchedulerMail } from "../../../src/shared/scheduler/messages.ts";
 import type { KeyPolicy } from "../policies/isobar.ts";
-import type { EventQueue } from "../event-queue.ts";
+import type { EventQueue } from "../../lib/event-queue.ts";
 import { replicaIndex } from "../fleet.ts";
 import type { Answer } from "../simulate.ts";
 import type { TraceRequest } from "../trace.ts";

@@ -1,5 +1,5 @@
 import { logNormal, scramble, seeded } from "../../../test/simulator/random.ts";
-import type { EventQueue } from "../event-queue.ts";
+import type { EventQueue } from "../../lib/event-queue.ts";
 import { catalogOf, type Fleet } from "../fleet.ts";
 import { Isolate, type Way } from "../places/isolate.ts";
 import { SchedulerObject } from "../places/scheduler-object.ts";

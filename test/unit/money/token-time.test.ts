@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { EventQueue } from "../../../bench/replay/event-queue.ts";
+import { EventQueue } from "../../../bench/lib/event-queue.ts";
 import { TokenTimeMeter } from "../../../src/shared/money/token-time.ts";
 import { seeded } from "../../simulator/random.ts";
 

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { fullSpeed, pooledLimit } from "../../../../bench/replay/capacity.ts";
-import { bestOf, geomean, ratioOf, type Played } from "../../../../bench/replay/compare.ts";
+import { geomean } from "../../../../bench/lib/statistics.ts";
+import { bestOf, ratioOf, type Played } from "../../../../bench/replay/compare.ts";
 import { metricsOf, type Metrics } from "../../../../bench/replay/metrics.ts";
 import { chart } from "../../../../bench/replay/plot.ts";
 import { leastRequests } from "../../../../bench/replay/policies/least-requests.ts";
