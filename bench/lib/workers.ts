@@ -41,7 +41,7 @@ export class Workers<Job extends object, Outcome> {
 }
 
 /** In a process of `Workers`: plays what is sent, until its parent is gone. */
-export function answerJobs<Job, Outcome>(run: (job: Job) => Promise<Outcome>): void {
+export function answerJobs<Job>(run: (job: Job) => Promise<unknown>): void {
 	process.on("message", (job: Job) => {
 		run(job).then(
 			(outcome) => process.send?.({ outcome }),
