@@ -177,6 +177,7 @@ export function catalogOf({ pools, api }: Fleet): CatalogModel {
 						kind: zero.kind,
 						idle_seconds: zero.idleSeconds,
 						...(zero.kind === "huggingface" && { status_url: `http://${id}.test/status` }),
+						...(zero.kind !== "modal" && { settings_url: `http://${id}.test/settings` }),
 					},
 				}),
 				replicas: [{ id: "r", url: `http://${id}.test` }],

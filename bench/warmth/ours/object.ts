@@ -8,11 +8,13 @@ import { catalogOf } from "../fleet.ts";
 import { API, type Policy, type World } from "../simulate.ts";
 import { assignRequestOf, type Worth } from "./request.ts";
 import { statusOf } from "./status.ts";
+import { makeKeepingCall } from "./keeping-calls.ts";
 import { WakeCalls } from "./wake-calls.ts";
 
 const SETTINGS = settingsFrom(undefined);
 /** The object's: seconds between two alarms while there is something to look after, and between two looks at who waits. */
 const ALARM_SECONDS = 8;
+const ACT_SECONDS_MIN = 1;
 const TICK_SECONDS = 0.25;
 
 /** One attempt of a request that is in flight. */
@@ -57,7 +59,7 @@ export class ObjectOfPools implements Policy {
 			},
 		});
 		this.core.configure(catalogOf(world.fleet), world.clock.now);
-		this.#calls = new WakeCalls(world, this.core);
+		this.#calls = new WakeCalls(world, this.core, () => this.#look());
 	}
 
 	arrive(id: number, request: TraceRequest): void {
@@ -137,34 +139,43 @@ export class ObjectOfPools implements Policy {
 		});
 	}
 
-	/** What the object does after every call: wakes what is due, and sees to its alarm and to those who wait. */
+	/** What the object does after every call: keeps, lets go and wakes what is due, and sees to its alarm and to those who wait. */
 	#tend(): void {
 		const { clock } = this.#world;
-		for (const wake of this.core.wakes.due(clock.now)) {
+		const { core } = this;
+		for (const call of core.keeping.due(clock.now))
+			makeKeepingCall(call, this.#boxes.get(call.replica.entry.name)!, this.#world, core, () => this.#look());
+		for (const wake of core.wakes.due(clock.now)) {
 			this.#calls.make(wake, this.#boxes.get(wake.replica.entry.name)!);
 		}
-		if (this.core.waiting > 0 && !this.#isTicking) {
+		if (core.waiting > 0 && !this.#isTicking) {
 			this.#isTicking = true;
 			this.#tickLater();
 		}
-		const isBusy = this.core.inFlight > 0 || this.core.waiting > 0 || this.core.warmths.isWaking(undefined, clock.now);
-		if (!isBusy || this.#alarmAt > clock.now) return;
-		this.#alarmAt = clock.now + ALARM_SECONDS;
+		const isBusy = core.inFlight > 0 || core.waiting > 0 || core.warmths.isWaking(undefined, clock.now);
+		const next = Math.min(isBusy ? clock.now + ALARM_SECONDS : Infinity, core.keeping.nextAt);
+		const at = Math.max(clock.now + ACT_SECONDS_MIN, next);
+		if (at === Infinity || (this.#alarmAt > clock.now && this.#alarmAt <= at)) return;
+		this.#alarmAt = at;
 		this.#watch();
-		clock.schedule(this.#alarmAt, () => {
+		clock.schedule(at, () => {
+			// Replaced by an earlier one.
+			if (this.#alarmAt !== at || this.#world.isOver) return;
 			this.#alarmAt = -Infinity;
-			this.core.tick(clock.now);
-			this.#tend();
+			this.#look();
 		});
+	}
+
+	#look(): void {
+		this.core.tick(this.#world.clock.now);
+		this.#tend();
 	}
 
 	#tickLater(): void {
 		const { clock } = this.#world;
 		clock.schedule(clock.now + TICK_SECONDS, () => {
-			this.core.tick(clock.now);
-			this.#isTicking = this.core.waiting > 0;
-			if (this.#isTicking) this.#tickLater();
-			this.#tend();
+			this.#isTicking = false;
+			this.#look();
 		});
 	}
 

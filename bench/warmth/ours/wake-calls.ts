@@ -15,9 +15,13 @@ export class WakeCalls {
 	readonly #core: SchedulerCore;
 	readonly #held = new Map<Box, Wake>();
 
-	constructor(world: World, core: SchedulerCore) {
+	readonly #then: () => void;
+
+	/** `then` runs once the core was told of an answer. */
+	constructor(world: World, core: SchedulerCore, then: () => void) {
 		this.#world = world;
 		this.#core = core;
+		this.#then = then;
 	}
 
 	make(wake: Wake, box: Box): void {
@@ -45,5 +49,6 @@ export class WakeCalls {
 		const { now } = this.#world.clock;
 		if (this.#held.get(box) === wake) this.#held.delete(box);
 		this.#core.wakes.succeeded(wake, { state, at: now, source: `${box.spec.zero!.kind}_wake` }, now);
+		this.#then();
 	}
 }
