@@ -25,8 +25,8 @@ export function isSame(a: Stakes, b: Stakes): boolean {
 
 /** Of a start that is under way when a request comes, so much is left on average. */
 const LEFT = 0.5;
-/** The loss and what follows from it depend on one another; by then it changes by less than a hundredth. */
-const ROUNDS = 6;
+/** The loss and what follows from it depend on one another: found to a millionth of the price of a start. */
+const HALVINGS = 20;
 
 /** What is to be expected until the next request, if the replica is warm or cold now, when from here on all is done as is
  *  cheapest: keep it warm for so long, let it go, start it again in time. It is a renewal: with the next request all begins
@@ -62,13 +62,28 @@ export class Outlook {
 		this.#starting = bins.map(({ from }) => this.#passage(from, from + startSeconds));
 		const start = startUsd + misses.usd * this.#requestsWithin(startSeconds);
 		this.#wakingUsd = misses.usd * (1 + this.#requestsWithin(LEFT * startSeconds));
-		this.#lossUsd = misses.usd + misses.passed * start;
-		for (let round = 0; round < ROUNDS; round++) {
-			this.#solve();
-			const behind = Math.max(0, this.#cold[0]! - this.#warm[0]!);
-			this.#lossUsd = misses.usd + misses.passed * Math.min(start, behind);
-		}
+		const lossFor = (behind: Usd): Usd => misses.usd + misses.passed * behind;
+		this.#lossUsd = lossFor(this.#behind(lossFor, start));
 		this.#solve();
+	}
+
+	/** What it is worth to be warm when a request has come, at most `start`: the `b` for which `b = min(start, cold(0) - warm(0))` with
+	 *  the loss of `b`. The right side rises no faster than `b`, so that halving the range finds it; to iterate would take as many
+	 *  rounds as a start costs idle gaps. */
+	#behind(lossFor: (behind: Usd) => Usd, start: Usd): Usd {
+		const isMore = (behind: Usd): boolean => {
+			this.#lossUsd = lossFor(behind);
+			this.#solve();
+			return this.#cold[0]! - this.#warm[0]! >= behind;
+		};
+		if (isMore(start)) return start;
+		let [low, high] = [0, start];
+		for (let n = 0; n < HALVINGS; n++) {
+			const middle = (low + high) / 2;
+			if (isMore(middle)) low = middle;
+			else high = middle;
+		}
+		return low;
 	}
 
 	/** What it costs in all when a request finds it cold. */
