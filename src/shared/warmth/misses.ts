@@ -18,10 +18,10 @@ export function expectedMiss(waitUsd: Usd): Misses {
 	return { usd: waitUsd, passed: 0, count: 0 };
 }
 
-/** One more. What was expected before any was seen counts as one. */
+/** One more. The first takes the place of what was expected before any was seen. */
 export function missed(known: Misses, usd: Usd, isPassed: boolean): Misses {
 	const count = known.count + 1;
-	const gain = Math.max(GAIN, 1 / (count + 1));
+	const gain = Math.max(GAIN, 1 / count);
 	return {
 		usd: known.usd + gain * (Math.max(0, usd) - known.usd),
 		passed: known.passed + gain * ((isPassed ? 1 : 0) - known.passed),

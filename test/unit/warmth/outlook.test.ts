@@ -71,6 +71,14 @@ test("where another pool serves almost as well nothing is kept or started for a 
 	expect(beside.startAt(0)).toBe(Infinity);
 });
 
+test("the first premium that is seen takes the place of the guess that nobody else can serve", () => {
+	const misses = missed(STAKES.misses, 0.0005, true);
+	expect(misses.usd).toBeCloseTo(0.0005, 12);
+	const two = missed(misses, 0.0015, false);
+	expect(two.usd).toBeCloseTo(0.001, 12);
+	expect(two.passed).toBe(0.5);
+});
+
 test("many small premiums are worth a start all the same", () => {
 	const misses = repeated(0.005).reduce((known, usd) => missed(known, usd, true), STAKES.misses);
 	const outlook = new Outlook(demandOf(exponential(1, 3)), { ...STAKES, misses });
