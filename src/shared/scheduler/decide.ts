@@ -166,7 +166,8 @@ export function decide(fleet: Fleet, request: AssignRequest, circumstances: Circ
 			const wait = terms.time - warmTerms.time + terms.late - warmTerms.late;
 			// One that is waking already is paid for.
 			const startUsd = start.usd > 0 ? startSecondsUsd(replica, start) : 0;
-			cold.push({ replica, warmScore: scoreOf(warmTerms), waitUsd: wait + startUsd });
+			const idleUsd = replica.warmth?.pool.idleUsdOf(warmTerms.money) ?? 0;
+			cold.push({ replica, warmScore: scoreOf(warmTerms), idleUsd, waitUsd: wait + startUsd });
 		}
 		if (isShut) {
 			reject("waking", load.inFlight, 0);

@@ -61,7 +61,8 @@ export class Keeping {
 			const known = first.get(warmth.pool);
 			if (!known || each.warmScore < known.warmScore) first.set(warmth.pool, each);
 		}
-		for (const each of first.values()) this.#missed(each, paid - each.warmScore, true, now);
+		// To be warm costs the price of all seconds until the next request, those in which it is served among them.
+		for (const each of first.values()) this.#missed(each, paid - each.warmScore + each.idleUsd, true, now);
 	}
 
 	#missed({ replica: { warmth } }: Spilled, usd: Usd, isPassed: boolean, now: Seconds): void {

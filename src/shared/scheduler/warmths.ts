@@ -42,6 +42,8 @@ export interface WarmthFlight {
 export interface Spilled {
 	readonly replica: ReplicaState;
 	readonly warmScore: Usd;
+	/** What of that is paid for seconds in which it would be up anyway, were it kept warm. */
+	readonly idleUsd: Usd;
 	/** What it would score more than that there now: the wait for the start, and the start's seconds. */
 	readonly waitUsd: Usd;
 }
@@ -152,11 +154,14 @@ export class Warmths {
 	 *  regret: one of them is to be started, not all. */
 	spilled(past: readonly Spilled[], score: Usd, now: Seconds): void {
 		const premiums = new Map<PoolWarmth, Usd>();
-		for (const { replica, warmScore } of past) {
+		for (const { replica, warmScore, idleUsd } of past) {
 			const pool = replica.warmth?.pool;
 			// One is on its way.
 			if (!pool || this.#waking.get(pool.provider)?.has(pool)) continue;
-			premiums.set(pool, Math.max(premiums.get(pool) ?? 0, score - warmScore));
+			// It would have gone there anyway.
+			if (warmScore >= score) continue;
+			// The price of the pool runs against it in all seconds, those of this request among them.
+			premiums.set(pool, Math.max(premiums.get(pool) ?? 0, score - warmScore + idleUsd));
 		}
 		for (const [pool, premium] of premiums) pool.regretted(premium, now);
 	}

@@ -104,6 +104,11 @@ export class PoolWarmth {
 		return this.usdPerSecond * (seconds + (idle === Infinity ? 0 : Math.min(idle, IDLE_CHARGED_MAX)));
 	}
 
+	/** Of what a request is expected to pay there for time, the part for seconds that would be paid for idle without it. */
+	idleUsdOf(money: Usd): Usd {
+		return this.usdPerSecond > 0 ? money * Math.min(1, this.idleUsdPerSecond / this.usdPerSecond) : 0;
+	}
+
 	/** What there is to lose and to save by letting one of its replicas go, which starts as `law` says. */
 	stakes(law: LogNormal): Stakes {
 		const startSeconds = meanOf(law);

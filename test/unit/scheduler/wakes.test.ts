@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { SchedulerCore } from "../../../src/shared/scheduler/core.ts";
 import { outcomeOf, request, rig, T0 } from "./support.ts";
-import { catalog, pass, warmth, zeroOnly } from "./warmth-support.ts";
+import { catalog, pass, patient, warmth, zeroOnly } from "./warmth-support.ts";
 
 describe("waking by a call", () => {
 	const wakesOf = (core: SchedulerCore, now: number) => {
@@ -27,6 +27,15 @@ describe("waking by a call", () => {
 		expect(spilled).toBeGreaterThan(5);
 		expect(spilled).toBeLessThan(12);
 		expect(warmth(core, now)).toMatchObject({ state: "waking", source: "wake", regret_usd: 0 });
+	});
+
+	test("counts the whole price of who was paid instead: that of the pool's own seconds runs against it whether it serves or not", () => {
+		const { core } = rig(catalog());
+		for (const n of [1, 2, 3]) {
+			expect(outcomeOf(pass(core, T0 + n, patient))).toBe("api/a");
+			// A cent for 1,000 tokens, and a tenth of a cent for each second between.
+			expect(warmth(core, T0 + n).regret_usd).toBeCloseTo(0.01 * n - 0.001 * (n - 1), 4);
+		}
 	});
 
 	test("happens once, however many ask", () => {

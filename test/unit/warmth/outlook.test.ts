@@ -86,21 +86,24 @@ test("many small premiums are worth a start all the same", () => {
 	expect(outlook.letGoAt(0)).toBeGreaterThan(3);
 });
 
-test.each([0.2, 1, 5])("premiums under the price of the idle seconds between them are not, one in %d s or not", (gap) => {
-	const perGap = STAKES.idleUsdPerSecond * gap;
-	const passing = (usd: number) => ({
-		...STAKES,
-		misses: repeated(usd).reduce((known, each) => missed(known, each, true), STAKES.misses),
-	});
-	const demand = demandOf(exponential(gap, 3));
-	const under = new Outlook(demand, passing(perGap / 4));
-	expect(under.lossUsd).toBeLessThan(perGap);
-	expect(under.startAt(0)).toBe(Infinity);
-	expect(under.isWorthKeeping(0, 60)).toBe(false);
-	const over = new Outlook(demand, passing(perGap * 4));
-	expect(over.lossUsd).toBeGreaterThan(STAKES.startUsd);
-	expect(over.isWorthKeeping(gap, 5)).toBe(true);
-});
+test.each([0.2, 1, 5])(
+	"premiums under the price of the idle seconds between them are not, one in %d s or not",
+	(gap) => {
+		const perGap = STAKES.idleUsdPerSecond * gap;
+		const passing = (usd: number) => ({
+			...STAKES,
+			misses: repeated(usd).reduce((known, each) => missed(known, each, true), STAKES.misses),
+		});
+		const demand = demandOf(exponential(gap, 3));
+		const under = new Outlook(demand, passing(perGap / 4));
+		expect(under.lossUsd).toBeLessThan(perGap);
+		expect(under.startAt(0)).toBe(Infinity);
+		expect(under.isWorthKeeping(0, 60)).toBe(false);
+		const over = new Outlook(demand, passing(perGap * 4));
+		expect(over.lossUsd).toBeGreaterThan(STAKES.startUsd);
+		expect(over.isWorthKeeping(gap, 5)).toBe(true);
+	},
+);
 
 describe("on gaps of the kind that it has seen", () => {
 	/** USD a request of letting it go at `letGo` seconds and starting it at `start` (both since the last request). */
