@@ -14,6 +14,8 @@ export interface Job {
 	readonly seed: number;
 	/** Requests, about. */
 	readonly count: number;
+	/** Of the search for the bound. */
+	readonly boundRounds: number;
 }
 
 /** One policy with one set of parameters. */
@@ -30,7 +32,7 @@ export interface Played {
 }
 
 /** The same job has the same outcome wherever it runs. */
-export async function runJob(store: DataStore, { setting, seed, count }: Job): Promise<Played> {
+export async function runJob(store: DataStore, { setting, seed, count, boundRounds }: Job): Promise<Played> {
 	const fleet = fleetOf(setting.fleet);
 	const setup: Setup = {
 		fleet,
@@ -45,5 +47,5 @@ export async function runJob(store: DataStore, { setting, seed, count }: Job): P
 			return { policy: id, title, first: of("first"), second: of("second") };
 		}),
 	);
-	return { points, bound: lowerBound(setup) };
+	return { points, bound: lowerBound(setup, boundRounds) };
 }

@@ -9,10 +9,11 @@ export interface Effort {
 	readonly countMin: number;
 	readonly secondsMin: number;
 	readonly seeds: number;
+	readonly boundRounds: number;
 }
 
-export const FULL: Effort = { countMin: 4_000, secondsMin: 7_200, seeds: 3 };
-export const QUICK: Effort = { countMin: 400, secondsMin: 900, seeds: 1 };
+export const FULL: Effort = { countMin: 4_000, secondsMin: 7_200, seeds: 3, boundRounds: 120 };
+export const QUICK: Effort = { countMin: 300, secondsMin: 600, seeds: 1, boundRounds: 30 };
 
 /** All that was played of one setting, by seed. */
 export interface Findings {
@@ -23,14 +24,14 @@ export interface Findings {
 
 export async function playAll(
 	workers: Workers<Job, Played>,
-	{ countMin, secondsMin, seeds }: Effort,
+	{ countMin, secondsMin, seeds, boundRounds }: Effort,
 	seed: number,
 	say: (text: string) => void,
 ): Promise<Findings[]> {
 	const jobs = SETTINGS.flatMap((setting) =>
 		Array.from({ length: seeds }, (_, n): Job => {
 			const count = Math.max(countMin, secondsMin * setting.perSecond);
-			return { setting, seed: combine(seed, n), count };
+			return { setting, seed: combine(seed, n), count, boundRounds };
 		}),
 	);
 	const outcomes = await workers.run(jobs, (done) => say(`playing ${done} of ${jobs.length}`));

@@ -12,7 +12,6 @@ export interface BoundLine {
 const MISS_PRICES = [0.25, 0.5, 1, 1.5, 2.5, 5] as const;
 /** From which the search for a pool's own prices begins. */
 const UP_SHARES = [1, 0.3] as const;
-const ROUNDS = 120;
 /** Of the first round; they become smaller with the root of their number. */
 const STEP = 0.5;
 
@@ -25,7 +24,7 @@ const STEP = 0.5;
  *  each can do more than it really can (it costs no more than its seconds up, and no more than those of its work; in no window
  *  does it more work than fits), and late answers cost no GPU at all. All these prices are improved by subgradient steps; whatever
  *  they are the bound is valid, and the best is kept. */
-export function lowerBound(setup: Setup, rounds = ROUNDS): BoundLine[] {
+export function lowerBound(setup: Setup, rounds: number): BoundLine[] {
 	const demand = demandOf(setup);
 	const mean = demand.usd.reduce((sum, usd) => sum + usd, 0) / Math.max(1, demand.usd.length);
 	return MISS_PRICES.map((price) => {

@@ -6,7 +6,7 @@ import type { Fleet } from "../fleet.ts";
 /** Of RunPod, Knative and Hugging Face; null: each pool's provider's own. */
 const DEFAULTS = [null, 5, 60, 3_600] as const;
 /** What one who tunes would try. */
-const TUNED = [0, 15, 30, 120, 300, 600, 1_200, 7_200] as const;
+const TUNED = [0, 20, 120, 300, 900, 7_200] as const;
 
 /** Boxes are gone after the time-outs that providers have by default. */
 export const defaultTimeouts: PolicySpec = {

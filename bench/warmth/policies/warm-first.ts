@@ -82,6 +82,5 @@ function marginalPrice({ spec }: Box): number {
 export const WHEN_COLD: readonly (WhenCold & { readonly title: string })[] = [
 	{ kind: "wait", title: "wait" },
 	{ kind: "spill", after: 1, title: "spill" },
-	{ kind: "spill", after: 5, title: "spill, wake after 5" },
-	{ kind: "spill", after: 20, title: "spill, wake after 20" },
+	{ kind: "spill", after: 10, title: "spill, wake after 10" },
 ];
