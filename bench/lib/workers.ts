@@ -41,8 +41,9 @@ export class Workers<Job extends object, Outcome> {
 }
 
 /** In a process of `Workers`: plays what is sent, until its parent is gone. */
-export function answerJobs<Job>(run: (job: Job) => Promise<unknown>): void {
-	process.on("message", (job: Job) => {
+export function answerJobs(run: (job: never) => Promise<unknown>): void {
+	// Its parent sends no others.
+	process.on("message", (job: never) => {
 		run(job).then(
 			(outcome) => process.send?.({ outcome }),
 			(error: unknown) => process.send?.({ error: error instanceof Error ? error.message : String(error) }),
