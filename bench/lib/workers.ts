@@ -42,9 +42,9 @@ export class Workers<Job extends object, Outcome> {
 
 /** In a process of `Workers`: plays what is sent, until its parent is gone. */
 export function answerJobs(run: (job: never) => Promise<unknown>): void {
-	// Its parent sends no others.
-	process.on("message", (job: never) => {
-		run(job).then(
+	process.on("message", (job) => {
+		// Its parent sends no others.
+		run(job as never).then(
 			(outcome) => process.send?.({ outcome }),
 			(error: unknown) => process.send?.({ error: error instanceof Error ? error.message : String(error) }),
 		);
