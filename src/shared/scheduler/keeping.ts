@@ -86,6 +86,14 @@ export class Keeping {
 		return this.#starts.get(replica);
 	}
 
+	/** Whether a replica would be kept if it was warm at `at` and nobody had come until then. Where an idle second costs nothing, it
+	 *  is. */
+	wouldKeep({ warmth }: ReplicaState, at: Seconds): boolean {
+		const elapsed = warmth?.demand.elapsed(at) ?? null;
+		if (!warmth || elapsed === null || warmth.pool.idleUsdPerSecond === 0) return true;
+		return warmth.outlook(this.#warmths.othersWaking(warmth)).letGoAt(elapsed) > elapsed;
+	}
+
 	/** While a call to it is under way nothing else is done to it. */
 	isCalled(replica: ReplicaState): boolean {
 		return this.#called.has(replica);

@@ -58,7 +58,11 @@ export class Wakes {
 			if (admits(replica.health, entry.maxConcurrency, now).limit === 0) continue;
 			const start = this.#warmths.start(replica, now)!;
 			const demand = this.#keeping.startFor(replica);
-			const isWorth = start.regret > 0 && start.regret >= start.usd && entry.pool.pool.scale_to_zero?.keep_warm;
+			const isWorth =
+				start.regret > 0 &&
+				start.regret >= start.usd &&
+				entry.pool.pool.scale_to_zero?.keep_warm &&
+				this.#keeping.wouldKeep(replica, now + start.seconds);
 			if (!isWorth && !demand && !this.#wanted.has(replica)) continue;
 			seen.add(warmth.pool);
 			const reason = this.#wanted.has(replica) ? "waiting" : isWorth ? "regret" : "demand";

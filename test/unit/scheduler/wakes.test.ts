@@ -47,6 +47,27 @@ describe("waking by a call", () => {
 		}
 	});
 
+	test("is not made by regret when it is known that nobody comes once the pool is up", () => {
+		const { core } = rig(catalog());
+		const reasons: string[][] = [];
+		for (let burst = 0; burst < 12; burst++) {
+			const from = T0 + burst * 5_000;
+			reasons.push([]);
+			// Eight premiums are worth a start; this is two requests at once, five times, 4 s apart.
+			for (let n = 0; n < 10; n++) {
+				const now = from + 4 * Math.floor(n / 2);
+				pass(core, now);
+				for (const wake of core.wakes.due(now)) {
+					reasons.at(-1)!.push(core.keeping.log.last.at(-1)!.reason);
+					core.wakes.succeeded(wake, { state: "warm", at: now, source: "plain_wake" }, now);
+				}
+			}
+			core.tick(from + 600);
+		}
+		expect(reasons[0]).toEqual(["regret"]);
+		expect(reasons.slice(-4)).toEqual([[], [], [], []]);
+	});
+
 	test("that fails is made again later and later, and only for what is spilled since", () => {
 		const { core } = rig(catalog());
 		const first = untilDue(core);
