@@ -22,9 +22,11 @@ const LOOK_EVERY: Seconds = 1;
 const AHEAD: Seconds = 10;
 /** So many gaps make a pattern that a provider's time-out may be set by. */
 const GAPS_MIN = 20;
-/** A time-out is set again when it should be so many times what it is, or the inverse; providers restart workers for it. */
+/** A time-out is set again when it should be so many times what it is, or the inverse, and not too often; providers restart workers
+ *  for it. The first ones rest on little: the time until the next doubles with each, up to an hour. */
 const TIMEOUT_RATIO = 1.5;
-const TIMEOUT_EVERY: Seconds = 3_600;
+const TIMEOUT_PAUSE_MIN: Seconds = 120;
+const TIMEOUT_PAUSE_MAX: Seconds = 3_600;
 
 /** Keeps replicas that scale to zero warm while the next request is likely enough, lets them go when it is not, and has them
  *  started before it comes; counts, for that, all requests that a replica would have served had it been warm. */
@@ -36,7 +38,8 @@ export class Keeping {
 	readonly #called = new Map<ReplicaState, Seconds | null>();
 	/** Cold ones that should be started now. */
 	#starts: ReadonlyMap<ReplicaState, Record<string, number>> = new Map();
-	readonly #timeoutAt = new WeakMap<PoolWarmth, Seconds>();
+	/** When a pool's time-out may be set again, and the pause after that. */
+	readonly #timeouts = new WeakMap<PoolWarmth, { readonly from: Seconds; readonly pause: Seconds }>();
 	#lookedAt: Seconds = -Infinity;
 	#nextAt: Seconds = Infinity;
 
@@ -200,12 +203,13 @@ export class Keeping {
 		outlook: Outlook,
 		now: Seconds,
 	): Seconds | undefined {
-		if (demand.seen < GAPS_MIN || now - (this.#timeoutAt.get(pool) ?? -Infinity) < TIMEOUT_EVERY) return undefined;
+		const { from, pause } = this.#timeouts.get(pool) ?? { from: -Infinity, pause: TIMEOUT_PAUSE_MIN };
+		if (demand.seen < GAPS_MIN || now < from) return undefined;
 		const wanted = idleTimeoutCall(entry, outlook.letGoAt(0));
 		if (!wanted) return undefined;
 		const ratio = wanted.seconds / pool.idleness.idle;
 		if (ratio < TIMEOUT_RATIO && ratio > 1 / TIMEOUT_RATIO) return undefined;
-		this.#timeoutAt.set(pool, now);
+		this.#timeouts.set(pool, { from: now + pause, pause: Math.min(TIMEOUT_PAUSE_MAX, 2 * pause) });
 		return wanted.seconds;
 	}
 

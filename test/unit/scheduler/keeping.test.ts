@@ -243,6 +243,24 @@ describe("letting go", () => {
 		expect(warmth(core, now + 1)).toMatchObject({ state: "warm", source: "let_go_failed" });
 	});
 
+	test("a time-out that was set by the first burst is set anew when it shows how long the silence after it is", () => {
+		const settings_url = "https://rest.runpod.test/v1/endpoints/e";
+		const { core } = rig(alone({ kind: "runpod_queue", idle_seconds: 5, settings_url }));
+		const played = new Played(core, { idle: 5 });
+		const early = played.pattern(2, 30, seeded(4)).made.filter(({ kind }) => kind === "idle_timeout");
+		expect(early).toHaveLength(1);
+		expect(early[0]!.seconds).toBeGreaterThan(30);
+		const later: Made[] = [];
+		for (let burst = 0; burst < 8; burst++) {
+			later.push(...played.wait(played.now + 3_000).made, ...played.pattern(2, 15, seeded(5 + burst)).made);
+		}
+		const set = [...early, ...later.filter(({ kind }) => kind === "idle_timeout")];
+		expect(set[1]!.seconds).toBeLessThan(early[0]!.seconds! / 1.5);
+		expect(set[1]!.at - set[0]!.at).toBeLessThan(3_500);
+		// Each pause is twice as long as the one before.
+		set.slice(1).forEach(({ at }, n) => expect(at - set[n]!.at).toBeGreaterThanOrEqual(120 * 2 ** Math.min(n, 4)));
+	});
+
 	test("a provider is told the time-out that pays, once an hour at most, and it is believed from then on", () => {
 		const settings_url = "https://rest.runpod.test/v1/endpoints/e";
 		const { core } = rig(alone({ kind: "runpod_queue", idle_seconds: 5, settings_url }));
