@@ -12,7 +12,7 @@ export interface Effort {
 	readonly boundRounds: number;
 }
 
-export const FULL: Effort = { countMin: 4_000, secondsMin: 7_200, seeds: 3, boundRounds: 120 };
+export const FULL: Effort = { countMin: 2_500, secondsMin: 5_400, seeds: 2, boundRounds: 80 };
 export const QUICK: Effort = { countMin: 300, secondsMin: 600, seeds: 1, boundRounds: 30 };
 
 /** All that was played of one setting, by seed. */
