@@ -25,6 +25,9 @@ const EDGES: readonly Seconds[] = [
 export const DEMAND_BINS = EDGES.length - 1;
 /** Each bin remembers about so many of the gaps that reached it. */
 const MEMORY = 60;
+/** Of the newest requests the times are known; so many make a mean of what follows one. */
+const TIMES_MAX = 128;
+const TIMES_MIN = 20;
 /** A gap is as likely to end in a doubling of its length as not (`P(gap > t) = 1/t`, scale-free): believed like so many gaps that
  *  reached the bin. */
 const PRIOR_GAPS = 1;
@@ -36,6 +39,8 @@ export class Demand {
 	readonly #came = new Float64Array(DEMAND_BINS);
 	readonly #waited = new Float64Array(DEMAND_BINS);
 	#lastAt: Seconds | null = null;
+	/** When the last ones came, oldest first. */
+	#times: readonly Seconds[] = [];
 	#arrivals = 0;
 
 	/** What is malformed in `stored` counts as nothing. */
@@ -60,6 +65,7 @@ export class Demand {
 		this.#arrivals++;
 		const gap = this.elapsed(now);
 		this.#lastAt = Math.max(now, this.#lastAt ?? now);
+		this.#times = [...this.#times.slice(1 - TIMES_MAX), this.#lastAt];
 		if (gap === null) return;
 		for (let bin = 0; bin < DEMAND_BINS; bin++) {
 			const from = EDGES[bin]!;
@@ -73,6 +79,20 @@ export class Demand {
 				return;
 			}
 		}
+	}
+
+	/** E[requests in the `seconds` after one], as it was of late; null where too few are known for that. */
+	within(seconds: Seconds): number | null {
+		const times = this.#times;
+		let end = 0;
+		let sum = 0;
+		let count = 0;
+		for (let n = 0; n < times.length && times[n]! + seconds <= times.at(-1)!; n++) {
+			while (times[end]! <= times[n]! + seconds) end++;
+			sum += end - n - 1;
+			count++;
+		}
+		return count < TIMES_MIN ? null : sum / count;
 	}
 
 	/** Gaps that are remembered. */

@@ -150,6 +150,8 @@ export class Outlook {
 
 	/** E[requests] in the `seconds` after one, as if each gap was like the first: `P(gap < s) s / E[min(gap, s)]`. */
 	#requestsWithin(seconds: Seconds): number {
+		const seen = this.#demand.within(seconds);
+		if (seen !== null) return seen;
 		const { idle, none } = this.#passage(0, seconds);
 		return idle > 0 ? ((1 - none) * seconds) / idle : 0;
 	}

@@ -149,6 +149,18 @@ describe("on gaps of the kind that it has seen", () => {
 });
 
 describe("what is remembered", () => {
+	test("how many come within a time of one another: a burst's end is not the next one's beginning", () => {
+		const bursts = Array.from({ length: 40 }, () => [1, 1, 1, 1, 1, 500]).flat();
+		// After the first of six come five, after the last none.
+		expect(demandOf(bursts).within(50)).toBeCloseTo(2.5, 0.5);
+		expect(demandOf(repeated(2)).within(51)).toBe(25);
+		expect(demandOf([1, 1, 1]).within(50)).toBeNull();
+		// As if each gap was like the first, a start of 47 s would meet forty.
+		const misses = repeated(0.001).reduce((known, usd) => missed(known, usd, true), STAKES.misses);
+		const outlook = new Outlook(demandOf(bursts), { ...STAKES, misses });
+		expect(outlook.lossUsd).toBeLessThan(STAKES.startUsd + 5 * 0.001);
+	});
+
 	test("outlives the object that learned it, and junk counts as nothing", () => {
 		const demand = demandOf(repeated(300));
 		const again = new Demand(JSON.parse(JSON.stringify(demand.stored())));
