@@ -328,6 +328,8 @@ export class SchedulerCore {
 		else if (!hedge) replica.retryBudget.deposit(now);
 
 		const { ranked, explanation, cold, score } = decision;
+		if (!request.retry && !hedge && this.warmths.any)
+			this.keeping.plan.asked({ at: now, otherwise: decision.otherwise, options: decision.options });
 		// A hedge is no further demand, and who waited was counted when he came.
 		if (!request.retry && !hedge && waited === 0) this.keeping.asked(replica, score, cold, now);
 		if (!hedge && cold.length > 0 && cold.every((each) => each.replica !== replica))

@@ -6,7 +6,9 @@ import { objectiveTerms, scoreOf, type Estimate } from "../objective/objective.t
 import { expectedRoom, expectedTpot, expectedTtft, rates, type LearnedRates } from "../perf/replica-model.ts";
 import type { Seconds, Tokens, Usd } from "../units.ts";
 import { LIKELY_COLD } from "../warmth/replica-warmth.ts";
+import type { PlanOption } from "../warmth/plan.ts";
 import type { Start } from "../warmth/start.ts";
+import { expectedExcess } from "../objective/lognormal.ts";
 import { contextNeed } from "./context-need.ts";
 import type { Fleet, ReplicaState } from "./fleet.ts";
 import {
@@ -51,6 +53,10 @@ export interface Decision {
 	readonly recoversIn: Seconds;
 	/** Candidates that are likely to be cold. */
 	readonly cold: readonly Spilled[];
+	/** What the replicas that are paid by time would be worth if they were up and nobody else was there; and the best of those that are
+	 *  paid by the token. */
+	readonly options: readonly PlanOption<ReplicaState>[];
+	readonly otherwise: Usd;
 }
 
 /** The estimate of the prompt may be this much too high before a replica is ruled out for its context: the pool itself
@@ -71,6 +77,8 @@ export function decide(fleet: Fleet, request: AssignRequest, circumstances: Circ
 	const best: Ranked[] = [];
 	const cold: Spilled[] = [];
 	let recoversIn = Infinity;
+	const options: PlanOption<ReplicaState>[] = [];
+	let otherwise = Infinity;
 
 	const reject = (rule: Rejection, need = 0, has = 0): void => {
 		rejected.push(1 + REJECTIONS.indexOf(rule));
@@ -146,8 +154,23 @@ export function decide(fleet: Fleet, request: AssignRequest, circumstances: Circ
 			reject("price_ceiling", expectedUsd, request.policy.priceCeiling);
 			continue;
 		}
+		if (scales) {
+			const { valueOfSecond, lateSecond, ttftGoal } = request.policy;
+			const alone =
+				circumstances.roundTrip(replica) + expectedTtft(learned, { pending: 0, uncached: promptTokens - held });
+			const usd =
+				valueOfSecond * (alone + outputTokens * expectedTpot(learned, 1)) +
+				lateSecond * expectedExcess(alone, learned.ttftSigma, ttftGoal);
+			if (pool.pricing.per === "token") otherwise = Math.min(otherwise, usd + marginal);
+			else {
+				const step = learned.stepSeconds / entry.maxConcurrency + learned.stepSecondsPerSequence;
+				const work = (promptTokens - held) / learned.prefillTokensPerSecond + outputTokens * step;
+				options.push({ replica, usd, work });
+			}
+		}
+		const isPaid = start !== null && start.probability < LIKELY_COLD && replica.warmth?.isPlanned === true;
 		const estimate: Estimate = {
-			marginalUsd: marginal,
+			marginalUsd: isPaid ? 0 : marginal,
 			congestionUsd: congestionUsd(pool.pricing, seconds, occupancy),
 			ttft,
 			ttftSigma: learned.ttftSigma,
@@ -206,6 +229,8 @@ export function decide(fleet: Fleet, request: AssignRequest, circumstances: Circ
 		rejections,
 		recoversIn,
 		cold,
+		options,
+		otherwise,
 	};
 }
 

@@ -4,6 +4,7 @@ import type { Outlook } from "../warmth/outlook.ts";
 import type { PoolWarmth } from "../warmth/pool-warmth.ts";
 import type { ReplicaWarmth } from "../warmth/replica-warmth.ts";
 import type { WarmthSignal } from "../warmth/signal.ts";
+import { Plan } from "../warmth/plan.ts";
 import { ActLog, type Act } from "./acts.ts";
 import type { ReplicaState } from "./fleet.ts";
 import type { Spilled, Warmths } from "./warmths.ts";
@@ -18,6 +19,8 @@ export interface KeepingCall {
 
 /** Between two looks at all replicas. */
 const LOOK_EVERY: Seconds = 1;
+/** Between two plans. */
+const PLAN_EVERY: Seconds = 10;
 /** A replica is kept by a call this long before it would go cold, or half of its time-out before if that is less. */
 const AHEAD: Seconds = 10;
 /** So many gaps make a pattern that a provider's time-out may be set by. */
@@ -32,6 +35,9 @@ const TIMEOUT_PAUSE_MAX: Seconds = 3_600;
  *  started before it comes; counts, for that, all requests that a replica would have served had it been warm. */
 export class Keeping {
 	readonly log = new ActLog();
+	/** Which replicas are worth being up all the time. */
+	readonly plan = new Plan<ReplicaState>();
+	#plannedAt: Seconds = -Infinity;
 	readonly #warmths: Warmths;
 	readonly #waiting: () => number;
 	/** Replicas that a call is under way to, and how long they had not been used when it was made. */
@@ -60,7 +66,13 @@ export class Keeping {
 		const first = new Map<PoolWarmth, Spilled>();
 		for (const each of cold) {
 			const { warmth } = each.replica;
-			if (!warmth || each === joined || each.warmScore >= paid || warmth.pool === chosen?.warmth?.pool) continue;
+			if (
+				!warmth ||
+				each === joined ||
+				each.warmScore - (warmth.isPlanned ? each.idleUsd : 0) >= paid ||
+				warmth.pool === chosen?.warmth?.pool
+			)
+				continue;
 			const known = first.get(warmth.pool);
 			if (!known || each.warmScore < known.warmScore) first.set(warmth.pool, each);
 		}
@@ -93,7 +105,7 @@ export class Keeping {
 	 *  is. */
 	wouldKeep({ warmth }: ReplicaState, at: Seconds): boolean {
 		const elapsed = warmth?.demand.elapsed(at) ?? null;
-		if (!warmth || elapsed === null || warmth.pool.idleUsdPerSecond === 0) return true;
+		if (!warmth || elapsed === null || warmth.pool.idleUsdPerSecond === 0 || warmth.isPlanned) return true;
 		return warmth.outlook(this.#warmths.othersWaking(warmth)).letGoAt(elapsed) > elapsed;
 	}
 
@@ -108,6 +120,7 @@ export class Keeping {
 		if (!this.#warmths.any || isEarly) return [];
 		this.#lookedAt = now;
 		this.#nextAt = Infinity;
+		if (now - this.#plannedAt >= PLAN_EVERY) this.#makePlan(now);
 		const starts = new Map<ReplicaState, Record<string, number>>();
 		const calls: KeepingCall[] = [];
 		for (const replica of this.#warmths.scaling) {
@@ -141,6 +154,19 @@ export class Keeping {
 			// One that had gone cold before starts by this call: its time-out is shorter than was thought.
 			if (gap !== null && signal.state === "waking") warmth.pool.observeGap(gap, true);
 			this.#warmths.observe(replica, signal, now);
+		}
+	}
+
+	#makePlan(now: Seconds): void {
+		this.#plannedAt = now;
+		const { scaling, fixed } = this.#warmths;
+		const usdPerSecond = ({ warmth }: ReplicaState): Usd => warmth?.pool.idleUsdPerSecond ?? 0;
+		const kept = scaling.filter(
+			(replica) => usdPerSecond(replica) > 0 && replica.entry.pool.pool.scale_to_zero?.keep_warm === true,
+		);
+		this.plan.update(kept, fixed, usdPerSecond, now);
+		for (const replica of scaling) {
+			if (replica.warmth) replica.warmth.isPlanned = this.plan.has(replica);
 		}
 	}
 
@@ -179,7 +205,7 @@ export class Keeping {
 			this.#again(keepAt);
 			return undefined;
 		}
-		if (!outlook.isWorthKeeping(elapsed, idle)) {
+		if (!warmth.isPlanned && !outlook.isWorthKeeping(elapsed, idle)) {
 			// Once it is cold it may have to be started again.
 			this.#again(idleAt + LOOK_EVERY);
 			return undefined;

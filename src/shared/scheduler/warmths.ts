@@ -51,6 +51,7 @@ export interface Spilled {
 /** The warmth of a fleet's replicas, in terms of requests. Where no pool scales to zero nothing is done. */
 export class Warmths {
 	#scaling: readonly ReplicaState[] = [];
+	#fixed: readonly ReplicaState[] = [];
 	/** Pools that are waking, by provider, as of the last `look`. */
 	#waking = new Map<string, Set<PoolWarmth>>();
 	readonly #pools = new Map<string, PoolWarmth>();
@@ -67,6 +68,11 @@ export class Warmths {
 	/** Whether any pool scales to zero. */
 	get any(): boolean {
 		return this.#scaling.length > 0;
+	}
+
+	/** The replicas that are always there and paid by time. */
+	get fixed(): readonly ReplicaState[] {
+		return this.#fixed;
 	}
 
 	/** The replicas of pools that do. */
@@ -106,6 +112,7 @@ export class Warmths {
 			if (!replicas.some(({ entry, warmth }) => warmth && entry.name === name)) this.#trusts.delete(name);
 		}
 		this.#scaling = replicas.filter(({ warmth }) => warmth !== null);
+		this.#fixed = replicas.filter(({ warmth, entry }) => !warmth && entry.pool.pricing.per === "gpu_second");
 		this.#waking.clear();
 	}
 
@@ -159,7 +166,7 @@ export class Warmths {
 			// One is on its way.
 			if (!pool || this.#waking.get(pool.provider)?.has(pool)) continue;
 			// It would have gone there anyway.
-			if (warmScore >= score) continue;
+			if (warmScore - (replica.warmth?.isPlanned ? idleUsd : 0) >= score) continue;
 			// The price of the pool runs against it in all seconds, those of this request among them.
 			premiums.set(pool, Math.max(premiums.get(pool) ?? 0, score - warmScore + idleUsd));
 		}

@@ -59,6 +59,8 @@ export class ReplicaWarmth {
 
 	/** As of the last `look`. */
 	probability = 0;
+	/** It is one of those that are worth being up all the time. */
+	isPlanned = false;
 	/** Whether a request is in flight there, as of the last `look` or the last that was sent. */
 	isUsed = false;
 	/** Requests that may be in flight there, as of the last `look`; infinite while it is likely to be warm. */

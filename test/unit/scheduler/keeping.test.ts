@@ -5,7 +5,7 @@ import type { KeepingCall } from "../../../src/shared/scheduler/keeping.ts";
 import { seeded } from "../../simulator/random.ts";
 import type { Wake } from "../../../src/shared/scheduler/wakes.ts";
 import { ended, mail, outcomeOf, request, rig, T0 } from "./support.ts";
-import { catalog, start, warmth, zeroOnly } from "./warmth-support.ts";
+import { catalog, patient, start, warmth, zeroOnly } from "./warmth-support.ts";
 
 /** The pool that scales to zero alone: who finds it cold waits. */
 function alone(zero: object = {}): CatalogInput {
@@ -289,4 +289,34 @@ test("a retry is not another request", () => {
 	core.mail(mail({ ended: [ended(asked.reservation)] }), now + 2);
 	core.assign(request({ retry: true }), now + 3);
 	expect(seen()).toBe(second);
+});
+
+test("of two pools that can stand in for one another the one that is cheaper to keep gets the requests, and the other one goes", () => {
+	const known = catalog();
+	const [zero, api] = [known.pools[0]!, known.pools[1]!];
+	const slow = {
+		...zero,
+		id: "slow",
+		price: { per: "gpu_second", usd: 0.0002 } as const,
+		rates: { prefill_tokens_per_second: 5_000, seconds_per_output_token: 0.02 },
+		replicas: [{ id: "a", url: "http://slow.test" }],
+	};
+	const { core } = rig({ ...known, pools: [zero, slow, api] });
+	const went: string[] = [];
+	for (let now = T0; now < T0 + 900; now += 2) {
+		for (const name of now === T0 ? ["zero/a", "slow/a"] : [])
+			core.observe(name, { state: "warm", at: now, source: "test" }, now);
+		const asked = request({}, patient);
+		went.push(outcomeOf(core.assign(asked, now)));
+		core.mail(mail({ first: [{ reservation: asked.reservation, ttft: 0.3, headers: null }] }), now + 0.3);
+		core.mail(mail({ ended: [ended(asked.reservation, { ttft: 0.3, seconds: 1.8 })] }), now + 1.8);
+		for (const call of core.keeping.due(now + 1.8)) {
+			const signal = { state: "warm", at: now + 1.8, source: "plain_keep" } as const;
+			core.keeping.done(call, call.kind === "keep" ? signal : null, true, now + 1.8);
+		}
+	}
+	expect(new Set(went.slice(-100))).toEqual(new Set(["slow/a"]));
+	const [first, second] = core.fleet.replicas;
+	expect([first!.warmth!.isPlanned, second!.warmth!.isPlanned]).toEqual([false, true]);
+	expect(first!.warmth!.state(T0 + 900)).toBe("cold");
 });
