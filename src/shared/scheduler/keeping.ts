@@ -101,12 +101,13 @@ export class Keeping {
 		return this.#starts.get(replica);
 	}
 
-	/** Whether a replica would be kept if it was warm at `at` and nobody had come until then. Where an idle second costs nothing, it
-	 *  is. */
+	/** Whether a replica that is started now, and is up at `at`, would be kept then if nobody had come, and those who usually come after
+	 *  that are worth the start. Where an idle second costs nothing, it is. */
 	wouldKeep({ warmth }: ReplicaState, at: Seconds): boolean {
 		const elapsed = warmth?.demand.elapsed(at) ?? null;
 		if (!warmth || elapsed === null || warmth.pool.idleUsdPerSecond === 0 || warmth.isPlanned) return true;
-		return warmth.outlook(this.#warmths.othersWaking(warmth)).letGoAt(elapsed) > elapsed;
+		const outlook = warmth.outlook(this.#warmths.othersWaking(warmth));
+		return outlook.letGoAt(elapsed) > elapsed && outlook.outlastsStart;
 	}
 
 	/** While a call to it is under way nothing else is done to it. */
@@ -218,6 +219,8 @@ export class Keeping {
 		const state = warmth.state(now);
 		if (!replica.entry.pool.pool.scale_to_zero!.keep_warm || (state !== "cold" && state !== "asleep")) return false;
 		const in_ = outlook.startAt(elapsed) - elapsed;
+		// In the middle of a burst.
+		if (elapsed < warmth.start(0, now).seconds && !outlook.outlastsStart) return false;
 		if (in_ > 0) this.#again(now + in_);
 		return in_ <= 0;
 	}

@@ -26,7 +26,7 @@ export const DEMAND_BINS = EDGES.length - 1;
 /** Each bin remembers about so many of the gaps that reached it. */
 const MEMORY = 60;
 /** Of the newest requests the times are known; so many make a mean of what follows one. */
-const TIMES_MAX = 128;
+const TIMES_MAX = 512;
 const TIMES_MIN = 20;
 /** A gap is as likely to end in a doubling of its length as not (`P(gap > t) = 1/t`, scale-free): believed like so many gaps that
  *  reached the bin. */

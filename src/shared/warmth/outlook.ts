@@ -23,6 +23,8 @@ export function isSame(a: Stakes, b: Stakes): boolean {
 	);
 }
 
+/** For how long a pool is looked at that would be started now, in starts. */
+const LASTING = [1, 4] as const;
 /** Of a start that is under way when a request comes, so much is left on average. */
 const LEFT = 0.5;
 /** The loss and what follows from it depend on one another: found to a millionth of the price of a start. */
@@ -114,6 +116,19 @@ export class Outlook {
 			if (this.#warm[k]! >= this.#cold[k]!) return Math.max(elapsed, this.#demand.bin(k).from);
 		}
 		return Infinity;
+	}
+
+	/** Whether those who come after a start that begins with a request, for some time, are worth it and the time; true where too few are
+	 *  known to tell. The law of single gaps does not know that a burst ends. */
+	get outlastsStart(): boolean {
+		const { misses, startSeconds, startUsd, idleUsdPerSecond } = this.#stakes;
+		const during = this.#demand.within(startSeconds);
+		if (during === null) return true;
+		return LASTING.some((times) => {
+			const seconds = times * startSeconds;
+			const until = this.#demand.within(startSeconds + seconds);
+			return until === null || misses.usd * (until - during) > startUsd + idleUsdPerSecond * seconds;
+		});
 	}
 
 	/** The seconds since the last request at which it is started again, of one that is cold `elapsed` after it; Infinity: never. */

@@ -161,6 +161,17 @@ describe("what is remembered", () => {
 		expect(outlook.lossUsd).toBeLessThan(STAKES.startUsd + 5 * 0.001);
 	});
 
+	test("whether enough come after a start that begins with one of them: not when its burst is over by then", () => {
+		const misses = repeated(0.005).reduce((known, usd) => missed(known, usd, true), STAKES.misses);
+		const lasts = (gaps: readonly number[]) => new Outlook(demandOf(gaps), { ...STAKES, misses }).outlastsStart;
+		const burst = (length: number) => [...repeated(1, length), 2_000];
+		expect(lasts(repeated(1, 500))).toBe(true);
+		expect(lasts(Array.from({ length: 20 }, () => burst(20)).flat())).toBe(false);
+		expect(lasts(Array.from({ length: 4 }, () => burst(120)).flat())).toBe(true);
+		// Nobody can tell yet.
+		expect(lasts([1, 1, 2_000, 1])).toBe(true);
+	});
+
 	test("outlives the object that learned it, and junk counts as nothing", () => {
 		const demand = demandOf(repeated(300));
 		const again = new Demand(JSON.parse(JSON.stringify(demand.stored())));
