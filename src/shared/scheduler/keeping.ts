@@ -23,6 +23,8 @@ const LOOK_EVERY: Seconds = 1;
 const PLAN_EVERY: Seconds = 10;
 /** A replica is kept by a call this long before it would go cold, or half of its time-out before if that is less. */
 const AHEAD: Seconds = 10;
+/** Before so many gaps are known nothing is started for what is likely to come: what has been spilled decides alone. */
+const GAPS_TO_START = 3;
 /** So many gaps make a pattern that a provider's time-out may be set by. */
 const GAPS_MIN = 20;
 /** A time-out is set again when it should be so many times what it is, or the inverse, and not too often; providers restart workers
@@ -218,6 +220,7 @@ export class Keeping {
 	#isToStart(replica: ReplicaState, warmth: ReplicaWarmth, outlook: Outlook, elapsed: Seconds, now: Seconds): boolean {
 		const state = warmth.state(now);
 		if (!replica.entry.pool.pool.scale_to_zero!.keep_warm || (state !== "cold" && state !== "asleep")) return false;
+		if (warmth.demand.seen < GAPS_TO_START) return false;
 		const in_ = outlook.startAt(elapsed) - elapsed;
 		// In the middle of a burst.
 		if (elapsed < warmth.start(0, now).seconds && !outlook.outlastsStart) return false;
