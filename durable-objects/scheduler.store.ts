@@ -102,7 +102,10 @@ export class SchedulerStore {
 	#keep(name: string, value: unknown): void {
 		const json = JSON.stringify(value);
 		// Losing it costs a read of D1 or some minutes of learning; a row over the platform's limit would cost the call.
-		if (json.length > SQLITE_ROW_BYTES_MAX / 2) return;
+		if (json.length > SQLITE_ROW_BYTES_MAX / 2) {
+			console.warn(JSON.stringify({ event: "not_kept", name, characters: json.length, max: SQLITE_ROW_BYTES_MAX / 2 }));
+			return;
+		}
 		this.#sql.exec(
 			"INSERT INTO kept (name, json) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET json = ?2",
 			name,

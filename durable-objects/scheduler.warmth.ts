@@ -27,7 +27,6 @@ export class WarmthWatch {
 	readonly #env: object;
 	#next = 0;
 	#isReading = false;
-	#loggedAt = 0;
 
 	constructor(core: SchedulerCore, env: object) {
 		this.#core = core;
@@ -96,11 +95,7 @@ export class WarmthWatch {
 
 	/** Says what was done since it was last asked, one line each. */
 	log(): void {
-		for (const act of this.#core.keeping.log.last) {
-			if (act.at <= this.#loggedAt) continue;
-			console.log(JSON.stringify({ event: "warmth", ...act }));
-		}
-		this.#loggedAt = this.#core.keeping.log.last.at(-1)?.at ?? this.#loggedAt;
+		for (const act of this.#core.keeping.log.takeFresh()) console.log(JSON.stringify({ event: "warmth", ...act }));
 	}
 
 	async #read({ entry }: ReplicaState): Promise<void> {

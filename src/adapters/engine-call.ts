@@ -1,5 +1,6 @@
 import type { CatalogReplica } from "../shared/catalog/snapshot.ts";
 import type { Seconds } from "../shared/units.ts";
+import type { EngineCall } from "../shared/warmth/engine-calls.ts";
 import { credentialOf } from "./credentials.ts";
 
 const SECONDS = 5;
@@ -37,6 +38,14 @@ export async function timedCall<T>(
 	} finally {
 		clearTimeout(timer);
 	}
+}
+
+/** The secret for a call of a pool that scales to zero: its provider may have one of its own. */
+export function secretFor(
+	{ pool }: CatalogReplica,
+	{ toProvider }: Pick<EngineCall, "toProvider">,
+): string | undefined {
+	return (toProvider && pool.pool.scale_to_zero?.secret) ?? pool.pool.secret;
 }
 
 export class DeadlineError extends Error {}

@@ -30,19 +30,23 @@ beforeAll(async () => {
 });
 
 let calls: string[] = [];
+/** What the provider answers. */
+let status = 200;
 beforeEach(() => {
 	calls = [];
+	status = 200;
 	vi.spyOn(globalThis, "fetch").mockImplementation(async (input) => {
 		calls.push(new Request(input).url);
-		return new Response("{}");
+		return new Response("{}", { status });
 	});
 });
 afterEach(() => vi.restoreAllMocks());
 
-test("an object that was evicted keeps its pool warm all the same, by its alarm", async () => {
-	const stub = env.SCHEDULER.getByName(schedulerName(MODEL));
+/** Asks once, and is answered by a pool that is warm from then on. */
+async function answered(name: string) {
+	const stub = env.SCHEDULER.getByName(name);
 	const port: SchedulerPort = stub;
-	const asked = assignRequest({ reservation: "kept-1", catalogVersion: VERSION, model: MODEL });
+	const asked = assignRequest({ reservation: `kept-${name}`, catalogVersion: VERSION, model: MODEL });
 	const { reply } = await port.assign(asked, { first: [], ended: [], renewals: [] });
 	expect(reply.kind).toBe("assigned");
 	const { reservation } = asked;
@@ -50,7 +54,11 @@ test("an object that was evicted keeps its pool warm all the same, by its alarm"
 	const ended = { reservation, outcome: "ok", ttft: 100, seconds: 100, ...tokens } as const;
 	await port.mail({ first: [], ended: [ended], renewals: [] });
 	expect((await port.status(MODEL, VERSION)).replicas[0]!.warmth).toMatchObject({ state: "warm" });
+	return { stub, port };
+}
 
+test("an object that was evicted keeps its pool warm all the same, by its alarm", async () => {
+	const { stub, port } = await answered(schedulerName(MODEL));
 	await evictDurableObject(stub);
 	await new Promise((resolve) => setTimeout(resolve, 1_700));
 	await runDurableObjectAlarm(stub);
@@ -60,4 +68,12 @@ test("an object that was evicted keeps its pool warm all the same, by its alarm"
 	// The answer was a use: the next is not due before the time-out is almost over again.
 	await runDurableObjectAlarm(stub);
 	expect(calls).toHaveLength(1);
+});
+
+test("calls that fail are not made again at once", async () => {
+	await answered(`${schedulerName(MODEL)}/failing`);
+	status = 500;
+	await vi.waitFor(() => expect(calls.length).toBeGreaterThan(0), { timeout: 5_000 });
+	await new Promise((resolve) => setTimeout(resolve, 1_000));
+	expect(calls.length).toBeLessThan(3);
 });

@@ -2,7 +2,7 @@ import type { CatalogReplica } from "../../shared/catalog/snapshot.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import { idleTimeoutCall, letGoCall, type EngineCall } from "../../shared/warmth/engine-calls.ts";
 import type { Seconds } from "../../shared/units.ts";
-import { timedCall } from "../engine-call.ts";
+import { secretFor, timedCall } from "../engine-call.ts";
 
 /** Putting an engine to sleep moves its weights to the host's memory. */
 const SECONDS = 60;
@@ -19,8 +19,7 @@ export function setIdleTimeout(replica: CatalogReplica, seconds: Seconds, env: o
 
 async function tell(call: EngineCall | null, replica: CatalogReplica, env: object): Promise<Result<null, string>> {
 	if (!call) return err("there is no call for that");
-	const { pool } = replica.pool;
-	const secret = (call.toProvider && pool.scale_to_zero?.secret) ?? pool.secret;
+	const secret = secretFor(replica, call);
 	try {
 		return await timedCall({ ...call, secret, seconds: SECONDS }, env, async (response) => {
 			await response.body?.cancel();

@@ -7,7 +7,7 @@ import type { WarmthSignal } from "../../shared/warmth/signal.ts";
 import { answerSignal } from "../../shared/warmth/signals/answer.ts";
 import { runpodPingSignal } from "../../shared/warmth/signals/runpod-ping.ts";
 import { keepCall, wakeCalls, type EngineCall } from "../../shared/warmth/engine-calls.ts";
-import { DeadlineError, timedCall } from "../engine-call.ts";
+import { DeadlineError, secretFor, timedCall } from "../engine-call.ts";
 import { textUpTo } from "../text-up-to.ts";
 
 /** Why a replica was not woken, as far as is known. */
@@ -56,8 +56,7 @@ async function make(
 	env: object,
 	seconds: Seconds,
 ): Promise<Result<WarmthSignal, WakeFailure>> {
-	const { pool } = replica.pool;
-	const secret = (call.toProvider && zero.secret) ?? pool.secret;
+	const secret = secretFor(replica, call);
 	const source = `${zero.kind}_${purpose}`;
 	const sentAt = Date.now() / 1_000;
 	try {
@@ -71,12 +70,15 @@ async function make(
 			// A provider's own call answers before the engine is there.
 			if (call.toProvider && isGood) return ok({ state: "waking", at, source });
 			if (told && !call.toProvider) return ok({ state: told.state, at, source });
+			// An engine that has no such path is up.
+			if (purpose === "keep" && (status === 404 || status === 405)) return ok({ state: "warm", at, source });
 			return err({ code: "status", detail: `${call.method} ${new URL(call.url).pathname} was answered ${status}` });
 		});
 	} catch (error) {
 		if (error instanceof DeadlineError) {
 			const isHeld = zero.kind !== "vllm_sleep" && !call.toProvider;
-			if (isHeld) return ok({ state: "waking", at: Date.now() / 1_000, source });
+			const at = Date.now() / 1_000;
+			if (isHeld) return ok({ state: "waking", at, source, wakingFor: at - sentAt });
 			return err({ code: "timeout", detail: error.message });
 		}
 		return err({ code: "connect", detail: error instanceof Error ? error.message : String(error) });

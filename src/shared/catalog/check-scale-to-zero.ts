@@ -29,8 +29,24 @@ export function checkScaleToZero(pool: Pool, path: string, ownHosts: ReadonlySet
 		const message = `a pool of the kind ${zero.kind} takes no idle time-out over HTTP`;
 		found.problems.push({ path: `${path}.settings_url`, message });
 	}
+	if (zero.settings_url !== undefined && pool.replicas.length > 1) {
+		const message = `it is the setting of one endpoint: a pool of ${pool.replicas.length} replicas cannot be let go as one`;
+		found.problems.push({ path: `${path}.settings_url`, message });
+	}
+	if (zero.settings_url !== undefined && (!zero.let_go || !zero.sole_tenant || !hasIdlePrice(pool))) {
+		const why = !hasIdlePrice(pool)
+			? "an idle second costs nothing (idle_usd_per_hour)"
+			: zero.let_go
+				? "others use the pool too (sole_tenant)"
+				: "let_go is off";
+		found.warnings.push({ path: `${path}.settings_url`, message: `it is never used: ${why}` });
+	}
 	if (zero.status_url === undefined && status === "named") {
 		const message = `without it the state of a pool of the kind ${zero.kind} is known from its answers only`;
 		found.warnings.push({ path: `${path}.status_url`, message });
 	}
+}
+
+function hasIdlePrice({ price, scale_to_zero: zero }: Pool): boolean {
+	return (zero?.idle_usd_per_hour ?? (price.per === "gpu_second" ? price.usd : 0)) > 0;
 }

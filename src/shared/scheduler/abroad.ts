@@ -1,7 +1,7 @@
 import type { Load } from "../admission/reservations.ts";
 import type { CatalogModel } from "../catalog/snapshot.ts";
 import { createReplicaModel } from "../perf/replica-model.ts";
-import type { Seconds } from "../units.ts";
+import type { Seconds, Usd } from "../units.ts";
 import { decide, type Circumstances, type Decision } from "./decide.ts";
 import { Fleet, type ReplicaState } from "./fleet.ts";
 import type { AssignRequest, ReplicaName } from "./messages.ts";
@@ -10,6 +10,11 @@ import { PEER_SECONDS, Peers, type PeerSummary } from "./peers.ts";
 
 /** What it takes to ask a scheduler that is far away, on top of what its pools take. */
 const HOP_SECONDS: Seconds = 0.15;
+
+export interface Better {
+	readonly group: string;
+	readonly score: Usd;
+}
 
 /** Pools of other region groups, on what their schedulers publish. Their replicas hold no prefix that is known here. */
 export class Abroad {
@@ -39,8 +44,8 @@ export class Abroad {
 		this.#fleet.hear(summary, now);
 	}
 
-	/** The group whose best pool scores less than `score`, if there is one. Only what was heard of in the last seconds counts. */
-	better(request: AssignRequest, circumstances: Circumstances, score: number, now: Seconds): string | undefined {
+	/** The group whose best pool scores less than `score`, and what that scores, if there is one. Only what was heard of in the last seconds counts. */
+	better(request: AssignRequest, circumstances: Circumstances, score: Usd, now: Seconds): Better | undefined {
 		if (this.#peers.isSilent(now)) return undefined;
 		const known = (replica: ReplicaState): boolean => {
 			const { name } = replica.entry;
@@ -64,7 +69,8 @@ export class Abroad {
 			now,
 		);
 		const [best] = decision.ranked;
-		return best && decision.score < score ? this.#fleet.get(best.replica)?.entry.pool.group : undefined;
+		const group = best && decision.score < score ? this.#fleet.get(best.replica)?.entry.pool.group : undefined;
+		return group === undefined ? undefined : { group, score: decision.score };
 	}
 }
 

@@ -15,13 +15,25 @@ export interface Act {
 }
 
 const ACTS_MAX = 100;
+/** Acts that nobody has asked for yet; of more the oldest are left out. */
+const FRESH_MAX = 1_000;
 
 /** The last acts, oldest first. */
 export class ActLog {
 	#acts: readonly Act[] = [];
+	#fresh: Act[] = [];
 
 	add(act: Act): void {
 		this.#acts = [...this.#acts.slice(1 - ACTS_MAX), act];
+		if (this.#fresh.length === FRESH_MAX) this.#fresh.shift();
+		this.#fresh.push(act);
+	}
+
+	/** Those that were added since this was last asked. */
+	takeFresh(): readonly Act[] {
+		const fresh = this.#fresh;
+		this.#fresh = [];
+		return fresh;
 	}
 
 	get last(): readonly Act[] {

@@ -22,6 +22,7 @@ import { Prefixes, type EngineTellings } from "./prefixes.ts";
 import { refusalOf, refused } from "./refusals.ts";
 import { summaryOf } from "./summary.ts";
 import { Waiting } from "./waiting.ts";
+import { countDemand } from "./demand-count.ts";
 import { Keeping } from "./keeping.ts";
 import { Wakes } from "./wakes.ts";
 import { Warmths } from "./warmths.ts";
@@ -68,6 +69,8 @@ export class SchedulerCore {
 	readonly #abroad = new Abroad();
 	/** Of what ended: whoever did not get the answer asks again. */
 	readonly #bills = new Recent<Bill>(ENDED_SECONDS, ENDED_MAX);
+	/** Who waits and was counted as demand when he came. */
+	readonly #counted = new WeakSet<AssignRequest>();
 	#model: CatalogModel | undefined;
 
 	constructor(options: SchedulerOptions) {
@@ -107,6 +110,7 @@ export class SchedulerCore {
 		this.fleet.configure(own, this.#options.settings.retryShareMax, this.#options.learned, now);
 		this.prefixes.configure(this.fleet, this.#options.learned, model?.model.scheduler_shards);
 		this.warmths.configure(this.fleet, this.#options.learned);
+		this.keeping.configure(model?.model.scheduler_shards ?? 1);
 		this.lookAtWarmth(now);
 		this.#waiting.regroup((request) => this.#decide(request, now).decision, now);
 		if (group !== undefined) this.#abroad.configure(model, group, now);
@@ -164,15 +168,24 @@ export class SchedulerCore {
 
 		if (request.hedge) return this.#hedge(request, request.hedge.of, now);
 		const { circumstances, decision } = this.#decide(request, now);
-		const group = request.referred ? undefined : this.#abroad.better(request, circumstances, decision.score, now);
+		const abroad = request.referred ? undefined : this.#abroad.better(request, circumstances, decision.score, now);
+		const group = abroad?.group;
 		// Who waits has just been given what there was for him: what is free now is of no use to anybody there.
 		if (group !== undefined || decision.ranked.length > 0) this.#waiting.leave(request.reservation, now);
 		if (decision.ranked.length > 0 && group === undefined) return this.#place(request, decision, circumstances, 0, now);
 		const refusal = decision.ranked.length > 0 ? undefined : refusalOf(decision, request, model, circumstances);
-		if (group !== undefined) return { kind: "elsewhere", group, only: refusal !== undefined };
+		if (abroad) {
+			// What goes to another group goes past the cold pools of this one.
+			if (!request.retry) countDemand(this.warmths, null, abroad.score, decision.cold, now);
+			this.warmths.spilled(decision.cold, abroad.score, now);
+			return { kind: "elsewhere", group: abroad.group, only: refusal !== undefined };
+		}
 		if (refusal) return { kind: "refused", error: refusal, explanation: decision.explanation };
 		this.wakes.wanted(decision.cold);
-		if (!request.retry) this.keeping.asked(null, Infinity, decision.cold, now);
+		if (!request.retry && decision.cold.length > 0 && !this.#counted.has(request)) {
+			countDemand(this.warmths, null, Infinity, decision.cold, now);
+			this.#counted.add(request);
+		}
 		return this.#waiting.queue(request, decision, circumstances.promptTokens + circumstances.outputTokens, now);
 	}
 
@@ -212,7 +225,9 @@ export class SchedulerCore {
 	 *  that is always warm, changes nothing; a clock that is ahead does not make it newer than now. */
 	observe(name: ReplicaName, signal: WarmthSignal, now: Seconds): void {
 		const replica = this.fleet.get(name);
-		if (replica && this.warmths.believes(replica, signal, now)) this.warmths.observe(replica, signal, now);
+		// While a call lets it go or keeps it, that call's end tells.
+		if (!replica || this.keeping.isCalled(replica)) return;
+		if (this.warmths.believes(replica, signal, now)) this.warmths.observe(replica, signal, now);
 	}
 
 	/** The request no longer wants its place in the waiting room, or what it was given there. */
@@ -331,7 +346,10 @@ export class SchedulerCore {
 		if (!request.retry && !hedge && this.warmths.any)
 			this.keeping.plan.asked({ at: now, otherwise: decision.otherwise, options: decision.options });
 		// A hedge is no further demand, and who waited was counted when he came.
-		if (!request.retry && !hedge && waited === 0) this.keeping.asked(replica, score, cold, now);
+		if (!request.retry && !hedge) {
+			if (waited === 0) countDemand(this.warmths, replica, score, cold, now);
+			else if (!this.#counted.has(request)) replica.warmth?.demand.arrived(now);
+		}
 		if (!hedge && cold.length > 0 && cold.every((each) => each.replica !== replica))
 			this.warmths.spilled(cold, score, now);
 		const warmth = replica.warmth && this.warmths.sent(replica, id, chosen, learned.ttftSigma, now);
@@ -442,7 +460,7 @@ export class SchedulerCore {
 		if (!flight?.warmth) return flight;
 		const { replica, warmth } = flight;
 		replica.warmth?.used(now);
-		if (this.load(replica.entry.name, now).inFlight === 0) this.keeping.lookAgain();
+		if (this.load(replica.entry.name, now).inFlight === 0) this.keeping.lookAgain(replica);
 		const here = ended?.replica === undefined ? ended : undefined;
 		if (here && warmth.cold === null && (here.ttft !== null || here.outcome === "ok")) {
 			const until = here.ttft === null ? "whole" : "first";

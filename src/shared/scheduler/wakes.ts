@@ -1,6 +1,5 @@
 import { admits } from "../admission/health.ts";
 import type { Seconds } from "../units.ts";
-import type { PoolWarmth } from "../warmth/pool-warmth.ts";
 import type { WarmthSignal } from "../warmth/signal.ts";
 import type { Keeping } from "./keeping.ts";
 import { LIKELY_COLD } from "../warmth/replica-warmth.ts";
@@ -49,12 +48,12 @@ export class Wakes {
 	due(now: Seconds): Wake[] {
 		if (!this.#warmths.any) return [];
 		const wakes: Wake[] = [];
-		const seen = new Set<PoolWarmth>();
+		const seen = this.#warmths.wakingPools(now);
 		for (const replica of this.#warmths.scaling) {
 			const { warmth, entry } = replica;
 			if (!warmth || warmth.probability < LIKELY_COLD || seen.has(warmth.pool)) continue;
 			if (this.#keeping.isCalled(replica) || this.#called.has(entry.pool.id)) continue;
-			if (this.#warmths.isWaking(warmth.pool, now) || warmth.pool.rests(now)) continue;
+			if (warmth.pool.rests(now)) continue;
 			if (admits(replica.health, entry.maxConcurrency, now).limit === 0) continue;
 			const start = this.#warmths.start(replica, now)!;
 			const demand = this.#keeping.startFor(replica);
@@ -85,11 +84,14 @@ export class Wakes {
 
 	failed({ replica }: Wake, now: Seconds): void {
 		this.#over(replica);
+		// It has come up meanwhile, whatever became of the call.
+		if (replica.warmth?.signal?.state === "warm") return;
 		this.#warmths.startFailed(replica, "wake_failed", now);
 	}
 
-	#over({ warmth, entry }: ReplicaState): void {
-		warmth?.gone(WAKE_CALL);
-		this.#called.delete(entry.pool.id);
+	#over(replica: ReplicaState): void {
+		replica.warmth?.gone(WAKE_CALL);
+		this.#called.delete(replica.entry.pool.id);
+		this.#keeping.lookAgain(replica);
 	}
 }

@@ -87,6 +87,11 @@ export class Warmths {
 		);
 	}
 
+	/** Pools of which a replica is waking. */
+	wakingPools(now: Seconds): Set<PoolWarmth> {
+		return new Set(this.#scaling.flatMap(({ warmth }) => (warmth?.state(now) === "waking" ? [warmth.pool] : [])));
+	}
+
 	/** Follows the fleet: what is known of replicas that left or moved is forgotten. */
 	configure({ replicas }: Fleet, learned: LearnedState | undefined): void {
 		const pools = new Map<string, PoolWarmth>();
@@ -268,9 +273,9 @@ export class Warmths {
 		if (before !== "warm" && warmth.signal?.state === "warm") replica.health = onWoken(replica.health, now);
 	}
 
-	/** A call lets it go. */
-	letGo({ warmth }: ReplicaState, now: Seconds): void {
-		if (warmth) this.#moving(warmth, () => warmth.wasLetGo(now));
+	/** A call lets it go: from when it leaves nothing is sent there. One that failed leaves it as it was. */
+	letGo({ warmth }: ReplicaState, phase: "begun" | "done" | "failed", now: Seconds): void {
+		if (warmth) this.#moving(warmth, () => warmth.wasLetGo(phase !== "failed", now));
 	}
 
 	/** A start that a request or a call was to cause came to nothing. */

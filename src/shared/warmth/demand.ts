@@ -1,10 +1,10 @@
 import type { Seconds } from "../units.ts";
 
-/** Plain JSON: when the last request came (null: never), then per bin the requests that came in it and the seconds waited in it. */
+/** Plain JSON: when the last request came (null: never), then of each bin that was reached its number, the requests that came in
+ *  it and the seconds waited in it, one behind the other. */
 export interface StoredDemand {
 	readonly lastAt: Seconds | null;
-	readonly came: readonly number[];
-	readonly waited: readonly number[];
+	readonly bins: readonly number[];
 }
 
 /** A stretch of time since the last request in which the next one is about equally likely at any moment. */
@@ -28,6 +28,8 @@ const MEMORY = 60;
 /** Of the newest requests the times are known; so many make a mean of what follows one. */
 const TIMES_MAX = 512;
 const TIMES_MIN = 20;
+/** Clocks of isolates differ by so much without having been set back. */
+const CLOCK_SLACK: Seconds = 1;
 /** A gap is as likely to end in a doubling of its length as not (`P(gap > t) = 1/t`, scale-free): believed like so many gaps that
  *  reached the bin. */
 const PRIOR_GAPS = 1;
@@ -39,19 +41,22 @@ export class Demand {
 	readonly #came = new Float64Array(DEMAND_BINS);
 	readonly #waited = new Float64Array(DEMAND_BINS);
 	#lastAt: Seconds | null = null;
-	/** When the last ones came, oldest first. */
-	#times: readonly Seconds[] = [];
+	/** When the last ones came, oldest first: up to twice `TIMES_MAX`. */
+	#times: Seconds[] = [];
 	#arrivals = 0;
 
 	/** What is malformed in `stored` counts as nothing. */
 	constructor(stored?: StoredDemand) {
-		if (!stored || !isRow(stored.came) || !isRow(stored.waited)) return;
-		this.#came.set(stored.came);
-		this.#waited.set(stored.waited);
+		if (!stored || !isRow(stored.bins)) return;
+		for (let at = 0; at < stored.bins.length; at += 3) {
+			const [bin, came, waited] = stored.bins.slice(at, at + 3);
+			this.#came[bin!] = came!;
+			this.#waited[bin!] = waited!;
+		}
 		if (typeof stored.lastAt === "number") this.#lastAt = stored.lastAt;
 	}
 
-	/** Seconds since the last request; null before the first. A clock that goes back stands still. */
+	/** Seconds since the last request; null before the first. */
 	elapsed(now: Seconds): Seconds | null {
 		return this.#lastAt === null ? null : Math.max(0, now - this.#lastAt);
 	}
@@ -63,9 +68,14 @@ export class Demand {
 
 	arrived(now: Seconds): void {
 		this.#arrivals++;
-		const gap = this.elapsed(now);
-		this.#lastAt = Math.max(now, this.#lastAt ?? now);
-		this.#times = [...this.#times.slice(1 - TIMES_MAX), this.#lastAt];
+		const isBack = now < (this.#lastAt ?? now) - CLOCK_SLACK;
+		// Of a clock that was ahead and has been set back nothing is learned, and all begins anew from what it says now.
+		const gap = isBack ? null : this.elapsed(now);
+		this.#lastAt = isBack ? now : Math.max(now, this.#lastAt ?? now);
+		if (isBack) this.#times = [];
+		this.#times.push(this.#lastAt);
+		// Cut now and then, not at each request.
+		if (this.#times.length >= 2 * TIMES_MAX) this.#times = this.#times.slice(-TIMES_MAX);
 		if (gap === null) return;
 		for (let bin = 0; bin < DEMAND_BINS; bin++) {
 			const from = EDGES[bin]!;
@@ -115,10 +125,24 @@ export class Demand {
 	}
 
 	stored(): StoredDemand {
-		return { lastAt: this.#lastAt, came: [...this.#came], waited: [...this.#waited] };
+		const bins: number[] = [];
+		for (let bin = 0; bin < DEMAND_BINS; bin++) {
+			if (this.#waited[bin]! > 0) bins.push(bin, rounded(this.#came[bin]!), rounded(this.#waited[bin]!));
+		}
+		return { lastAt: this.#lastAt, bins };
 	}
 }
 
 function isRow(row: unknown): row is readonly number[] {
-	return Array.isArray(row) && row.length === DEMAND_BINS && row.every((each) => Number.isFinite(each) && each >= 0);
+	if (!Array.isArray(row) || row.length % 3 !== 0) return false;
+	return row.every((each, at) => Number.isFinite(each) && each >= 0 && (at % 3 > 0 || isBin(each)));
+}
+
+function isBin(value: number): boolean {
+	return Number.isInteger(value) && value < DEMAND_BINS;
+}
+
+/** To four digits. */
+function rounded(value: number): number {
+	return Number(value.toPrecision(4));
 }

@@ -1,4 +1,5 @@
 import { SCALE_TO_ZERO } from "../catalog/scale-to-zero.ts";
+import type { ScaleToZero } from "../catalog/schema.ts";
 import type { CatalogReplica } from "../catalog/snapshot.ts";
 import type { Seconds } from "../units.ts";
 
@@ -36,13 +37,17 @@ export function keepCall(replica: CatalogReplica): EngineCall {
 	}
 }
 
+/** Whether there is a call that lets a pool with these settings go. */
+export function letsGo({ kind, settings_url: settings }: ScaleToZero): boolean {
+	return kind === "vllm_sleep" || (kind === "huggingface" && settings !== undefined);
+}
+
 /** The call that puts a replica to sleep or scales its pool to zero at once; null where there is none. */
 export function letGoCall({ baseUrl, pool }: CatalogReplica): EngineCall | null {
 	const { scale_to_zero: zero } = pool.pool;
-	if (zero?.kind === "vllm_sleep") return { method: "POST", url: `${baseUrl}/sleep?level=${zero.sleep_level ?? 1}` };
-	if (zero?.kind === "huggingface" && zero.settings_url !== undefined)
-		return { method: "POST", url: `${zero.settings_url}/scale-to-zero`, toProvider: true };
-	return null;
+	if (!zero || !letsGo(zero)) return null;
+	if (zero.kind === "vllm_sleep") return { method: "POST", url: `${baseUrl}/sleep?level=${zero.sleep_level ?? 1}` };
+	return { method: "POST", url: `${zero.settings_url}/scale-to-zero`, toProvider: true };
 }
 
 /** The call that sets after how many idle seconds a pool scales to zero, with what it will be then: in the provider's units and

@@ -12,6 +12,10 @@ export interface Stakes {
 	readonly startUsd: Usd;
 	/** What requests lose that find it cold. */
 	readonly misses: Misses;
+	/** Whether it may be started before a request comes. */
+	readonly mayStart: boolean;
+	/** Seconds that one which was started stays up at least, whatever is wanted. */
+	readonly idleMin: Seconds;
 }
 
 export function isSame(a: Stakes, b: Stakes): boolean {
@@ -19,10 +23,16 @@ export function isSame(a: Stakes, b: Stakes): boolean {
 		a.idleUsdPerSecond === b.idleUsdPerSecond &&
 		a.startSeconds === b.startSeconds &&
 		a.startUsd === b.startUsd &&
-		a.misses === b.misses
+		a.misses === b.misses &&
+		a.mayStart === b.mayStart &&
+		a.idleMin === b.idleMin
 	);
 }
 
+/** Where nothing is lost: as a number that JSON has. */
+const BREAK_EVEN_MAX = 1e9;
+/** One that stays up for longer is not kept for the request that it was started for. */
+const FORCED_MAX: Seconds = 3_600;
 /** For how long a pool is looked at that would be started now, in starts. */
 const LASTING = [1, 4] as const;
 /** Of a start that is under way when a request comes, so much is left on average. */
@@ -54,6 +64,8 @@ export class Outlook {
 	/** From the beginning of each bin to its end, and until a start that begins there is over. */
 	readonly #within: readonly Passage[];
 	readonly #starting: readonly Passage[];
+	/** From when it is up to when it may be cold again. */
+	readonly #forced: readonly Passage[];
 
 	constructor(demand: Demand, stakes: Stakes) {
 		this.#demand = demand;
@@ -62,6 +74,8 @@ export class Outlook {
 		const bins = Array.from({ length: DEMAND_BINS }, (_, k) => demand.bin(k));
 		this.#within = bins.map(({ from, to }) => this.#passage(from, to));
 		this.#starting = bins.map(({ from }) => this.#passage(from, from + startSeconds));
+		const upFor = Math.min(stakes.idleMin, FORCED_MAX);
+		this.#forced = bins.map(({ from }) => this.#passage(from + startSeconds, from + startSeconds + upFor));
 		const start = startUsd + misses.usd * this.#requestsWithin(startSeconds);
 		this.#wakingUsd = misses.usd * (1 + this.#requestsWithin(LEFT * startSeconds));
 		const lossFor = (behind: Usd): Usd => misses.usd + misses.passed * behind;
@@ -142,12 +156,13 @@ export class Outlook {
 	/** E[requests a second] `elapsed` after the last one, and from how many on it is worth being warm. */
 	hazard(elapsed: Seconds): { perSecond: number; breakEven: number } {
 		const { hazard } = this.#demand.bin(Demand.binAt(elapsed));
-		return { perSecond: hazard, breakEven: this.#stakes.idleUsdPerSecond / this.#lossUsd };
+		const breakEven = this.#lossUsd > 0 ? this.#stakes.idleUsdPerSecond / this.#lossUsd : BREAK_EVEN_MAX;
+		return { perSecond: hazard, breakEven: Math.min(BREAK_EVEN_MAX, breakEven) };
 	}
 
 	#solve(): void {
 		const lossUsd = this.#lossUsd;
-		const { idleUsdPerSecond, startUsd } = this.#stakes;
+		const { idleUsdPerSecond, startUsd, mayStart } = this.#stakes;
 		// Beyond the last bin: one comes some day.
 		this.#warm[DEMAND_BINS] = lossUsd;
 		this.#cold[DEMAND_BINS] = lossUsd;
@@ -157,9 +172,12 @@ export class Outlook {
 			const wait = (1 - none) * lossUsd + none * this.#cold[k + 1]!;
 			// A request that comes during a start misses it all the same.
 			const { none: noneYet, end } = this.#starting[k]!;
-			const start = startUsd + (1 - noneYet) * this.#wakingUsd + noneYet * this.#warm[end]!;
-			this.#isStart[k] = start < wait ? 1 : 0;
-			this.#cold[k] = Math.min(wait, start);
+			const { idle: up, none: noneThen, end: then } = this.#forced[k]!;
+			const after = Math.min(this.#warm[then]!, then > k ? this.#cold[then]! : Infinity);
+			const ready = Math.max(this.#warm[end]!, up * idleUsdPerSecond + noneThen * after);
+			const start = startUsd + (1 - noneYet) * this.#wakingUsd + noneYet * ready;
+			this.#isStart[k] = mayStart && start < wait ? 1 : 0;
+			this.#cold[k] = mayStart ? Math.min(wait, start) : wait;
 		}
 	}
 

@@ -15,6 +15,7 @@ import {
 	type ColdTime,
 	type StartKind,
 } from "./cold-time.ts";
+import { letsGo } from "./engine-calls.ts";
 import { idlenessOf, observeGap } from "./idle-time.ts";
 import { meanOf, type LogNormal } from "./log-normal.ts";
 import { expectedMiss, missed, type Misses } from "./misses.ts";
@@ -49,6 +50,8 @@ export class PoolWarmth {
 	/** What each second of a replica is worth that it is up and idle. */
 	readonly idleUsdPerSecond: Usd;
 	readonly #settings: ScaleToZero;
+	/** Whether it can be put to sleep or scaled to zero by a call. */
+	readonly #letsGo: boolean;
 	readonly #gigabytes: number | undefined;
 	readonly #coldTimes = new Map<string, ColdTime>();
 	readonly #idleFrom: Seconds;
@@ -67,6 +70,7 @@ export class PoolWarmth {
 		this.idleUsdPerSecond =
 			settings.idle_usd_per_hour === undefined ? this.usdPerSecond : settings.idle_usd_per_hour / 3_600;
 		this.#settings = settings;
+		this.#letsGo = settings.let_go && settings.sole_tenant && letsGo(settings);
 		const { parameters_billion: parameters, bytes_per_parameter: bytes } = model;
 		this.#gigabytes = parameters === undefined ? undefined : parameters * bytes;
 		this.#idleness = idlenessOf(settings);
@@ -117,6 +121,8 @@ export class PoolWarmth {
 			startSeconds,
 			startUsd: this.usdPerSecond * startSeconds,
 			misses: this.#misses ?? this.#unseen(law),
+			mayStart: this.#settings.keep_warm,
+			idleMin: this.#letsGo ? 0 : this.#idleness.idle,
 		};
 	}
 
@@ -151,6 +157,10 @@ export class PoolWarmth {
 
 	rests(now: Seconds): boolean {
 		return now < this.#restsUntil;
+	}
+
+	get restsUntil(): Seconds {
+		return this.#restsUntil;
 	}
 
 	/** It was found warm. */

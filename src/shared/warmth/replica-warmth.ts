@@ -124,8 +124,12 @@ export class ReplicaWarmth {
 		return Math.max(this.#usedAt, this.#signal.at) + this.pool.idleness.idle;
 	}
 
-	/** It was put to sleep or scaled to zero by us. */
-	wasLetGo(now: Seconds): void {
+	/** It is put to sleep or scaled to zero by us; or that has failed. */
+	wasLetGo(isGone: boolean, now: Seconds): void {
+		if (!isGone) {
+			this.#signal = { state: "warm", at: now, source: "let_go_failed" };
+			return;
+		}
 		const level = this.pool.sleepLevel;
 		const state = level === undefined ? "cold" : "asleep";
 		this.#signal = { state, at: now, source: "let_go", ...(level && { level }) };

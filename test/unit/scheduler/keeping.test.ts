@@ -4,7 +4,7 @@ import type { SchedulerCore } from "../../../src/shared/scheduler/core.ts";
 import type { KeepingCall } from "../../../src/shared/scheduler/keeping.ts";
 import { seeded } from "../../simulator/random.ts";
 import type { Wake } from "../../../src/shared/scheduler/wakes.ts";
-import { ended, mail, outcomeOf, request, rig, T0 } from "./support.ts";
+import { ended, mail, modelOf, outcomeOf, request, rig, T0 } from "./support.ts";
 import { catalog, patient, start, warmth, zeroOnly } from "./warmth-support.ts";
 
 /** The pool that scales to zero alone: who finds it cold waits. */
@@ -69,7 +69,6 @@ class Played {
 			}
 			if (this.#wake && now >= this.#wake.at) {
 				core.wakes.succeeded(this.#wake.wake, { state: "warm", at: now, source: "plain_wake" }, now);
-				core.keeping.lookAgain();
 				this.#wake = undefined;
 				this.#upUntil = now + this.#idle;
 				continue;
@@ -192,6 +191,91 @@ describe("starting before the request", () => {
 	});
 });
 
+describe("calls that fail", () => {
+	/** How often something was due in so many seconds, at looks that follow at once on each failure. */
+	function failures(core: SchedulerCore, from: number, seconds: number): number {
+		let count = 0;
+		for (let now = from; now < from + seconds; now += 0.05) {
+			core.tick(now);
+			for (const call of core.keeping.due(now)) {
+				count++;
+				core.keeping.done(call, null, false, now);
+			}
+		}
+		return count;
+	}
+
+	test("to keep are made again later and later", () => {
+		const played = new Played(rig(alone({ idle_seconds: 600 })).core, { idle: 600 });
+		played.pattern(300, 40, seeded(1));
+		played.ask();
+		expect(failures(played.core, played.now + 590, 9)).toBeLessThan(3);
+	});
+
+	test("to let go, too; it stays warm, and a request finds it so", () => {
+		const { core } = rig(alone({ kind: "vllm_sleep", idle_seconds: undefined, idle_usd_per_hour: 3.6 }));
+		core.observe("zero/a", { state: "warm", at: T0, source: "vllm_sleep" }, T0);
+		const played = new Played(core, { idle: Infinity, upUntil: Infinity });
+		played.ask();
+		const count = failures(core, T0 + 5, 600);
+		expect(count).toBeGreaterThan(3);
+		expect(count).toBeLessThan(10);
+		expect(outcomeOf(core.assign(request({}, zeroOnly), T0 + 605.1))).toBe("zero/a");
+		expect(core.fleet.replicas[0]!.health.phase.kind).not.toBe("slow_start");
+	});
+
+	test("to wake it in time are made again after the rest", () => {
+		const played = new Played(rig(alone({ cold_seconds: 40 })).core, { cold: 40 });
+		played.pattern(1_800, 40);
+		played.ask();
+		const { core, now: last } = played;
+		let at = last;
+		let wakes = 0;
+		while (at < last + 1_795) {
+			core.tick(at);
+			core.keeping.due(at);
+			for (const wake of core.wakes.due(at)) {
+				wakes++;
+				core.wakes.failed(wake, at);
+				core.keeping.due(at);
+			}
+			at = Math.max(at + 1, Math.min(core.keeping.nextAt, last + 1_795));
+		}
+		expect(wakes).toBeGreaterThan(2);
+		expect(wakes).toBeLessThan(8);
+	});
+});
+
+describe("demand", () => {
+	const seenOf = (core: SchedulerCore) => core.fleet.replicas[0]!.warmth!.demand;
+
+	test("of those who waited for a place counts", () => {
+		const { core } = rig(alone({ cold_seconds: 10 }), {});
+		const now = start(core, T0) + 60;
+		const asked = Array.from({ length: 12 }, () => request({}, zeroOnly));
+		// Eight places.
+		expect(asked.filter((each) => outcomeOf(core.assign(each, now)) === "queued").length).toBeGreaterThan(0);
+		const { arrivals } = seenOf(core);
+		for (const each of asked.slice(0, 8)) core.mail(mail({ ended: [ended(each.reservation)] }), now + 20);
+		expect(seenOf(core).arrivals).toBeGreaterThan(arrivals);
+		expect(seenOf(core).elapsed(now + 20)).toBe(0);
+	});
+
+	test("nothing is planned in the past, and nothing at all without pools that scale", () => {
+		const shared = new Played(rig(alone({ sole_tenant: false })).core);
+		shared.pattern(40, 20, seeded(3));
+		for (let n = 0; n < 50; n++) {
+			shared.wait(shared.now + 200);
+			expect(shared.core.keeping.nextAt).toBeGreaterThan(shared.now - 1);
+		}
+		const { core } = shared;
+		const [zero] = alone().pools;
+		core.configure(modelOf({ ...alone(), pools: [{ ...zero!, scale_to_zero: undefined }] }), shared.now);
+		expect(core.keeping.due(shared.now + 1)).toEqual([]);
+		expect(core.keeping.nextAt).toBe(Infinity);
+	});
+});
+
 describe("letting go", () => {
 	const sleeper = (zero: object = {}) =>
 		alone({ kind: "vllm_sleep", idle_seconds: undefined, cold_seconds: undefined, idle_usd_per_hour: 3.6, ...zero });
@@ -225,6 +309,12 @@ describe("letting go", () => {
 		}
 		core.assign(request({}, zeroOnly), T0 + 3_700);
 		expect(core.keeping.due(T0 + 3_700)).toEqual([]);
+		// Nor where other shards may use it.
+		const [model] = sleeper().models;
+		const sharded = rig({ ...sleeper(), models: [{ ...model!, scheduler_shards: 2 }] }).core;
+		sharded.observe("zero/a", { state: "warm", at: T0, source: "vllm_sleep" }, T0);
+		sharded.assign(request({}, zeroOnly), T0);
+		expect(new Played(sharded, { idle: Infinity, upUntil: Infinity }).wait(T0 + 3_600).made).toEqual([]);
 		for (const zero of [{ sole_tenant: false }, { let_go: false }])
 			expect(awake(zero).wait(T0 + 3_600).made).toEqual([]);
 	});
@@ -239,6 +329,9 @@ describe("letting go", () => {
 		}
 		expect(outcomeOf(core.assign(request({}, zeroOnly), now))).toBe("queued");
 		expect(core.wakes.due(now)).toEqual([]);
+		// What its status was before the call is no news.
+		core.observe("zero/a", { state: "warm", at: now + 0.5, source: "vllm_sleep" }, now + 0.5);
+		expect(warmth(core, now + 0.5).state).toBe("asleep");
 		core.keeping.done(call, null, false, now + 1);
 		expect(warmth(core, now + 1)).toMatchObject({ state: "warm", source: "let_go_failed" });
 	});
@@ -271,6 +364,11 @@ describe("letting go", () => {
 		expect(set[0]!.seconds).toBeGreaterThan(30);
 		expect(set[0]!.seconds).toBeLessThan(200);
 		expect(warmth(core, played.now).idle_seconds).toBe(set[0]!.seconds);
+		// One that may not be kept or started gets no shorter one than it needs.
+		const other = rig(alone({ kind: "runpod_queue", idle_seconds: 60, settings_url, keep_warm: false })).core;
+		const still = new Played(other, { idle: 60 });
+		still.pattern(40, 100);
+		expect(warmth(other, still.now).idle_seconds).toBeGreaterThanOrEqual(40);
 		// From then on it keeps itself warm.
 		expect(made.at(-1)!.kind).toBe("idle_timeout");
 		expect(played.ask()).toBe("zero/a");

@@ -13,6 +13,8 @@ const STAKES: Stakes = {
 	startSeconds: 47,
 	startUsd: 47 * 0.00076,
 	misses: expectedMiss(0.001 * 47 + 0.01 * 45 + 47 * 0.00076),
+	mayStart: true,
+	idleMin: 0,
 };
 const LOSS = STAKES.misses.usd;
 
@@ -105,6 +107,22 @@ test.each([0.2, 1, 5])(
 	},
 );
 
+test("one that may not be started early is let go later than one that may", () => {
+	const demand = demandOf(repeated(1_800));
+	const stays = new Outlook(demand, { ...STAKES, mayStart: false });
+	expect(stays.startAt(0)).toBe(Infinity);
+	const often = demandOf(repeated(120));
+	const starts = new Outlook(often, STAKES).letGoAt(0);
+	expect(new Outlook(often, { ...STAKES, mayStart: false }).letGoAt(0)).toBeGreaterThan(starts);
+});
+
+test("a start is not made for what its forced idle time costs more than the loss", () => {
+	const demand = demandOf(exponential(20_000, 4, 500));
+	const dear = { ...STAKES, idleUsdPerSecond: 0.01 };
+	for (const elapsed of [100, 1_000, 10_000])
+		expect(new Outlook(demand, { ...dear, idleMin: 3_600 }).startAt(elapsed)).toBe(Infinity);
+});
+
 describe("on gaps of the kind that it has seen", () => {
 	/** USD a request of letting it go at `letGo` seconds and starting it at `start` (both since the last request). */
 	function played(gaps: readonly number[], letGo: number, start: number): number {
@@ -176,15 +194,26 @@ describe("what is remembered", () => {
 		const demand = demandOf(repeated(300));
 		const again = new Demand(JSON.parse(JSON.stringify(demand.stored())));
 		expect(again.stored()).toEqual(demand.stored());
-		const junk = { lastAt: null, came: [1, 2], waited: [Number.NaN] };
-		expect(new Demand(junk).stored()).toEqual(new Demand().stored());
+		for (const bins of [
+			[1, 2],
+			[1, Number.NaN, 2],
+			[1_000, 1, 1],
+			[0.5, 1, 1],
+			[1, -1, 1],
+		])
+			expect(new Demand({ lastAt: NOW, bins }).stored()).toEqual(new Demand().stored());
 	});
 
-	test("a clock that goes back stands still", () => {
+	test("a clock that goes back by a little stands still; one that was ahead begins anew", () => {
 		const demand = demandOf([10]);
-		demand.arrived(NOW - 500);
-		expect(demand.elapsed(NOW - 400)).toBe(0);
+		demand.arrived(NOW + 9.5);
+		expect(demand.elapsed(NOW + 9.6)).toBe(0);
 		expect(demand.elapsed(NOW + 15)).toBe(5);
+		demand.arrived(NOW + 36_000);
+		const before = demand.stored().bins;
+		demand.arrived(NOW + 60);
+		expect(demand.stored().bins).toEqual(before);
+		expect(demand.elapsed(NOW + 660)).toBe(600);
 	});
 
 	test("bins meet", () => {
