@@ -1,0 +1,75 @@
+import { decode } from "./decode.ts";
+import { encodedBytes, type Encoding } from "./encoding.ts";
+
+/** The loops that every byte of an update passes. Each sums in an order that its arguments fix, so that the same updates
+ *  give the same bits on any machine. */
+
+/** Values that are decoded at a time: 16 KiB, so that they are added while the processor's first cache holds them. */
+const CHUNK = 4_096;
+const scratch = new Float32Array(CHUNK);
+
+/** sum += coefficient x values. */
+export function addScaled(sum: Float64Array, coefficient: number, values: Float32Array, at = 0): void {
+	for (let i = 0; i < values.length; i++) sum[at + i] = sum[at + i]! + coefficient * values[i]!;
+}
+
+/** sum += coefficient x the values that are encoded in `bytes`, `sum.length` of them. */
+export function addEncoded(sum: Float64Array, coefficient: number, encoding: Encoding, bytes: Uint8Array): void {
+	for (let at = 0; at < sum.length; at += CHUNK) {
+		const values = decodeChunk(encoding, bytes, at, Math.min(CHUNK, sum.length - at));
+		addScaled(sum, coefficient, values, at);
+	}
+}
+
+/** sum += coefficient x (to - from). */
+export function addDifference(sum: Float64Array, coefficient: number, to: Float32Array, from: Float32Array): void {
+	for (let i = 0; i < sum.length; i++) sum[i] = sum[i]! + coefficient * (to[i]! - from[i]!);
+}
+
+/** Sum of the squares of a row, in Float64 and four lanes; of an update: these sums added in the order of its rows. Finite if
+ *  and only if all values are. */
+export function squaredNorm(values: Float32Array): number {
+	return dot(values, values);
+}
+
+/** products += the inner products of all pairs of rows, row-major n x n. Pieces have to begin at multiples of 4,096 parameters
+ *  and come in order; how long they are does not change the result. */
+export function addGram(products: Float64Array, rows: readonly Float32Array[]): void {
+	const n = rows.length;
+	const length = rows[0]?.length ?? 0;
+	for (let at = 0; at < length; at += CHUNK) {
+		const pieces = rows.map((row) => row.subarray(at, at + CHUNK));
+		for (let i = 0; i < n; i++) {
+			for (let j = 0; j <= i; j++) {
+				const product = products[i * n + j]! + dot(pieces[i]!, pieces[j]!);
+				products[i * n + j] = product;
+				products[j * n + i] = product;
+			}
+		}
+	}
+}
+
+function dot(a: Float32Array, b: Float32Array): number {
+	let s0 = 0;
+	let s1 = 0;
+	let s2 = 0;
+	let s3 = 0;
+	const whole = a.length & ~3;
+	for (let i = 0; i < whole; i += 4) {
+		s0 += a[i]! * b[i]!;
+		s1 += a[i + 1]! * b[i + 1]!;
+		s2 += a[i + 2]! * b[i + 2]!;
+		s3 += a[i + 3]! * b[i + 3]!;
+	}
+	for (let i = whole; i < a.length; i++) s0 += a[i]! * b[i]!;
+	return s0 + s1 + (s2 + s3);
+}
+
+/** Values `at` to `at + length` of a row; CHUNK is a multiple of the int8 block, so that they begin at a byte of their own.
+ *  The array is overwritten by the next call. */
+function decodeChunk(encoding: Encoding, bytes: Uint8Array, at: number, length: number): Float32Array {
+	const begin = encodedBytes(encoding, at);
+	const values = scratch.subarray(0, length);
+	decode(encoding, bytes.subarray(begin, begin + encodedBytes(encoding, length)), values);
+	return values;
+}

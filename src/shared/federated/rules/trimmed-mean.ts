@@ -1,0 +1,25 @@
+import * as z from "zod";
+import { ruleKind } from "./rule.ts";
+import { sortedColumns } from "./sorted-columns.ts";
+
+/** The mean at each coordinate without the floor(beta n) smallest and as many largest (Yin et al. 2018, arXiv 1803.01498).
+ *  Unweighted. */
+export const trimmedMean = ruleKind({
+	schema: z.strictObject({
+		name: z.literal("trimmed_mean"),
+		beta: z.number().min(0).lt(0.5).default(0.2),
+	}),
+	make: ({ beta }) => ({
+		door: "row",
+		needs: {},
+		combine(rows, out) {
+			const cut = Math.floor(beta * rows.length);
+			const kept = rows.length - 2 * cut;
+			sortedColumns(rows, out.length, (at, sorted) => {
+				let sum = 0;
+				for (let i = cut; i < cut + kept; i++) sum += sorted[i]!;
+				out[at] = sum / kept;
+			});
+		},
+	}),
+});

@@ -1,0 +1,30 @@
+/** Sizes and bounds of federated runs. A row of parameters is the unit of storage and of every sum. */
+
+/** Parameters of a row: 1 MiB of f32, half of what the platform lets one row hold. Shards begin at multiples of it. */
+export const ROW_PARAMETERS = 2 ** 18;
+export const ROW_BYTES = ROW_PARAMETERS * 4;
+/** Bytes of one part of an update, as sent. */
+export const PART_BYTES_MAX = 8 * 2 ** 20;
+/** Parameters that share one scale in an int8 update; divides a row. */
+export const INT8_BLOCK = 256;
+
+/** A safetensors header is kept as one value beside others, so it stays far under the row limit. */
+export const HEADER_BYTES_MAX = 2 ** 20;
+export const TENSORS_MAX = 10_000;
+export const TENSOR_NAME_BYTES_MAX = 256;
+export const TENSOR_RANK_MAX = 8;
+/** 32 GiB of f32. */
+export const PARAMETERS_MAX = 2 ** 33;
+
+/** Parameters of a shard when a specification names none: 64 MiB of f32. */
+export const SHARD_PARAMETERS = 2 ** 24;
+export const SHARDS_MAX = 1_024;
+/** What the platform lets one object store, with a tenth left for indexes and pages not yet collected. */
+export const SHARD_STORED_BYTES_MAX = 9 * 10 ** 9;
+
+/** Updates of one flush. A flush's list of them crosses to every shard in one call. */
+export const UPDATES_PER_FLUSH_MAX = 10_000;
+/** Updates of one flush for rules that need them all at once: inner products grow with the square of it. */
+export const UPDATES_AT_ONCE_MAX = 64;
+/** What a client may claim at most; its weight is capped far lower. */
+export const EXAMPLES_CLAIM_MAX = 1e9;
