@@ -71,7 +71,7 @@ export interface PendingUpdate {
 
 /** Ids of updates: sums run in their order, by UTF-16 code units. A client has one update a round. */
 export function updateId(round: number, client: string): string {
-	return `${round}.${client}`;
+	return `up_${round}_${client}`;
 }
 
 /** The version that a flush would start from now: the newest, or the one that is being made. */
