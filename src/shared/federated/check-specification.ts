@@ -6,12 +6,12 @@ import { checkRule, makeRule } from "./rules/registry.ts";
 import { SHARD_STORED_BYTES_MAX, SHARDS_MAX, UPDATES_AT_ONCE_MAX } from "./sizes.ts";
 import type { Specification } from "./specification.ts";
 
-/** Updates staged at once where the flush has no count and the specification says nothing. */
+/** Updates staged at once where the specification says nothing, at least. */
 const STAGED_DEFAULT = 64;
 
 /** How many updates may lie in the shards at once. */
 export function stagedMax({ limits, flush }: Specification): number {
-	return limits.updates_staged_max ?? (flush.when === "count" ? 2 * flush.count : STAGED_DEFAULT);
+	return limits.updates_staged_max ?? Math.max(STAGED_DEFAULT, flush.when === "count" ? 2 * flush.count : 0);
 }
 
 /** The fewest updates that a flush may have. */

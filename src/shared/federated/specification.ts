@@ -59,7 +59,7 @@ export const specificationSchema = z.strictObject({
 			/** L2 norm of an update; a larger one is refused. */
 			update_norm_max: z.number().positive().max(1e30).optional(),
 			/** Updates whose bytes lie in the shards at once: in upload, pending, and being summed. Default: twice the flush's
-			 *  count, 64 where it has none. */
+			 *  count, 64 at least. */
 			updates_staged_max: count.max(2 * UPDATES_PER_FLUSH_MAX).optional(),
 		})
 		.prefault({}),

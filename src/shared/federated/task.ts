@@ -9,13 +9,13 @@ const TASK_SECONDS = 3_600;
 
 /** What has to be known of a run to decide who gets a task; all are counts of rows. */
 export interface RoundFacts {
-	/** Tasks of the present round. */
+	/** Tasks of the present round that were answered, or whose deadline has not passed. */
 	readonly handedOut: number;
 	/** Active members who asked for work lately, this one included. */
 	readonly available: number;
 	/** Of those, how many come before this one by `lossOrder`. Read only where selection is by loss. */
 	readonly lossRank: number;
-	/** Updates that hold bytes in the shards, or may begin to: open tasks, pending and being summed. */
+	/** Updates that hold bytes in the shards, or may begin to: tasks whose deadline has not passed, pending and being summed. */
 	readonly staged: number;
 }
 

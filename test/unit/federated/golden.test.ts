@@ -36,7 +36,7 @@ interface FlowerRun {
 describe.skipIf(!hasGolden)("all of what Flower's strategies were run on", () => {
 	const all = { ...STRATEGIES, "QFedAvg_q0.1": [Q_FEDAVG, { name: "sgd" }] as const };
 	test.each(Object.entries(all))("%s", (name, [rule, parameters]) => {
-		const run = golden<FlowerRun>("flower-strategies-run.json");
+		const run = golden("flower-strategies-run.json") as FlowerRun;
 		const server = new Float64Server(run.initial, rule, parameters);
 		for (const [round, clients] of run.rounds.entries()) {
 			server.flush(

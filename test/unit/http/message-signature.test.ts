@@ -45,7 +45,7 @@ test("the example of RFC 9421 with Ed25519", async () => {
 	expect(`sig-b26=${text}`).toBe(RFC.input);
 	const base = signatureBase(
 		RFC.message,
-		list.items.map(({ value }) => String(value)),
+		list.items.map(({ value }) => (typeof value === "string" ? value : "")),
 		text,
 	);
 	const signature = parseDictionary(RFC.signature)?.get("sig-b26");
