@@ -8,7 +8,7 @@ import type { EventReply } from "../../src/shared/kv/events/messages.ts";
 import { KV_EVENTS_BYTES_MAX } from "../../src/shared/limits.ts";
 import { err, ok, type Result } from "../../src/shared/result.ts";
 import { replicaOf } from "./pool-key.ts";
-import { mediaType, readBytes } from "./read-bytes.ts";
+import { mediaType, readBytes } from "../../src/adapters/read-bytes.ts";
 import { askSchedulers } from "./scheduler.ts";
 
 const TYPES = {

@@ -5,7 +5,7 @@ import { topLevelMembers, type Member } from "../../src/shared/http/json-members
 import { jsonText, type JsonText } from "../../src/shared/http/json-values.ts";
 import { KV_LOOKUP_BYTES_MAX } from "../../src/shared/limits.ts";
 import { err, ok, type Result } from "../../src/shared/result.ts";
-import { mediaType, readBytes } from "./read-bytes.ts";
+import { mediaType, readBytes } from "../../src/adapters/read-bytes.ts";
 
 const schema = z
 	.strictObject({

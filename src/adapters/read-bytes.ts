@@ -1,5 +1,5 @@
-import { isobarError, type IsobarError } from "../../src/shared/http/errors.ts";
-import { err, ok, type Result } from "../../src/shared/result.ts";
+import { isobarError, type IsobarError } from "../shared/http/errors.ts";
+import { err, ok, type Result } from "../shared/result.ts";
 
 /** Of a body over the limit, how much is read all the same: most clients read no answer before they have sent everything. */
 const DISCARDED_BYTES_MAX = 100_000_000;
