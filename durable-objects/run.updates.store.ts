@@ -1,0 +1,304 @@
+import type { Encoding } from "../src/shared/federated/encoding.ts";
+import type { FinalRefusal, UpdateAnswer } from "../src/shared/federated/messages.ts";
+import type { PendingUpdate, Task } from "../src/shared/federated/run.ts";
+import type { Seconds } from "../src/shared/units.ts";
+
+/** What a commit says of its update beside what the rule reads. */
+export interface Committed {
+	readonly examples: number;
+	readonly encoding: Encoding;
+	readonly digest: string;
+	readonly metrics: Readonly<Record<string, number>>;
+}
+
+/** An update that was decided. */
+export interface StoredUpdate {
+	readonly id: string;
+	readonly client: string;
+	readonly base: number;
+	readonly answer: UpdateAnswer;
+	readonly committedAt: Seconds;
+	readonly squaredNorm: number | null;
+	readonly encoding: Encoding | null;
+	readonly digest: string | null;
+}
+
+/** A task, and whether the shards may forget what came for it. */
+export interface StoredTask extends Task {
+	readonly released: boolean;
+}
+
+type TaskRow = {
+	client: string;
+	id: string;
+	round: number;
+	base: number;
+	issued_at: number;
+	deadline: number;
+	released: number;
+};
+type UpdateRow = {
+	id: string;
+	client: string;
+	status: "pending" | "accepted" | "refused";
+	round: number;
+	base: number;
+	version: number | null;
+	reason: FinalRefusal | null;
+	committed_at: number;
+	weight: number | null;
+	examples: number | null;
+	steps: number | null;
+	loss: number | null;
+	square_norm: number | null;
+	turnaround: number | null;
+	encoding: Encoding | null;
+	digest: string | null;
+	metrics: string | null;
+};
+
+/** Tasks that were given and what became of them: the rows that make an update count. */
+export class RunUpdatesStore {
+	readonly #sql: SqlStorage;
+
+	constructor(storage: DurableObjectStorage) {
+		this.#sql = storage.sql;
+	}
+
+	/** The client's open task. */
+	taskOf(client: string): StoredTask | null {
+		const [row] = this.#sql.exec<TaskRow>("SELECT * FROM tasks WHERE client = ?", client);
+		return row ? storedTask(row) : null;
+	}
+
+	task(id: string): StoredTask | null {
+		const [row] = this.#sql.exec<TaskRow>("SELECT * FROM tasks WHERE id = ?", id);
+		return row ? storedTask(row) : null;
+	}
+
+	/** In the place of the client's task before. */
+	putTask({ client, id, round, base, issuedAt, deadline }: Task): void {
+		const sql = "INSERT OR REPLACE INTO tasks VALUES (?, ?, ?, ?, ?, ?, 0)";
+		this.#sql.exec(sql, client, id, round, base, issuedAt, deadline);
+	}
+
+	endTask(id: string): void {
+		this.#sql.exec("DELETE FROM tasks WHERE id = ?", id);
+	}
+
+	/** Tasks that hold bytes in the shards, or may. */
+	openTasks(): readonly StoredTask[] {
+		return this.#sql.exec<TaskRow>("SELECT * FROM tasks WHERE released = 0").toArray().map(storedTask);
+	}
+
+	markReleased(id: string): void {
+		this.#sql.exec("UPDATE tasks SET released = 1 WHERE id = ?", id);
+	}
+
+	/** When the first of those is due; infinite when there is none. */
+	soonestDeadline(): Seconds {
+		const sql = "SELECT min(deadline) AS at FROM tasks WHERE released = 0";
+		return this.#sql.exec<{ at: number | null }>(sql).one().at ?? Infinity;
+	}
+
+	/** Versions from which pending updates were trained. */
+	pendingBases(): readonly number[] {
+		return this.#sql
+			.exec<{ base: number }>("SELECT DISTINCT base FROM updates WHERE status = 'pending'")
+			.toArray()
+			.map((row) => row.base);
+	}
+
+	/** Versions from which open tasks train. */
+	taskBases(): readonly number[] {
+		return this.#sql
+			.exec<{ base: number }>("SELECT DISTINCT base FROM tasks WHERE released = 0")
+			.toArray()
+			.map((row) => row.base);
+	}
+
+	update(id: string): StoredUpdate | null {
+		const [row] = this.#sql.exec<UpdateRow>("SELECT * FROM updates WHERE id = ?", id);
+		return row ? storedUpdate(row) : null;
+	}
+
+	addPending(update: PendingUpdate, { examples, encoding, digest, metrics }: Committed, now: Seconds): void {
+		this.#sql.exec(
+			`INSERT INTO updates VALUES (?, ?, 'pending', ?, ?, NULL, NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			update.id,
+			update.client,
+			update.round,
+			update.base,
+			now,
+			update.weight,
+			examples,
+			update.steps,
+			update.loss,
+			update.squaredNorm,
+			update.turnaround,
+			encoding,
+			digest,
+			JSON.stringify(metrics),
+		);
+	}
+
+	addRefused({ id, client, round, base }: Task, reason: FinalRefusal, now: Seconds): void {
+		this.#sql.exec(
+			`INSERT OR IGNORE INTO updates (id, client, status, round, base, reason, committed_at)
+			 VALUES (?, ?, 'refused', ?, ?, ?, ?)`,
+			id,
+			client,
+			round,
+			base,
+			reason,
+			now,
+		);
+	}
+
+	/** Whether the client has an update in this round, whatever became of it. */
+	hasContributed(client: string, round: number): boolean {
+		const sql = "SELECT 1 FROM updates WHERE client = ? AND round = ? LIMIT 1";
+		return this.#sql.exec(sql, client, round).toArray().length > 0;
+	}
+
+	pendingCount(round: number): number {
+		const sql = "SELECT count(*) AS n FROM updates WHERE round = ? AND status = 'pending'";
+		return this.#sql.exec<{ n: number }>(sql, round).one().n;
+	}
+
+	/** Updates that hold bytes in the shards: those of tasks whose time is not over, pending ones and those that are being summed. */
+	stagedCount(now: Seconds): number {
+		const sql = `SELECT (SELECT count(*) FROM tasks WHERE released = 0 AND deadline >= ?)
+			+ (SELECT count(*) FROM updates WHERE status = 'pending') AS n`;
+		return this.#sql.exec<{ n: number }>(sql, now).one().n;
+	}
+
+	/** Tasks of a round that were answered, or whose time is not over. */
+	handedOut(round: number, now: Seconds): number {
+		// Ids begin with their task's round and a point; a slash is the next character.
+		const sql = `SELECT (SELECT count(*) FROM tasks WHERE round = CAST(?1 AS INTEGER) AND deadline >= ?2)
+			+ (SELECT count(*) FROM updates WHERE id > ?1 || '.' AND id < ?1 || '/') AS n`;
+		return this.#sql.exec<{ n: number }>(sql, String(round), now).one().n;
+	}
+
+	pending(round: number): readonly (PendingUpdate & { readonly encoding: Encoding; readonly digest: string })[] {
+		return this.#sql
+			.exec<UpdateRow>("SELECT * FROM updates WHERE round = ? AND status = 'pending'", round)
+			.toArray()
+			.map((row) => ({
+				id: row.id,
+				client: row.client,
+				round: row.round,
+				base: row.base,
+				weight: row.weight ?? 0,
+				steps: row.steps,
+				loss: row.loss,
+				squaredNorm: row.square_norm ?? 0,
+				turnaround: row.turnaround ?? 0,
+				encoding: row.encoding!,
+				digest: row.digest!,
+			}));
+	}
+
+	pendingOf(client: string): readonly StoredUpdate[] {
+		const sql = "SELECT * FROM updates WHERE client = ? AND status = 'pending'";
+		return this.#sql.exec<UpdateRow>(sql, client).toArray().map(storedUpdate);
+	}
+
+	accept(round: number, version: number): void {
+		const sql = "UPDATE updates SET status = 'accepted', version = ? WHERE round = ? AND status = 'pending'";
+		this.#sql.exec(sql, version, round);
+	}
+
+	/** What is pending in one round from now on counts for another; of a client that has one there already, the older is refused. */
+	moveTo(round: number, from: number): readonly string[] {
+		const doubles = this.#sql
+			.exec<{ id: string }>(
+				`UPDATE updates SET status = 'refused', reason = 'round_closed' WHERE status = 'pending' AND round = ?1
+				 AND client IN (SELECT client FROM updates WHERE round = ?2) RETURNING id`,
+				from,
+				round,
+			)
+			.toArray();
+		this.#sql.exec("UPDATE updates SET round = ? WHERE round = ? AND status = 'pending'", round, from);
+		return doubles.map(({ id }) => id);
+	}
+
+	/** Refuses what is pending, in one round or in all; gives what it was. */
+	refusePending(
+		reason: FinalRefusal,
+		round: number | null,
+	): readonly { readonly id: string; readonly client: string }[] {
+		const sql = `UPDATE updates SET status = 'refused', reason = ?1 WHERE status = 'pending' AND (?2 IS NULL OR round = ?2)
+			RETURNING id, client`;
+		return this.#sql.exec<{ id: string; client: string }>(sql, reason, round).toArray();
+	}
+
+	refuse(id: string, reason: FinalRefusal): void {
+		const sql = "UPDATE updates SET status = 'refused', reason = ? WHERE id = ? AND status = 'pending'";
+		this.#sql.exec(sql, reason, id);
+	}
+
+	/** Updates that a version was made of. */
+	acceptedIn(version: number): readonly StoredUpdate[] {
+		const sql = "SELECT * FROM updates WHERE version = ? AND status = 'accepted' ORDER BY id";
+		return this.#sql.exec<UpdateRow>(sql, version).toArray().map(storedUpdate);
+	}
+
+	/** Means and extremes of what is pending in a round, for its history. */
+	summary(round: number): RoundSummary {
+		const row = this.#sql
+			.exec<RoundSummary & Record<string, number | null>>(
+				`SELECT count(*) AS updates, total(weight) AS weight, total(examples) AS examples,
+				 avg(sqrt(square_norm)) AS norm_mean, max(sqrt(square_norm)) AS norm_max, min(sqrt(square_norm)) AS norm_min,
+				 sum(loss * weight) / sum(CASE WHEN loss IS NOT NULL THEN weight END) AS loss
+				 FROM updates WHERE round = ? AND status = 'pending'`,
+				round,
+			)
+			.one();
+		return { ...row, metrics: this.#metrics(round) };
+	}
+
+	/** Weighted means of the clients' own metrics. */
+	#metrics(round: number): Record<string, number> {
+		const rows = this.#sql.exec<{ name: string; value: number }>(
+			`SELECT metric.key AS name, sum(metric.value * updates.weight) / sum(updates.weight) AS value
+			 FROM updates, json_each(updates.metrics) AS metric WHERE updates.round = ? AND updates.status = 'pending'
+			 GROUP BY metric.key ORDER BY metric.key LIMIT 64`,
+			round,
+		);
+		return Object.fromEntries(rows.toArray().map(({ name, value }) => [name, value]));
+	}
+}
+
+export interface RoundSummary {
+	readonly updates: number;
+	readonly weight: number;
+	readonly examples: number;
+	readonly norm_mean: number | null;
+	readonly norm_max: number | null;
+	readonly norm_min: number | null;
+	readonly loss: number | null;
+	readonly metrics: Readonly<Record<string, number>>;
+}
+
+function storedTask({ issued_at: issuedAt, released, ...row }: TaskRow): StoredTask {
+	const { id, client, round, base, deadline } = row;
+	return { id, client, round, base, issuedAt, deadline, released: released === 1 };
+}
+
+function storedUpdate(row: UpdateRow): StoredUpdate {
+	const { id, client, base, committed_at: committedAt, square_norm: squaredNorm, encoding, digest } = row;
+	return { id, client, base, answer: answerOf(row), committedAt, squaredNorm, encoding, digest };
+}
+
+function answerOf({ status, round, version, reason, weight }: UpdateRow): UpdateAnswer {
+	switch (status) {
+		case "pending":
+			return { status, round, weight: weight ?? 0 };
+		case "accepted":
+			return { status, round, version: version ?? 0, weight: weight ?? 0 };
+		case "refused":
+			return { status, reason: reason ?? "round_closed" };
+	}
+}

@@ -1,0 +1,152 @@
+import { encodedBytes } from "../src/shared/federated/encoding.ts";
+import type { FlushPlan } from "../src/shared/federated/messages.ts";
+import type { ServerOptimiser } from "../src/shared/federated/optimisers/optimiser.ts";
+import { ROW_PARAMETERS } from "../src/shared/federated/sizes.ts";
+import type { MakingPlan, ShardPlace } from "./shard.messages.ts";
+import type { ShardStagingStore } from "./shard.staging.store.ts";
+import { rowCount, type ShardVersionStore } from "./shard.version.store.ts";
+
+/** Bytes that are read before others get their turn: some 50 ms. */
+const SLICE_BYTES = 32 * 2 ** 20;
+/** Bytes of updates that are held at once for a rule that needs them all side by side. */
+const WINDOWS_BYTES = 8 * 2 ** 20;
+
+/** A version that cannot be made: what it is made from is not here, or its numbers leave the range of f32. */
+class Unmakable extends Error {}
+
+interface Slice {
+	readonly version: number;
+	readonly attempt: number;
+	readonly ended: boolean;
+}
+
+interface Made {
+	readonly weights: Float32Array<ArrayBuffer>;
+	readonly state: readonly Float32Array<ArrayBuffer>[];
+	/** Bytes that were read for it. */
+	readonly read: number;
+}
+
+/** Makes versions row by row. A row of the next version, the optimiser's rows with it and the count of rows made are written in one
+ *  transaction, so that whatever happens the work goes on with the row that is not there yet. */
+export class ShardMaking {
+	readonly #staging: ShardStagingStore;
+	readonly #versions: ShardVersionStore;
+
+	constructor(staging: ShardStagingStore, versions: ShardVersionStore) {
+		this.#staging = staging;
+		this.#versions = versions;
+	}
+
+	/** One slice of work; null when there is none. `ended`: that version is made, or failed. */
+	async slice(place: ShardPlace): Promise<Slice | null> {
+		const making = this.#versions.making();
+		if (!making) return null;
+		const { version, attempt } = making;
+		const rows = rowCount(place);
+		try {
+			const make = await this.#maker(making.plan, place);
+			for (let row = making.rowsMade, read = 0; row < rows && read < SLICE_BYTES; row++) {
+				const made = make(row);
+				const digest = await crypto.subtle.digest("SHA-256", made.weights);
+				if (!this.#versions.putMade({ ...making, rowsMade: row }, rows, { ...made, digest })) break;
+				read += made.read;
+			}
+		} catch (error) {
+			if (!(error instanceof Unmakable)) throw error;
+			this.#versions.fail(version, error.message);
+		}
+		return { version, attempt, ended: this.#versions.state(version) !== "making" };
+	}
+
+	async #maker(plan: MakingPlan, place: ShardPlace): Promise<(row: number) => Made> {
+		switch (plan.kind) {
+			case "copy":
+				return (row) => this.#copied(plan.from, row);
+			case "flush":
+				return this.#flusher(plan, place);
+			case "initial":
+				throw new Error("initial weights come from outside");
+		}
+	}
+
+	/** What makes one row of a flush. */
+	async #flusher(plan: FlushPlan, { begin, end }: ShardPlace): Promise<(row: number) => Made> {
+		// Loaded when they are needed: a shard that only stages and serves does not pay for them.
+		const [{ makeRule }, { makeOptimiser }, { makeRow }] = await Promise.all([
+			import("../src/shared/federated/rules/registry.ts"),
+			import("../src/shared/federated/optimisers/registry.ts"),
+			import("../src/shared/federated/make-row.ts"),
+		]);
+		const [rule, optimiser] = [makeRule(plan.rule), makeOptimiser(plan.optimiser)];
+		const sum = new Float64Array(Math.min(ROW_PARAMETERS, end - begin));
+		return (row) => {
+			const first = begin + row * ROW_PARAMETERS;
+			const length = Math.min(end, first + ROW_PARAMETERS) - first;
+			const weights = this.#weights(plan.parent, row);
+			const state = this.#state(plan.parent, row, length, optimiser);
+			const updates = plan.updates.map(({ id, encoding, coefficient }) => {
+				const none = (): never => missing(`row ${row} of update ${id}`);
+				const whole = () => this.#staging.row(id, encoding, first) ?? none();
+				const piece = (from: number, to: number) => this.#staging.rowPiece(id, encoding, first, from, to) ?? none();
+				const window = Math.floor(WINDOWS_BYTES / plan.updates.length);
+				const read = rule.door === "row" ? windowed(encodedBytes(encoding, length), window, piece) : whole;
+				return { encoding, coefficient, read };
+			});
+			const bases = plan.bases.map(([version, coefficient]) => ({
+				coefficient,
+				read: () => this.#weights(version, row),
+			}));
+			const inputs = { updates, bases, model: weights, state, step: plan.step };
+			if (!makeRow(rule, optimiser, inputs, sum.subarray(0, length))) {
+				throw new Unmakable(`the sum is not finite in the row of parameter ${first}`);
+			}
+			const staged = updates.reduce((bytes, { encoding }) => bytes + encodedBytes(encoding, length), 0);
+			return { weights, state, read: staged + length * 4 * (1 + state.length + bases.length) };
+		};
+	}
+
+	#copied(version: number, row: number): Made {
+		const weights = this.#weights(version, row);
+		const state: Float32Array<ArrayBuffer>[] = [];
+		for (let array = 0; ; array++) {
+			const values = this.#versions.optimiserState(version, row, array);
+			if (!values) break;
+			state.push(values);
+		}
+		return { weights, state, read: weights.byteLength * (1 + state.length) };
+	}
+
+	#weights(version: number, row: number): Float32Array<ArrayBuffer> {
+		return this.#versions.weights(version, row) ?? missing(`row ${row} of version ${version}`);
+	}
+
+	/** The optimiser's arrays after this version; before its first step, filled with what they start from. */
+	#state(version: number, row: number, length: number, optimiser: ServerOptimiser): Float32Array<ArrayBuffer>[] {
+		return optimiser.initialState.map(
+			(value, array) => this.#versions.optimiserState(version, row, array) ?? new Float32Array(length).fill(value),
+		);
+	}
+}
+
+/** Reads pieces of a row of `bytes` bytes out of windows of it, so that not the whole row of every update is in memory, nor is it read
+ *  anew for each piece. */
+function windowed(
+	bytes: number,
+	window: number,
+	read: (from: number, to: number) => Uint8Array,
+): (from: number, to: number) => Uint8Array {
+	let held: Uint8Array = new Uint8Array(0);
+	let start = 0;
+	return (from, to) => {
+		if (from < start || to > start + held.byteLength) {
+			start = from;
+			held = read(from, Math.min(bytes, Math.max(to, from + window)));
+		}
+		return held.subarray(from - start, to - start);
+	};
+}
+
+function missing(what: string): never {
+	throw new Unmakable(`${what} is not here`);
+}

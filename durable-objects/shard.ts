@@ -1,0 +1,236 @@
+import { DurableObject } from "cloudflare:workers";
+import { decode } from "../src/shared/federated/decode.ts";
+import { encodedBytes, type Encoding } from "../src/shared/federated/encoding.ts";
+import { squaredNorm } from "../src/shared/federated/kernels.ts";
+import { ROW_PARAMETERS } from "../src/shared/federated/sizes.ts";
+import type { Seconds } from "../src/shared/units.ts";
+import { runOf } from "./federated-objects.ts";
+import { ShardMaking } from "./shard.making.ts";
+import type {
+	MakingPlan,
+	OpenReply,
+	PartPlace,
+	RowReply,
+	SealReply,
+	ShardPlace,
+	StagedPart,
+	VersionProgress,
+} from "./shard.messages.ts";
+import { SHARD_MIGRATIONS } from "./shard.migrations.ts";
+import { ShardStagingStore } from "./shard.staging.store.ts";
+import { rowCount, ShardVersionStore } from "./shard.version.store.ts";
+import { migrate } from "./sql-migrations.ts";
+
+/** An upload that has not ended after this has broken off. */
+const UPLOAD_SECONDS: Seconds = 3_600;
+/** Slices of work in one alarm, each a turn of its own; then the next alarm. */
+const SLICES_PER_ALARM = 32;
+
+/** A range of a run's parameters: updates as they are staged, versions, and the optimiser's state. Its name is `run/number`. What
+ *  counts is the run's to say; a shard follows, and every call may be repeated. */
+export class Shard extends DurableObject<Env> {
+	readonly #staging: ShardStagingStore;
+	readonly #versions: ShardVersionStore;
+	readonly #making: ShardMaking;
+
+	constructor(ctx: DurableObjectState, env: Env) {
+		super(ctx, env);
+		migrate(ctx.storage, SHARD_MIGRATIONS);
+		this.#staging = new ShardStagingStore(ctx.storage);
+		this.#versions = new ShardVersionStore(ctx.storage);
+		this.#making = new ShardMaking(this.#staging, this.#versions);
+	}
+
+	create({ run, shard, begin, end }: ShardPlace): void {
+		this.ctx.storage.sql.exec("INSERT OR IGNORE INTO shard VALUES (1, ?, ?, ?, ?)", run, shard, begin, end);
+		this.#versions.begin(0, 0, { kind: "initial" });
+	}
+
+	/** Initial weights, a row at a time; `digest` is that of its bytes. Rows of a version that is whole do not change. */
+	putInitialRow(row: number, bytes: Uint8Array<ArrayBuffer>, digest: ArrayBuffer): void {
+		if (this.#versions.state(0) !== "making") return;
+		this.#versions.putWeights(0, row, new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4), digest);
+	}
+
+	initialRows(): readonly number[] {
+		return this.#versions.initialRows();
+	}
+
+	/** Version 0 is whole once all rows are here. */
+	finishInitial(): VersionProgress {
+		const rows = rowCount(this.#place());
+		const missing = rows - this.#versions.initialRows().length;
+		if (missing > 0) return { state: "making", rowsLeft: missing };
+		if (this.#versions.state(0) === "making") this.#versions.finishInitial(rows);
+		return this.#versions.progress(0, 0, rows);
+	}
+
+	/** Begins the upload of a part, or says that these bytes are here. */
+	async open(place: PartPlace, digest: string): Promise<OpenReply> {
+		const found = this.#staging.part(place);
+		if (found && (found.sealed || found.digest === digest)) return { found };
+		const now = clock();
+		const upload = this.#staging.open(place, now);
+		await this.#arm(now + UPLOAD_SECONDS);
+		return { upload };
+	}
+
+	/** A row of an upload, counted within its part: checked, and staged. */
+	putRow(upload: number, row: number, bytes: Uint8Array): RowReply {
+		const arriving = this.#staging.arriving(upload);
+		if (!arriving) return { ok: false, fault: "upload_gone" };
+		const { encoding, begin, end } = arriving;
+		const first = begin + row * ROW_PARAMETERS;
+		const values = scratch(Math.min(end, first + ROW_PARAMETERS) - first);
+		if (bytes.byteLength !== encodedBytes(encoding, values.length)) {
+			throw new RangeError(`a row of ${values.length} parameters has ${bytes.byteLength} bytes in ${encoding}`);
+		}
+		decode(encoding, bytes, values);
+		const square = squaredNorm(values);
+		if (!Number.isFinite(square)) {
+			this.#staging.drop(upload);
+			const index = values.findIndex((value) => !Number.isFinite(value));
+			return { ok: false, fault: "not_finite", index: first + Math.max(0, index) };
+		}
+		this.#staging.putRow(upload, row, square, bytes);
+		return { ok: true };
+	}
+
+	/** Ends an upload: with the digest of what came, the part is whole; null, or when rows are missing, it is dropped. */
+	async close(upload: number, digest: string | null): Promise<StagedPart | null> {
+		const arriving = this.#staging.arriving(upload);
+		const staged =
+			arriving && digest !== null
+				? this.ctx.storage.transactionSync(() => this.#staging.close(arriving, digest))
+				: null;
+		if (!staged) this.#staging.drop(upload);
+		await this.#arm(clock());
+		return staged;
+	}
+
+	parts(update: string): readonly StagedPart[] {
+		return this.#staging.parts(update);
+	}
+
+	/** Fixes what an update consists of here: parts and their digests. */
+	async seal(
+		update: string,
+		encoding: Encoding,
+		digests: readonly (readonly [part: number, digest: string])[],
+	): Promise<SealReply> {
+		const reply = this.ctx.storage.transactionSync(() => this.#staging.seal(update, encoding, new Map(digests)));
+		await this.#arm(clock());
+		return reply;
+	}
+
+	/** Lets parts be replaced again: the update does not count after all. */
+	unseal(update: string): void {
+		this.#staging.unseal(update);
+	}
+
+	/** Forgets everything of these updates. */
+	async release(updates: readonly string[]): Promise<void> {
+		this.#staging.release(updates);
+		await this.#arm(clock());
+	}
+
+	/** A part as it was sent, row by row of its table. */
+	partRow(update: string, encoding: Encoding, begin: number): Uint8Array | null {
+		return this.#staging.row(update, encoding, begin);
+	}
+
+	/** Makes a version, from an alarm; says how far it is. Attempts at one version are numbered upwards. */
+	async make(version: number, attempt: number, plan: MakingPlan): Promise<VersionProgress> {
+		this.#versions.begin(version, attempt, plan);
+		const progress = this.#versions.progress(version, attempt, rowCount(this.#place()));
+		if (progress.state === "making") await this.#arm(clock());
+		return progress;
+	}
+
+	/** Rows of a version, or of one array of the optimiser's state after it, one behind the other; null when one is not here. */
+	rows(version: number, row: number, count: number, state: number | null = null): Uint8Array<ArrayBuffer> | null {
+		const found: Float32Array<ArrayBuffer>[] = [];
+		for (let at = row; at < row + count; at++) {
+			const values =
+				state === null ? this.#versions.weights(version, at) : this.#versions.optimiserState(version, at, state);
+			if (!values) return null;
+			found.push(values);
+		}
+		if (found.length === 1) return new Uint8Array(found[0]!.buffer);
+		const bytes = new Uint8Array(found.reduce((sum, { byteLength }) => sum + byteLength, 0));
+		let at = 0;
+		for (const { buffer } of found) {
+			bytes.set(new Uint8Array(buffer), at);
+			at += buffer.byteLength;
+		}
+		return bytes;
+	}
+
+	/** Collects all versions up to `newest` but these. */
+	async keepOnly(versions: readonly number[], newest: number): Promise<void> {
+		this.#versions.keepOnly(versions, newest);
+		await this.#arm(clock());
+	}
+
+	/** Gives up an attempt at a version. */
+	async drop(version: number, attempt: number): Promise<void> {
+		this.#versions.drop(version, attempt);
+		await this.#arm(clock());
+	}
+
+	async destroy(): Promise<void> {
+		await this.ctx.storage.deleteAlarm();
+		await this.ctx.storage.deleteAll();
+	}
+
+	override async alarm(): Promise<void> {
+		this.#staging.giveUp(clock() - UPLOAD_SECONDS);
+		let more = true;
+		for (let slice = 0; more && slice < SLICES_PER_ALARM; slice++) {
+			const made = await this.#making.slice(this.#place());
+			if (made?.ended) await this.#tell(made.version, made.attempt);
+			// What makes a version goes first.
+			more = made !== null || this.#staging.collect() || this.#versions.collect();
+			// Calls are served between slices.
+			await scheduler.wait(0);
+		}
+		await this.#arm(more ? clock() : this.#staging.oldestArriving() + UPLOAD_SECONDS);
+	}
+
+	/** Tells the run that a version is made or has failed. It also asks by itself, so a call that is lost costs time only. */
+	async #tell(version: number, attempt: number): Promise<void> {
+		const place = this.#place();
+		const { run, shard } = place;
+		const progress = this.#versions.progress(version, attempt, rowCount(place));
+		try {
+			await runOf(this.env, run).shardMade(version, attempt, shard, progress);
+		} catch (error) {
+			console.warn(JSON.stringify({ event: "run_not_told", run, shard, version, error: String(error) }));
+		}
+	}
+
+	#place(): ShardPlace {
+		const { run, shard, begin_at, end_at } = this.ctx.storage.sql
+			.exec<{ run: string; shard: number; begin_at: number; end_at: number }>("SELECT * FROM shard")
+			.one();
+		return { run, shard, begin: begin_at, end: end_at };
+	}
+
+	/** Sets the alarm unless one is set that comes soon enough. */
+	async #arm(at: Seconds): Promise<void> {
+		if (at === Infinity) return;
+		const set = await this.ctx.storage.getAlarm();
+		if (set === null || set > at * 1_000) await this.ctx.storage.setAlarm(at * 1_000);
+	}
+}
+
+let decoded: Float32Array<ArrayBuffer> | undefined;
+
+/** For values that are not needed beyond the turn: one array for all shards of the isolate. */
+function scratch(length: number): Float32Array<ArrayBuffer> {
+	return (decoded ??= new Float32Array(ROW_PARAMETERS)).subarray(0, length);
+}
+
+function clock(): Seconds {
+	return Date.now() / 1_000;
+}

@@ -1,0 +1,159 @@
+import { ENCODINGS, encodedBytes, type Encoding } from "../../src/shared/federated/encoding.ts";
+import { partsOf, rowsInPart, shardsOf, type Part } from "../../src/shared/federated/shard-plan.ts";
+import { ROW_PARAMETERS } from "../../src/shared/federated/sizes.ts";
+import { isSameDigest } from "../../src/shared/http/content-digest.ts";
+import { isobarError, type IsobarError } from "../../src/shared/http/errors.ts";
+import { err, ok, type Result } from "../../src/shared/result.ts";
+import { shardOf } from "../../durable-objects/federated-objects.ts";
+import type { RunFacts } from "../../durable-objects/run.messages.ts";
+import type { RowReply, ShardPort, StagedPart } from "../../durable-objects/shard.messages.ts";
+import { clientOf } from "./caller.ts";
+import { ExactReader } from "./exact-reader.ts";
+import { openUpdate } from "./objects.ts";
+import { hexOf } from "./secret.ts";
+
+/** Rows on their way to the shard while the next is read. */
+const ROWS_UNDER_WAY = 2;
+
+interface Answered {
+	readonly status: 200 | 201;
+	readonly body: object;
+}
+
+/** `PUT /v1/runs/{id}/updates/{update}/parts/{n}`: a part goes to its shard row by row and counts as staged when its digest is the
+ *  signed one. Only a row of it is ever in memory, here and in the shard. */
+export async function putPart(
+	request: Request,
+	env: Env,
+	run: string,
+	update: string,
+	number: string,
+): Promise<Result<Answered, IsobarError>> {
+	const caller = await clientOf(request, env, run, "digested");
+	if (!caller.ok) return caller;
+	const { facts, client, digest } = caller.value;
+	const open = await openUpdate(env, run, client, update);
+	if (!open.ok) return open;
+	const encoding = encodingOf(request.url, facts);
+	if (!encoding.ok) return encoding;
+	const part = partOf(facts, encoding.value, number);
+	if (!part.ok) return part;
+	const expected = digest ?? new Uint8Array(0);
+	const shard = shardOf(env, run, part.value.shard);
+	const reader = new ExactReader(request.body);
+	const { begin, end } = part.value;
+	const place = { update, part: part.value.part, encoding: encoding.value, begin, end };
+	const opened = await shard.open(place, hexOf(expected));
+	if ("found" in opened) {
+		await reader.discard(part.value.bytes);
+		const { found } = opened;
+		if (found.digest === hexOf(expected)) return ok({ status: 200, body: shown(found, part.value) });
+		return err(isobarError("update_closed", `The parts of ${update} are fixed by its commit`, { param: "part" }));
+	}
+	const staged = await stage(shard, opened.upload, reader, part.value, encoding.value, expected);
+	if (!staged.ok) {
+		await shard.close(opened.upload, null);
+		await reader.discard(part.value.bytes);
+		return staged;
+	}
+	return ok({ status: 201, body: shown(staged.value, part.value) });
+}
+
+async function stage(
+	shard: ShardPort,
+	upload: number,
+	reader: ExactReader,
+	part: Part,
+	encoding: Encoding,
+	expected: Uint8Array,
+): Promise<Result<StagedPart, IsobarError>> {
+	const hash = new crypto.DigestStream("SHA-256");
+	const writer = hash.getWriter();
+	// A part that is given up has no digest.
+	hash.digest.catch(() => {});
+	const underWay: Promise<RowReply>[] = [];
+	let received = 0;
+	for (const [row, { byteBegin, byteEnd }] of rowsInPart(part, encoding).entries()) {
+		const bytes = await reader.read(byteEnd - byteBegin);
+		received += bytes.byteLength;
+		if (bytes.byteLength < byteEnd - byteBegin) {
+			await Promise.allSettled(underWay);
+			return err(wrongLength(part, encoding, `it has ${received}`));
+		}
+		underWay.push(shard.putRow(upload, row, bytes));
+		await writer.write(bytes);
+		if (underWay.length < ROWS_UNDER_WAY) continue;
+		const reply = rowError(await underWay.shift()!);
+		if (!reply.ok) return reply;
+	}
+	for (const each of underWay) {
+		const reply = rowError(await each);
+		if (!reply.ok) return reply;
+	}
+	if (!(await reader.isAtEnd())) return err(wrongLength(part, encoding, "it has more"));
+	await writer.close();
+	const digest = new Uint8Array(await hash.digest);
+	if (!isSameDigest(digest, expected)) {
+		const message = "The body is not the one that its Content-Digest names";
+		return err(isobarError("digest_mismatch", message, { details: { received: hexOf(digest) } }));
+	}
+	const staged = await shard.close(upload, hexOf(digest));
+	return staged ? ok(staged) : err(UPLOAD_GONE);
+}
+
+const UPLOAD_GONE = isobarError("update_closed", "The update was closed while this part came");
+
+function rowError(reply: RowReply): Result<null, IsobarError> {
+	if (reply.ok) return ok(null);
+	if (reply.fault === "upload_gone") return err(UPLOAD_GONE);
+	const message = `Parameter ${reply.index} of the update is not finite`;
+	return err(isobarError("part_not_finite", message, { details: { index: reply.index } }));
+}
+
+function wrongLength({ part, bytes }: Part, encoding: Encoding, found: string): IsobarError {
+	const message = `Part ${part} in ${encoding} has ${bytes} bytes, and ${found}`;
+	return isobarError("part_invalid", message, { param: "body", details: { bytes } });
+}
+
+/** The encoding that a query names; `f32` where it names none. */
+export function encodingOf(url: string, { specification }: RunFacts): Result<Encoding, IsobarError> {
+	const name = new URL(url).searchParams.get("encoding") ?? "f32";
+	const encoding = ENCODINGS.find((each) => each === name);
+	if (encoding && specification.encodings.includes(encoding)) return ok(encoding);
+	const message = `The run takes updates in ${specification.encodings.join(", ")}`;
+	return err(
+		isobarError("part_invalid", message, { param: "encoding", details: { encodings: specification.encodings } }),
+	);
+}
+
+export function plannedParts({ manifest, specification }: RunFacts, encoding: Encoding): readonly Part[] {
+	return partsOf(shardsOf(manifest.parameters, specification.shard_parameters), encoding);
+}
+
+function partOf(facts: RunFacts, encoding: Encoding, number: string): Result<Part, IsobarError> {
+	const parts = plannedParts(facts, encoding);
+	const part = /^\d{1,7}$/.test(number) ? parts[Number(number)] : undefined;
+	if (part) return ok(part);
+	const message = `An update in ${encoding} has ${parts.length} parts, numbered from 0`;
+	return err(isobarError("part_invalid", message, { param: "part", details: { parts: parts.length } }));
+}
+
+function shown({ part, digest, squareNorm }: StagedPart, { bytes }: Part): object {
+	return { object: "part", part, digest, bytes, norm: Math.sqrt(squareNorm) };
+}
+
+/** `GET /v1/runs/{id}/plan`: how an update is cut. */
+export function planOf(facts: RunFacts, encoding: Encoding): object {
+	const { manifest, specification } = facts;
+	const parts = plannedParts(facts, encoding);
+	return {
+		object: "plan",
+		encoding,
+		parameters: manifest.parameters,
+		row_parameters: ROW_PARAMETERS,
+		shard_parameters: specification.shard_parameters,
+		shards: (parts.at(-1)?.shard ?? -1) + 1,
+		bytes: encodedBytes(encoding, manifest.parameters),
+		parts,
+	};
+}
