@@ -84,6 +84,7 @@ export const RUN_MIGRATIONS: readonly SqlMigration[] = [
 				id TEXT PRIMARY KEY,
 				client TEXT NOT NULL,
 				status TEXT NOT NULL CHECK (status IN ('pending', 'accepted', 'refused')),
+				task_round INTEGER NOT NULL,
 				round INTEGER NOT NULL,
 				base INTEGER NOT NULL,
 				version INTEGER,
@@ -100,6 +101,7 @@ export const RUN_MIGRATIONS: readonly SqlMigration[] = [
 				metrics TEXT
 			) STRICT, WITHOUT ROWID;
 			CREATE INDEX updates_pending ON updates (round) WHERE status = 'pending';
+			CREATE INDEX updates_task_round ON updates (task_round);
 			CREATE INDEX updates_version ON updates (version) WHERE status = 'accepted';
 			CREATE INDEX updates_client ON updates (client, round);
 

@@ -122,11 +122,17 @@ export class RunUpdatesStore {
 		return row ? storedUpdate(row) : null;
 	}
 
-	addPending(update: PendingUpdate, { examples, encoding, digest, metrics }: Committed, now: Seconds): void {
+	addPending(
+		update: PendingUpdate,
+		taskRound: number,
+		{ examples, encoding, digest, metrics }: Committed,
+		now: Seconds,
+	): void {
 		this.#sql.exec(
-			`INSERT INTO updates VALUES (?, ?, 'pending', ?, ?, NULL, NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			`INSERT INTO updates VALUES (?, ?, 'pending', ?, ?, ?, NULL, NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			update.id,
 			update.client,
+			taskRound,
 			update.round,
 			update.base,
 			now,
@@ -144,8 +150,8 @@ export class RunUpdatesStore {
 
 	addRefused({ id, client, round, base }: Task, reason: FinalRefusal, now: Seconds): void {
 		this.#sql.exec(
-			`INSERT OR IGNORE INTO updates (id, client, status, round, base, reason, committed_at)
-			 VALUES (?, ?, 'refused', ?, ?, ?, ?)`,
+			`INSERT OR IGNORE INTO updates (id, client, status, task_round, round, base, reason, committed_at)
+			 VALUES (?1, ?2, 'refused', ?3, ?3, ?4, ?5, ?6)`,
 			id,
 			client,
 			round,
@@ -175,10 +181,9 @@ export class RunUpdatesStore {
 
 	/** Tasks of a round that were answered, or whose time is not over. */
 	handedOut(round: number, now: Seconds): number {
-		// Ids begin with their task's round and a point; a slash is the next character.
-		const sql = `SELECT (SELECT count(*) FROM tasks WHERE round = CAST(?1 AS INTEGER) AND deadline >= ?2)
-			+ (SELECT count(*) FROM updates WHERE id > ?1 || '.' AND id < ?1 || '/') AS n`;
-		return this.#sql.exec<{ n: number }>(sql, String(round), now).one().n;
+		const sql = `SELECT (SELECT count(*) FROM tasks WHERE round = ?1 AND deadline >= ?2)
+			+ (SELECT count(*) FROM updates WHERE task_round = ?1) AS n`;
+		return this.#sql.exec<{ n: number }>(sql, round, now).one().n;
 	}
 
 	pending(round: number): readonly (PendingUpdate & { readonly encoding: Encoding; readonly digest: string })[] {

@@ -192,6 +192,7 @@ export class RunWork {
 					if (!staged) return null;
 					updates.addPending(
 						decision.update,
+						task!.round,
 						{ examples: report.examples, encoding, digest: staged.digest, metrics },
 						now,
 					);
