@@ -1,4 +1,4 @@
-import { decode } from "./decode.ts";
+import { decode, f32View } from "./decode.ts";
 import { encodedBytes, type Encoding } from "./encoding.ts";
 
 /** The loops that every byte of an update passes. Each sums in an order that its arguments fix, so that the same updates
@@ -8,16 +8,30 @@ import { encodedBytes, type Encoding } from "./encoding.ts";
 const CHUNK = 4_096;
 const scratch = new Float32Array(CHUNK);
 
-/** sum += coefficient x values. */
-export function addScaled(sum: Float64Array, coefficient: number, values: Float32Array, at = 0): void {
-	for (let i = 0; i < values.length; i++) sum[at + i] = sum[at + i]! + coefficient * values[i]!;
+/** sum += coefficient x values. Four at a time, which V8 does not do by itself. */
+export function addScaled(sum: Float64Array, coefficient: number, values: Float32Array): void {
+	const whole = values.length & ~3;
+	for (let i = 0; i < whole; i += 4) {
+		const s0 = sum[i]! + coefficient * values[i]!;
+		const s1 = sum[i + 1]! + coefficient * values[i + 1]!;
+		const s2 = sum[i + 2]! + coefficient * values[i + 2]!;
+		const s3 = sum[i + 3]! + coefficient * values[i + 3]!;
+		sum[i] = s0;
+		sum[i + 1] = s1;
+		sum[i + 2] = s2;
+		sum[i + 3] = s3;
+	}
+	for (let i = whole; i < values.length; i++) sum[i] = sum[i]! + coefficient * values[i]!;
 }
 
 /** sum += coefficient x the values that are encoded in `bytes`, `sum.length` of them. */
 export function addEncoded(sum: Float64Array, coefficient: number, encoding: Encoding, bytes: Uint8Array): void {
+	if (encoding === "f32") return addScaled(sum, coefficient, f32View(bytes, sum.length));
 	for (let at = 0; at < sum.length; at += CHUNK) {
-		const values = decodeChunk(encoding, bytes, at, Math.min(CHUNK, sum.length - at));
-		addScaled(sum, coefficient, values, at);
+		const values = scratch.subarray(0, Math.min(CHUNK, sum.length - at));
+		// A chunk holds whole int8 blocks, so that the next one begins at a byte of its own.
+		decode(encoding, bytes.subarray(encodedBytes(encoding, at)), values);
+		addScaled(sum.subarray(at, at + values.length), coefficient, values);
 	}
 }
 
@@ -63,13 +77,4 @@ function dot(a: Float32Array, b: Float32Array): number {
 	}
 	for (let i = whole; i < a.length; i++) s0 += a[i]! * b[i]!;
 	return s0 + s1 + (s2 + s3);
-}
-
-/** Values `at` to `at + length` of a row; CHUNK is a multiple of the int8 block, so that they begin at a byte of their own.
- *  The array is overwritten by the next call. */
-function decodeChunk(encoding: Encoding, bytes: Uint8Array, at: number, length: number): Float32Array {
-	const begin = encodedBytes(encoding, at);
-	const values = scratch.subarray(0, length);
-	decode(encoding, bytes.subarray(begin, begin + encodedBytes(encoding, length)), values);
-	return values;
 }

@@ -1,0 +1,68 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import type { Kernel } from "./rates.ts";
+
+/** Bytes that one element of the triad moves: two doubles read, one written (McCalpin's STREAM). */
+export const TRIAD_BYTES = 24;
+
+/** a = b + s c over arrays of so many doubles. */
+export function triad(name: string, length: number): Kernel {
+	const a = new Float64Array(length);
+	const b = new Float64Array(length).fill(1);
+	const c = new Float64Array(length).fill(2);
+	return { name, parameters: length, run: () => triadOnce(a, b, c, 3) };
+}
+
+function triadOnce(a: Float64Array, b: Float64Array, c: Float64Array, scalar: number): void {
+	for (let i = 0; i < a.length; i++) a[i] = b[i]! + scalar * c[i]!;
+}
+
+const PROGRAM = String.raw`
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+static double seconds(void) {
+	struct timespec t;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return t.tv_sec + 1e-9 * t.tv_nsec;
+}
+int main(int argc, char **argv) {
+	for (int arg = 1; arg < argc; arg++) {
+		long n = atol(argv[arg]), repeats = (64L << 20) / n;
+		double *a = malloc(n * 8), *b = malloc(n * 8), *c = malloc(n * 8), best = 0;
+		if (!a || !b || !c || repeats < 1) return 1;
+		for (long i = 0; i < n; i++) a[i] = 0, b[i] = 1, c[i] = 2;
+		for (int round = 0; round < 8; round++) {
+			double began = seconds();
+			for (long r = 0; r < repeats; r++) {
+				for (long i = 0; i < n; i++) a[i] = b[i] + 3.0 * c[i];
+				__asm__ volatile("" : : "g"(a) : "memory");
+			}
+			double rate = 1e-6 * n * repeats / (seconds() - began);
+			if (rate > best) best = rate;
+		}
+		printf("%f\n", best);
+		free(a), free(b), free(c);
+	}
+}
+`;
+
+/** Millions of elements a second of the triad in C, for each length; null without a C compiler. */
+export async function triadInC(lengths: readonly number[]): Promise<readonly number[] | null> {
+	const folder = await mkdtemp(join(tmpdir(), "isobar-triad-"));
+	const run = promisify(execFile);
+	try {
+		const program = join(folder, "triad");
+		await writeFile(`${program}.c`, PROGRAM);
+		await run("cc", ["-O3", "-march=native", "-o", program, `${program}.c`]);
+		const { stdout } = await run(program, lengths.map(String));
+		return stdout.trim().split("\n").map(Number);
+	} catch {
+		return null;
+	} finally {
+		await rm(folder, { recursive: true, force: true });
+	}
+}
