@@ -148,7 +148,7 @@ aggregateApp.get(
 );
 aggregateApp.get(
 	"/v1/runs/:run/versions/:version/state/:array",
-	operator((c, facts) => pullState(c.env, facts, param(c, "version"), param(c, "array"))),
+	operator((c, facts) => pullState(c.env, facts, param(c, "version"), param(c, "array"), c.req.url)),
 );
 aggregateApp.get(
 	"/v1/runs/:run/updates/:update/data",

@@ -1,11 +1,11 @@
 import * as z from "zod";
-import { ENCODINGS, encodedBytes } from "../../src/shared/federated/encoding.ts";
-import { shardsOf } from "../../src/shared/federated/shard-plan.ts";
-import { ROW_PARAMETERS } from "../../src/shared/federated/sizes.ts";
+import { ENCODINGS, encodedBytes, type Encoding } from "../../src/shared/federated/encoding.ts";
+import { rowsOf, shardsOf } from "../../src/shared/federated/shard-plan.ts";
 import { isobarError, type IsobarError } from "../../src/shared/http/errors.ts";
 import { err, ok, type Result } from "../../src/shared/result.ts";
 import { runOf, shardOf } from "../../durable-objects/federated-objects.ts";
 import type { RunFacts, Shown } from "../../durable-objects/run.messages.ts";
+import type { ShardPort } from "../../durable-objects/shard.messages.ts";
 import { readQuery } from "./body.ts";
 import { versionOf } from "./objects.ts";
 
@@ -81,36 +81,33 @@ async function sendEvents(to: WritableStream<Uint8Array>, env: Env, run: string,
 	}
 }
 
-/** `GET /v1/runs/{id}/versions/{version}/state/{array}`: one array of the optimiser's state after a version, f32; 404 before its first step. */
+/** A row's bytes, from whichever shard has it. */
+type ReadRow = (shard: ShardPort, row: ShardRow) => Promise<Uint8Array | null>;
+
+/** A row, numbered in its shard, and its first parameter in the model. */
+interface ShardRow {
+	readonly shard: number;
+	readonly row: number;
+	readonly parameter: number;
+}
+
+/** `GET /v1/runs/{id}/versions/{version}/state/{array}[?row=]`: one array of the optimiser's state after a version, f32, or one row of it. */
 export async function pullState(
 	env: Env,
 	facts: RunFacts,
 	name: string,
 	array: string,
+	url: string,
 ): Promise<Result<Response, IsobarError>> {
 	const version = await versionOf(env, facts.id, name);
 	if (!version.ok) return version;
 	const none = isobarError("not_found", `There is no array ${array} of the optimiser's state after version ${name}`);
 	if (!/^[0-7]$/.test(array)) return err(none);
-	const shards = shardsOf(facts.manifest.parameters, facts.specification.shard_parameters);
-	const first = await shardOf(env, facts.id, 0).rows(version.value.version, 0, 1, Number(array));
-	if (!first) return err(none);
-	return ok(
-		streamed(
-			4 * facts.manifest.parameters,
-			shards.flatMap(({ shard, begin, end }) =>
-				rowsFrom(begin, end).map(
-					({ row }) =>
-						() =>
-							shardOf(env, facts.id, shard).rows(version.value.version, row, 1, Number(array)),
-				),
-			),
-		),
-	);
+	const read: ReadRow = (shard, { row }) => shard.rows(version.value.version, row, 1, Number(array));
+	return sendRows(env, facts, url, "f32", read, none);
 }
 
-/** `GET /v1/runs/{id}/updates/{update}/data?encoding=`: a counted update as it was sent, its parts one behind the other, where the run retains
- *  them. */
+/** `GET /v1/runs/{id}/updates/{update}/data?encoding=[&row=]`: an accepted update as it was sent, where the run retains them, or one row of it. */
 export async function pullUpdate(
 	env: Env,
 	facts: RunFacts,
@@ -121,34 +118,38 @@ export async function pullUpdate(
 	const encoding = ENCODINGS.find((each) => each === name);
 	const none = isobarError("update_not_found", `The shards hold no update ${update} in ${name}`);
 	if (!encoding) return err(none);
-	const shards = shardsOf(facts.manifest.parameters, facts.specification.shard_parameters);
-	const held = await Promise.all(
-		shards.map(({ shard, begin }) => shardOf(env, facts.id, shard).partRow(update, encoding, begin)),
-	);
-	if (held.some((row) => row === null)) return err(none);
-	return ok(
-		streamed(
-			encodedBytes(encoding, facts.manifest.parameters),
-			shards.flatMap(({ shard, begin, end }) =>
-				rowsFrom(begin, end).map(
-					({ parameter }) =>
-						() =>
-							shardOf(env, facts.id, shard).partRow(update, encoding, parameter),
-				),
-			),
-		),
-	);
+	const read: ReadRow = (shard, { parameter }) => shard.partRow(update, encoding, parameter);
+	return sendRows(env, facts, url, encoding, read, none);
 }
 
-function rowsFrom(begin: number, end: number): readonly { readonly row: number; readonly parameter: number }[] {
-	return Array.from({ length: Math.ceil((end - begin) / ROW_PARAMETERS) }, (_, row) => ({
-		row,
-		parameter: begin + row * ROW_PARAMETERS,
-	}));
+/** All rows one behind the other, read as they are sent, or the one that the query names; `none` when the first is not there. */
+async function sendRows(
+	env: Env,
+	{ id, manifest, specification }: RunFacts,
+	url: string,
+	encoding: Encoding,
+	read: ReadRow,
+	none: IsobarError,
+): Promise<Result<Response, IsobarError>> {
+	const rows = shardsOf(manifest.parameters, specification.shard_parameters).flatMap(({ shard, begin, end }) =>
+		rowsOf({ begin, end }).map((range, row): ShardRow => ({ shard, row, parameter: range.begin })),
+	);
+	const asked = new URL(url).searchParams.get("row");
+	const first = rows[Number(asked ?? 0)];
+	const bytes = first && (await read(shardOf(env, id, first.shard), first));
+	if (!bytes) return err(none);
+	const headers = { "content-type": "application/octet-stream" };
+	if (asked !== null) return ok(new Response(bytes as Uint8Array<ArrayBuffer>, { headers }));
+	const all = rows.map((row) => () => read(shardOf(env, id, row.shard), row));
+	return ok(streamed(encodedBytes(encoding, manifest.parameters), all, headers));
 }
 
 /** A body that is read row by row as it is sent. */
-function streamed(bytes: number, rows: readonly (() => Promise<Uint8Array | null>)[]): Response {
+function streamed(
+	bytes: number,
+	rows: readonly (() => Promise<Uint8Array | null>)[],
+	headers: Readonly<Record<string, string>>,
+): Response {
 	const { readable, writable } = new FixedLengthStream(bytes);
 	void (async () => {
 		const writer = writable.getWriter();
@@ -163,5 +164,5 @@ function streamed(bytes: number, rows: readonly (() => Promise<Uint8Array | null
 			await writer.abort(error).catch(() => {});
 		}
 	})();
-	return new Response(readable, { headers: { "content-type": "application/octet-stream" } });
+	return new Response(readable, { headers });
 }
