@@ -21,7 +21,16 @@ export const adam = optimiserKind({
 			rate: (step) =>
 				preset === "paper"
 					? learning_rate
-					: (learning_rate * Math.sqrt(1 - beta_2 ** (step + 1))) / (1 - beta_1 ** (step + 1)),
+					: (learning_rate * Math.sqrt(1 - power(beta_2, step + 1))) / (1 - power(beta_1, step + 1)),
 			secondMoment: (v, square) => beta_2 * v + (1 - beta_2) * square,
 		}),
 });
+
+/** By multiplications only, so that it has the same bits in every language; `**` has not. */
+function power(base: number, exponent: number): number {
+	let result = 1;
+	for (let square = base, n = exponent; n > 0; square *= square, n = Math.floor(n / 2)) {
+		if (n % 2 === 1) result *= square;
+	}
+	return result;
+}
