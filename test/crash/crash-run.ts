@@ -8,6 +8,7 @@ import { startSimulator } from "../simulator/simulator.ts";
 import { QUICK, settledUsage, TOKEN_NANO } from "../clients/budget/money.ts";
 import { catalogOf, poolOf } from "../clients/helpers/catalog-of.ts";
 import { until } from "../clients/helpers/until.ts";
+import { mulberry32 } from "./random.ts";
 
 const MODEL = "m";
 const REQUESTS = 200;
@@ -198,15 +199,4 @@ async function recordOf(
 
 function check(seed: number, holds: boolean, otherwise: string): void {
 	if (!holds) throw new Error(`seed ${seed}: ${otherwise}`);
-}
-
-/** A small seeded generator (Tommy Ettinger's mulberry32), so that a failing run can be run again. */
-function mulberry32(seed: number): () => number {
-	let state = seed >>> 0;
-	return () => {
-		state = (state + 0x6d2b79f5) >>> 0;
-		let t = Math.imul(state ^ (state >>> 15), state | 1);
-		t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-		return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-	};
 }

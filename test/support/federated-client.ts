@@ -27,7 +27,7 @@ export interface SignOptions {
 
 /** The operator's calls, with an API key. */
 export class TestOperator {
-	readonly #url: string;
+	#url: string;
 	readonly #key: string;
 	readonly #fetch: Fetch;
 
@@ -35,6 +35,11 @@ export class TestOperator {
 		this.#url = url;
 		this.#key = key;
 		this.#fetch = fetch;
+	}
+
+	/** The same Isobar was started again elsewhere. */
+	moveTo(url: string): void {
+		this.#url = url;
 	}
 
 	async call(method: string, path: string, body?: unknown): Promise<Answer> {
@@ -100,7 +105,7 @@ export class TestOperator {
 export class TestClient {
 	readonly run: string;
 	readonly publicKey: string;
-	readonly #url: string;
+	#url: string;
 	readonly #fetch: Fetch;
 	readonly #keys: CryptoKeyPair;
 	#id = "";
@@ -119,6 +124,10 @@ export class TestClient {
 		const raw = await crypto.subtle.exportKey("raw", keys.publicKey);
 		if (!(raw instanceof ArrayBuffer)) throw new Error("no raw key");
 		return new TestClient(url, run, fetch, keys, base64url(new Uint8Array(raw)));
+	}
+
+	moveTo(url: string): void {
+		this.#url = url;
 	}
 
 	get id(): string {
