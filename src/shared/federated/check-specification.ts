@@ -45,7 +45,6 @@ export function checkSpecification(specification: Specification, manifest: Manif
 		...checkRule(rule, {
 			flushCount: flush.when === "count" ? flush.count : null,
 			flushCountMin: flushCountMin(specification),
-			stalenessMax: staleness_max,
 		}),
 	);
 	const made = makeRule(rule);

@@ -81,7 +81,7 @@ export const specificationSchema = z.strictObject({
 	/** The run is finished with this version. Default: it goes on until it is told. */
 	versions_max: count.max(1e9).optional(),
 	/** Handed to clients with each task: learning rate, epochs, FedProx's mu. */
-	client_configuration: z.record(z.string(), z.json()).default({}),
+	client_configuration: z.record(z.string(), z.unknown()).default({}),
 });
 
 export type Specification = z.output<typeof specificationSchema>;

@@ -101,6 +101,24 @@ describe("what does not fit together is refused by its path", () => {
 			{ model: model(1), flush: FLUSH, client_configuration: { text: "x".repeat(70_000) } },
 			"client_configuration",
 		],
+		[
+			"a configuration without a floor",
+			{
+				model: model(1),
+				flush: FLUSH,
+				client_configuration: { a: JSON.parse("[".repeat(50_000) + "]".repeat(50_000)) as unknown },
+			},
+			"client_configuration",
+		],
+		[
+			"a trimmed mean that may trim nothing",
+			{
+				model: model(1),
+				flush: { when: "count", count: 9, count_min: 4, deadline_seconds: 60 },
+				rule: { name: "trimmed_mean" },
+			},
+			"rule.beta",
+		],
 	])("%s", (_, body, path) => {
 		expect(problems(body)).toEqual([path]);
 	});

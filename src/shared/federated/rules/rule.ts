@@ -85,7 +85,6 @@ export interface RunShape {
 	readonly flushCount: number | null;
 	/** The fewest that a flush may have. */
 	readonly flushCountMin: number;
-	readonly stalenessMax: number;
 }
 
 export function ruleKind<Schema extends z.ZodType>(kind: RuleKind<Schema>): RuleKind<Schema> {
