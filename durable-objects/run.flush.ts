@@ -90,6 +90,7 @@ export class RunFlush {
 	/** Asks all shards for the version that is being made. */
 	async #dispatch(): Promise<void> {
 		const { store, versions, shards } = this.#context;
+		if (store.isDeleting) return;
 		const { making } = store.run();
 		const row = making && versions.version(making.version);
 		if (!row) return;

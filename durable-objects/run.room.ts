@@ -31,11 +31,12 @@ export class RunRoom {
 		this.sockets = new RunSockets(ctx, context, work);
 	}
 
-	/** False when it is not created yet, or is being deleted. */
+	/** False while it is being created. */
 	get isThere(): boolean {
 		return this.#context.store.facts() !== null;
 	}
 
+	/** Null when it is being deleted. */
 	get facts(): RunFacts | null {
 		const { store } = this.#context;
 		return store.isDeleting ? null : store.facts();
@@ -49,7 +50,7 @@ export class RunRoom {
 	async alarm(): Promise<void> {
 		const { store } = this.#context;
 		if (!store.isDeleting) this.#context.transact(() => this.flush.settle(clock()));
-		await this.#upkeep.tidy(clock());
-		if (this.isThere) await this.flush.goOn();
+		const isDeleted = await this.#upkeep.tidy(clock());
+		if (!isDeleted) await this.flush.goOn();
 	}
 }

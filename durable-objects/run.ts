@@ -81,7 +81,8 @@ export class Run extends DurableObject<Env> implements RunPort {
 	}
 
 	async client(client: string): Promise<ClientKey | null> {
-		return (await this.#find())?.membership.client(client) ?? null;
+		const room = await this.#find();
+		return room?.facts ? room.membership.client(client) : null;
 	}
 
 	clients(after: string, limit: number): Reply {
@@ -137,17 +138,19 @@ export class Run extends DurableObject<Env> implements RunPort {
 	}
 
 	async shardMade(version: number, attempt: number, shard: number, progress: VersionProgress): Promise<void> {
-		await (await this.#find())?.flush.shardMade(version, attempt, shard, progress);
+		const room = await this.#find();
+		if (room?.facts) await room.flush.shardMade(version, attempt, shard, progress);
 	}
 
 	/** Takes the WebSocket of a client with a ticket. */
 	override async fetch(request: Request): Promise<Response> {
 		const room = await this.#find();
-		return room ? room.sockets.accept(request) : new Response(null, { status: 404 });
+		return room?.facts ? room.sockets.accept(request) : new Response(null, { status: 404 });
 	}
 
 	override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
-		await (await this.#find())?.sockets.message(socket, message);
+		const room = await this.#find();
+		if (room?.facts) await room.sockets.message(socket, message);
 	}
 
 	override async webSocketClose(socket: WebSocket, code: number): Promise<void> {
@@ -160,14 +163,14 @@ export class Run extends DurableObject<Env> implements RunPort {
 
 	async #with<T>(call: (room: RunRoom) => Reply<T>): Reply<T> {
 		const room = await this.#find();
-		return room ? call(room) : err(isobarError("run_not_found", "There is no such run"));
+		return room?.facts ? call(room) : err(isobarError("run_not_found", "There is no such run"));
 	}
 
-	/** The run, if it was created and not deleted. Asking for one that was not writes nothing. */
+	/** The run, if it was created; one that is being deleted has no facts. Asking for one that was not writes nothing. */
 	async #find(): Promise<RunRoom | null> {
 		const { sql } = this.ctx.storage;
 		const tables = sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'migrations'").toArray();
-		if (tables.length === 0) return null;
+		if (tables.length === 0) return (this.#room = null);
 		migrate(this.ctx.storage, RUN_MIGRATIONS);
 		const room = await this.#open();
 		return room.isThere ? room : null;

@@ -49,16 +49,17 @@ export class RunUpkeep {
 		);
 	}
 
-	/** What was left to do beside the work: tasks that lapsed, what shards may forget, and the end of the run itself. */
-	async tidy(now: Seconds): Promise<void> {
-		if (now < this.#retryAt) return;
+	/** What was left to do beside the work: tasks that lapsed, what shards may forget, and the end of the run itself. True when nothing of
+	 *  the run is left. */
+	async tidy(now: Seconds): Promise<boolean> {
+		if (now < this.#retryAt) return false;
 		const { store, storage } = this.#context;
 		try {
 			if (store.isDeleting) {
 				await this.#context.eachShard(this.#context.shards, (shard) => shard.destroy());
 				await storage.deleteAlarm();
 				await storage.deleteAll();
-				return;
+				return true;
 			}
 			if (this.#context.updates.soonestDeadline() <= now) this.#context.transact(() => this.releaseStale(store.run()));
 			await this.#tellShards();
@@ -66,6 +67,7 @@ export class RunUpkeep {
 			this.#retryAt = now + RETRY_SECONDS;
 			this.#context.warn("shard_unreachable", error);
 		}
+		return false;
 	}
 
 	/** Tells the shards which updates and versions they may forget. */

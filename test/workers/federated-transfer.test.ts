@@ -139,7 +139,9 @@ describe("pulls", () => {
 		await caches.default.put(url, other);
 		expect((await bytesOf(await get("/versions/0/shards/1")))[0]).toBe(7);
 		await caches.default.delete(url);
-		expect((await operator.raw("GET", `/v1/runs/${run}/versions/0/shards/1`, { headers: { authorization: "" } })).status).toBe(401);
+		expect(
+			(await operator.raw("GET", `/v1/runs/${run}/versions/0/shards/1`, { headers: { authorization: "" } })).status,
+		).toBe(401);
 	});
 
 	test("the delta since a version", async () => {
@@ -189,7 +191,10 @@ describe("pushes", () => {
 		expect(await state()).toMatchObject({ parts: { missing: [0, 1] } });
 		const parts = (await state()).parts.stored.map(({ digest }: Json) => digest);
 		const early = await client.commit(update, ["0".repeat(64), "0".repeat(64), ...parts]);
-		expect(early).toMatchObject({ status: 409, body: { error: { code: "parts_missing", details: { missing: [0, 1] } } } });
+		expect(early).toMatchObject({
+			status: 409,
+			body: { error: { code: "parts_missing", details: { missing: [0, 1] } } },
+		});
 		const few = await client.commit(update, parts);
 		expect(few).toMatchObject({ status: 422, body: { error: { code: "part_invalid", param: "parts" } } });
 		// It may still be mended.
@@ -206,9 +211,19 @@ describe("pushes", () => {
 		expect(await error(client.putPart(update, 2, good, "f32", { digestOf: new Uint8Array(3) }))).toMatchObject({
 			code: "digest_mismatch",
 		});
-		expect(await error(client.putPart(update, 2, new Uint8Array(27)))).toMatchObject({ code: "part_invalid", bytes: 28 });
-		expect(await error(client.putPart(update, 2, new Uint8Array(29)))).toMatchObject({ code: "part_invalid", bytes: 28 });
-		expect(await error(client.putPart(update, 3, good))).toMatchObject({ code: "part_invalid", param: "part", parts: 3 });
+		expect(await error(client.putPart(update, 2, new Uint8Array(27)))).toMatchObject({
+			code: "part_invalid",
+			bytes: 28,
+		});
+		expect(await error(client.putPart(update, 2, new Uint8Array(29)))).toMatchObject({
+			code: "part_invalid",
+			bytes: 28,
+		});
+		expect(await error(client.putPart(update, 3, good))).toMatchObject({
+			code: "part_invalid",
+			param: "part",
+			parts: 3,
+		});
 		expect(await error(client.putPart(update, 2, good, "f64" as "f32"))).toMatchObject({
 			code: "part_invalid",
 			param: "encoding",
