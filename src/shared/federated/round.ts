@@ -16,7 +16,7 @@ export type FlushDecision =
 /** Starts the clock of the run's round. */
 export function roundOpened(run: Run, { flush }: Specification, now: Seconds): Run {
 	const length = flush.when === "interval" ? flush.seconds : flush.deadline_seconds;
-	return { ...run, deadline: length === undefined ? null : now + length, extended: false };
+	return { ...run, openedAt: now, deadline: length === undefined ? null : now + length, extended: false };
 }
 
 /** Whether the pending updates of the round make a version now. Asked after every commit, expulsion and version, and at the
@@ -44,7 +44,7 @@ export function extended(run: Run, deadline: Seconds): Run {
 /** The round ends and its pending updates are frozen; from now on commits count for the next round. */
 export function frozen(run: Run, phase: Making["phase"], now: Seconds): Run {
 	const making: Making = { version: nextParent(run) + 1, kind: "flush", phase, frozenAt: now };
-	return { ...run, round: run.round + 1, making, deadline: null, extended: false };
+	return { ...run, round: run.round + 1, openedAt: now, making, deadline: null, extended: false };
 }
 
 /** The Gram matrix is there and so are the coefficients. */
@@ -84,5 +84,5 @@ export function rolledBack(run: Run, kept: boolean, now: Seconds): Result<Run, R
 	if (run.making) return err({ code: "version_in_making", message: `version ${run.making.version} is being made` });
 	if (!kept) return err({ code: "version_unknown", message: "that version is not kept" });
 	const making: Making = { version: run.version + 1, kind: "rollback", phase: "sum", frozenAt: now };
-	return ok({ ...run, round: run.round + 1, making, deadline: null, extended: false });
+	return ok({ ...run, round: run.round + 1, openedAt: now, making, deadline: null, extended: false });
 }

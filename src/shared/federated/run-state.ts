@@ -17,6 +17,7 @@ export function newRun(): Run {
 		version: null,
 		step: 0,
 		round: 1,
+		openedAt: 0,
 		deadline: null,
 		extended: false,
 		making: null,

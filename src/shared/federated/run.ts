@@ -25,6 +25,8 @@ export interface Run {
 	readonly step: number;
 	/** The round whose updates are being gathered; from 1 on. A flush ends it. */
 	readonly round: number;
+	/** When its clock was started. */
+	readonly openedAt: Seconds;
 	/** When the flush rule has to be asked again without an update having come; null: never. */
 	readonly deadline: Seconds | null;
 	/** The round's deadline has been put off once. */

@@ -13,7 +13,8 @@ const selectionSchema = z.discriminatedUnion("by", [
 	z.strictObject({ by: z.literal("all") }),
 	/** The first `count` that ask. More than a flush needs: those who are slow are not waited for. */
 	z.strictObject({ by: z.literal("count"), count }),
-	/** A part of them, drawn anew for each round; at least `at_least`. */
+	/** A part of them, drawn anew for each round; at least `at_least`. Where those who were drawn do not ask, more are drawn
+	 *  as time passes. */
 	z.strictObject({ by: z.literal("fraction"), fraction: z.number().positive().max(1), at_least: count.default(1) }),
 	/** The `count` with the highest reported loss of those who asked lately, clipped at `loss_max`; a client that never
 	 *  reported one counts as `loss_max`. */
@@ -66,7 +67,7 @@ export const specificationSchema = z.strictObject({
 	retention: z
 		.strictObject({
 			/** Newest versions that are kept, with their optimiser state. Bases of open tasks are kept besides. */
-			versions: count.max(1_000).default(5),
+			versions: count.min(2).max(1_000).default(5),
 			/** Keep the updates of a version as long as it, so that it can be recomputed. */
 			updates: z.boolean().default(false),
 		})

@@ -6,6 +6,8 @@ import { nextParent, updateId, type Member, type Run, type Task } from "./run.ts
 import type { Selection, Specification } from "./specification.ts";
 
 const TASK_SECONDS = 3_600;
+/** In each such time as many clients more are drawn as at the start of the round, while too few of those drawn have asked. */
+const REDRAW_SECONDS = 30;
 
 /** What has to be known of a run to decide who gets a task; all are counts of rows. */
 export interface RoundFacts {
@@ -56,7 +58,9 @@ export function decideTask(
 	if (nextParent(run) - run.version > specification.staleness_max) return wait("version_in_making");
 	// A client whose task of this round lapsed may go on with it: same id, same base.
 	const lapsed = task?.round === run.round ? task : null;
-	if (!lapsed && !isSelected(specification.selection, facts)) return wait("not_selected", run.deadline);
+	if (!lapsed && !isSelected(specification.selection, facts, now - run.openedAt)) {
+		return wait("not_selected", askAgain(specification.selection, run, now));
+	}
 	if (!lapsed && facts.round.staged >= stagedMax(specification)) return wait("staging_full", run.deadline);
 	return {
 		kind: "issue",
@@ -96,15 +100,24 @@ function taskSeconds({ task_seconds, flush }: Specification): Seconds {
 	return task_seconds ?? (flush.when === "count" ? (flush.deadline_seconds ?? TASK_SECONDS) : TASK_SECONDS);
 }
 
-function isSelected(selection: Selection, { lot, round }: AskFacts): boolean {
+function isSelected(selection: Selection, { lot, round }: AskFacts, age: Seconds): boolean {
 	switch (selection.by) {
 		case "all":
 			return true;
 		case "count":
 			return round.handedOut < selection.count;
-		case "fraction":
-			return lot < Math.max(selection.fraction, selection.at_least / Math.max(1, round.available));
+		case "fraction": {
+			const wanted = Math.max(selection.at_least, selection.fraction * round.available);
+			const draws = round.handedOut < wanted ? 1 + Math.floor(age / REDRAW_SECONDS) : 1;
+			return lot < (draws * wanted) / Math.max(1, round.available);
+		}
 		case "loss":
 			return round.lossRank < selection.count && round.handedOut < selection.count;
 	}
+}
+
+function askAgain(selection: Selection, run: Run, now: Seconds): Seconds | null {
+	if (selection.by !== "fraction") return run.deadline;
+	const draw = run.openedAt + (Math.floor((now - run.openedAt) / REDRAW_SECONDS) + 1) * REDRAW_SECONDS;
+	return Math.min(draw, run.deadline ?? Infinity);
 }

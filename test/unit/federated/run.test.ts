@@ -190,6 +190,18 @@ describe("selection", () => {
 		expect(run.ask("b", 0.5)).toMatchObject({ kind: "wait", reason: "not_selected" });
 	});
 
+	test("by fraction: others in the place of those who do not ask", () => {
+		const run = new MemoryRun({ ...SYNC, selection: { by: "fraction", fraction: 0.25 } }, ["a", "b", "c", "d"]);
+		expect(run.ask("a", 0.6)).toEqual({ kind: "wait", reason: "not_selected", until: run.now + 30 });
+		run.now += 30;
+		expect(run.ask("a", 0.6)).toMatchObject({ kind: "wait", until: run.now + 30 });
+		run.now += 30;
+		expect(run.ask("a", 0.6)).toMatchObject({ kind: "task" });
+		// One of four has a task: no more are drawn.
+		expect(run.ask("b", 0.6)).toMatchObject({ kind: "wait", reason: "not_selected" });
+		expect(run.ask("c", 0.2)).toMatchObject({ kind: "task" });
+	});
+
 	test("by loss: the highest, clipped, and first who told none", () => {
 		const clients = ["a", "b", "c"];
 		const run = new MemoryRun({ ...SYNC, selection: { by: "loss", count: 2, loss_max: 10 } }, clients);

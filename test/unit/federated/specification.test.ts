@@ -79,6 +79,11 @@ describe("what does not fit together is refused by its path", () => {
 			},
 			"rule.loss_min",
 		],
+		[
+			"one version only, which could not be gone back from",
+			{ model: model(1), flush: FLUSH, retention: { versions: 1 } },
+			"retention.versions",
+		],
 		["an encoding twice", { model: model(1), flush: FLUSH, encodings: ["f32", "f32"] }, "encodings"],
 		[
 			"shards that are not whole rows",
