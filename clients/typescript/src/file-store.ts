@@ -1,0 +1,80 @@
+import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { newKeys, type Store } from "./store.ts";
+
+const KEY = "key.pem";
+
+/** A directory, which only its owner can read. The key is in PKCS #8, PEM, as other programs take it. */
+export class FileStore implements Store {
+	readonly #directory: string;
+	#keys: Promise<CryptoKeyPair> | null = null;
+	#drafts = 0;
+
+	constructor(directory: string) {
+		this.#directory = directory;
+	}
+
+	keys(): Promise<CryptoKeyPair> {
+		return (this.#keys ??= this.#readKeys());
+	}
+
+	async read(name: string): Promise<Uint8Array<ArrayBuffer> | null> {
+		try {
+			const bytes = await readFile(join(this.#directory, name));
+			return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+		} catch (error) {
+			if (isAbsent(error)) return null;
+			throw error;
+		}
+	}
+
+	/** Beside its place, flushed to the disk, then renamed: what is there after a crash is the old file or the new one. */
+	async write(name: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+		await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+		const draft = join(this.#directory, `draft~${process.pid}~${this.#drafts++}`);
+		const file = await open(draft, "wx", 0o600);
+		try {
+			await file.writeFile(bytes);
+			await file.sync();
+		} finally {
+			await file.close();
+		}
+		await rename(draft, join(this.#directory, name));
+	}
+
+	async remove(name: string): Promise<void> {
+		await rm(join(this.#directory, name), { force: true });
+	}
+
+	async names(prefix: string): Promise<readonly string[]> {
+		try {
+			const names = await readdir(this.#directory);
+			return names.filter((name) => name.startsWith(prefix) && !name.startsWith("draft~")).sort();
+		} catch (error) {
+			if (isAbsent(error)) return [];
+			throw error;
+		}
+	}
+
+	async #readKeys(): Promise<CryptoKeyPair> {
+		const pem = await this.read(KEY);
+		if (pem) return keysOf(new TextDecoder().decode(pem));
+		const keys = await newKeys(true);
+		const pkcs8 = Buffer.from(await crypto.subtle.exportKey("pkcs8", keys.privateKey));
+		const text = `-----BEGIN PRIVATE KEY-----\n${pkcs8.toString("base64")}\n-----END PRIVATE KEY-----\n`;
+		await this.write(KEY, new TextEncoder().encode(text));
+		return keys;
+	}
+}
+
+async function keysOf(pem: string): Promise<CryptoKeyPair> {
+	const pkcs8 = Buffer.from(pem.replace(/-----[A-Z ]+-----/g, ""), "base64");
+	const privateKey = await crypto.subtle.importKey("pkcs8", pkcs8, "Ed25519", true, ["sign"]);
+	const { crv, kty, x } = await crypto.subtle.exportKey("jwk", privateKey);
+	const publicKey = await crypto.subtle.importKey("jwk", { crv, kty, x } as JsonWebKey, "Ed25519", true, ["verify"]);
+	return { privateKey, publicKey };
+}
+
+function isAbsent(error: unknown): boolean {
+	return (error as NodeJS.ErrnoException).code === "ENOENT";
+}
