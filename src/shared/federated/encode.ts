@@ -57,20 +57,24 @@ function encodeBf16(values: Float32Array, out: Uint16Array): void {
 
 function encodeInt8(values: Float32Array, bytes: Uint8Array): void {
 	const view = new DataView(bytes.buffer);
+	const out = new Int8Array(bytes.buffer);
 	let at = 0;
 	for (let begin = 0; begin < values.length; begin += INT8_BLOCK) {
-		const block = values.subarray(begin, begin + INT8_BLOCK);
-		const scale = Math.fround(block.reduce((most, value) => Math.max(most, Math.abs(value)), 0) / 127);
+		const end = Math.min(values.length, begin + INT8_BLOCK);
+		// NaN stays, and is seen in the scale.
+		let largest = 0;
+		for (let i = begin; i < end; i++) largest = Math.max(largest, Math.abs(values[i]!));
+		const scale = Math.fround(largest / 127);
 		view.setFloat32(at, scale, true);
 		at += SCALE_BYTES;
-		for (const value of block) {
-			view.setInt8(at++, scale === 0 ? 0 : Math.max(-127, Math.min(127, roundEven(value / scale))));
-		}
+		const divisor = scale === 0 ? 1 : scale;
+		for (let i = begin; i < end; i++) out[at++] = Math.max(-127, Math.min(127, roundEven(values[i]! / divisor)));
 	}
 }
 
+/** Of a value under 2^51: where it is added, doubles are one apart, and the sum is rounded to even. */
+const WHOLE = 1.5 * 2 ** 52;
+
 function roundEven(value: number): number {
-	const floor = Math.floor(value);
-	const rest = value - floor;
-	return rest < 0.5 || (rest === 0.5 && floor % 2 === 0) ? floor : floor + 1;
+	return value + WHOLE - WHOLE;
 }
