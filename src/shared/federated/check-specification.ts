@@ -3,7 +3,7 @@ import { encodedBytes } from "./encoding.ts";
 import type { Manifest } from "./manifest.ts";
 import { makeOptimiser } from "./optimisers/registry.ts";
 import { checkRule, makeRule } from "./rules/registry.ts";
-import { SHARD_STORED_BYTES_MAX, SHARDS_MAX, UPDATES_AT_ONCE_MAX } from "./sizes.ts";
+import { SHARD_STORED_BYTES_MAX, SHARDS_MAX, UPDATES_AT_ONCE_MAX, UPDATES_STAGED_MAX } from "./sizes.ts";
 import type { Specification } from "./specification.ts";
 
 /** Updates staged at once where the specification says nothing, at least. */
@@ -11,7 +11,9 @@ const STAGED_DEFAULT = 64;
 
 /** How many updates may lie in the shards at once. */
 export function stagedMax({ limits, flush }: Specification): number {
-	return limits.updates_staged_max ?? Math.max(STAGED_DEFAULT, flush.when === "count" ? 2 * flush.count : 0);
+	if (limits.updates_staged_max !== undefined) return limits.updates_staged_max;
+	const twice = flush.when === "count" ? 2 * flush.count : 0;
+	return Math.min(UPDATES_STAGED_MAX, Math.max(STAGED_DEFAULT, twice));
 }
 
 /** The fewest updates that a flush may have. */

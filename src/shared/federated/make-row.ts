@@ -1,4 +1,5 @@
-import { addDifference, addEncoded } from "./kernels.ts";
+import { f32View } from "./decode.ts";
+import { addDifference, addEncoded, addFour, FOUR } from "./kernels.ts";
 import type { ServerOptimiser } from "./optimisers/optimiser.ts";
 import { eachPiece, encodedRow, type RowUpdate } from "./row-pieces.ts";
 import type { Rule } from "./rules/rule.ts";
@@ -24,13 +25,30 @@ export function makeRow(rule: Rule, optimiser: ServerOptimiser, inputs: RowInput
 		eachPiece(updates, sum.length, (rows, begin) => rule.combine(rows, sum.subarray(begin, begin + rows[0]!.length)));
 	} else {
 		sum.fill(0);
-		for (const update of updates) {
-			addEncoded(sum, update.coefficient ?? 0, update.encoding, encodedRow(update, 0, sum.length));
-		}
+		addUpdates(sum, updates);
 		for (const { coefficient, read } of bases) addDifference(sum, coefficient, read(), model);
 	}
 	optimiser.step({ model, delta: sum, state, step });
 	return allFinite(model) && state.every(allFinite);
+}
+
+/** Rows of f32 by fours where they stand together, all others one by one; the order is that of the ids in any case. */
+function addUpdates(sum: Float64Array, updates: RowInputs["updates"]): void {
+	for (let i = 0; i < updates.length;) {
+		const group = updates.slice(i, i + FOUR);
+		if (group.length === FOUR && group.every(({ encoding }) => encoding === "f32")) {
+			const rows = group.map((update) => f32View(encodedRow(update, 0, sum.length), sum.length));
+			addFour(
+				sum,
+				group.map(({ coefficient }) => coefficient ?? 0),
+				rows,
+			);
+			i += FOUR;
+		} else {
+			const update = updates[i++]!;
+			addEncoded(sum, update.coefficient ?? 0, update.encoding, encodedRow(update, 0, sum.length));
+		}
+	}
 }
 
 function allFinite(values: Float32Array): boolean {

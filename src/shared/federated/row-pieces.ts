@@ -9,7 +9,7 @@ const PIECE = 16_384;
 export interface RowUpdate {
 	readonly encoding: Encoding;
 	/** Bytes `begin` to `end` of the row as it was sent: the whole row, or a piece of it where all updates are seen at once. The
-	 *  answer is used up before the next call. */
+	 *  answers to four calls are held at once at most. */
 	readonly read: (begin: number, end: number) => Uint8Array;
 }
 

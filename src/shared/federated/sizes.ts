@@ -22,8 +22,9 @@ export const SHARDS_MAX = 1_024;
 /** What the platform lets one object store, with a tenth left for indexes and pages not yet collected. */
 export const SHARD_STORED_BYTES_MAX = 9 * 10 ** 9;
 
-/** Updates of one flush. A flush's list of them crosses to every shard in one call. */
-export const UPDATES_PER_FLUSH_MAX = 10_000;
+/** Updates whose bytes lie in the shards at once, and so the most of one flush. Its list, about 100 bytes an update, is one value of
+ *  one row in the run and in each shard. */
+export const UPDATES_STAGED_MAX = 10_000;
 /** Updates of one flush for rules that need them all at once: inner products grow with the square of it. */
 export const UPDATES_AT_ONCE_MAX = 64;
 /** What a client may claim at most; its weight is capped far lower. */

@@ -2,7 +2,7 @@ import * as z from "zod";
 import { ENCODINGS } from "./encoding.ts";
 import { optimiserSchema } from "./optimisers/registry.ts";
 import { ruleSchema } from "./rules/registry.ts";
-import { ROW_PARAMETERS, SHARD_PARAMETERS, UPDATES_PER_FLUSH_MAX } from "./sizes.ts";
+import { ROW_PARAMETERS, SHARD_PARAMETERS, UPDATES_STAGED_MAX } from "./sizes.ts";
 
 const seconds = z.number().positive().max(31_536_000);
 const count = z.number().int().positive();
@@ -27,7 +27,7 @@ const flushSchema = z.discriminatedUnion("when", [
 	 *  same time, then the run pauses. All clients: FedAvg; a buffer: FedBuff; one: FedAsync. */
 	z.strictObject({
 		when: z.literal("count"),
-		count: count.max(UPDATES_PER_FLUSH_MAX),
+		count: count.max(UPDATES_STAGED_MAX),
 		count_min: count.optional(),
 		deadline_seconds: seconds.optional(),
 	}),
@@ -61,7 +61,7 @@ export const specificationSchema = z.strictObject({
 			update_norm_max: z.number().positive().max(1e30).optional(),
 			/** Updates whose bytes lie in the shards at once: in upload, pending, and being summed. Default: twice the flush's
 			 *  count, 64 at least. */
-			updates_staged_max: count.max(2 * UPDATES_PER_FLUSH_MAX).optional(),
+			updates_staged_max: count.max(UPDATES_STAGED_MAX).optional(),
 		})
 		.prefault({}),
 	retention: z

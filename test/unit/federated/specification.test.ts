@@ -1,6 +1,11 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { stagedMax } from "../../../src/shared/federated/check-specification.ts";
+import { flushPlan } from "../../../src/shared/federated/freeze.ts";
 import { readSpecification } from "../../../src/shared/federated/read-specification.ts";
+import { fromBase } from "../../../src/shared/federated/rules/rule.ts";
+import { SQLITE_ROW_BYTES_MAX } from "../../../src/shared/limits.ts";
+import { facts } from "./support.ts";
 
 function model(parameters: number) {
 	return { w: { dtype: "F32", shape: [parameters], data_offsets: [0, parameters * 4] } };
@@ -142,6 +147,21 @@ test("what does not fit a shard fits smaller ones, or in fewer bytes", () => {
 	expect(problems({ model: model(2 ** 24), flush, shard_parameters: 2 ** 22 })).toEqual([]);
 	expect(problems({ model: model(2 ** 24), flush, encodings: ["f16", "int8"] })).toEqual([]);
 	expect(problems({ model: model(100_000), flush })).toEqual([]);
+});
+
+test("the plan of the largest flush fits one row", () => {
+	const read = readSpecification({ model: model(1), flush: { when: "count", count: 10_000 } });
+	if (!read.ok) throw new Error(JSON.stringify(read.error));
+	const { specification } = read.value;
+	expect(stagedMax(specification)).toBe(10_000);
+	const updates = Array.from({ length: 10_000 }, (_, i) => ({
+		...facts({ id: `up_1000000_cl_${String(i).padStart(16, "x")}` }),
+		encoding: "int8" as const,
+	}));
+	const coefficients = fromBase(updates, () => 1 / 300_007);
+	const plan = flushPlan(specification, updates, coefficients, { version: 1, parent: 0, step: 1 });
+	expect(JSON.stringify(plan).length).toBeLessThan(SQLITE_ROW_BYTES_MAX * 0.6);
+	expect(problems({ model: model(1), flush: { when: "count", count: 10_001 } })).toEqual(["flush.count"]);
 });
 
 test("any JSON is read or refused", () => {
