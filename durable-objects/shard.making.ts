@@ -8,6 +8,8 @@ import { rowCount, type ShardVersionStore } from "./shard.version.store.ts";
 
 /** Bytes that are read before others get their turn: some 50 ms. */
 const SLICE_BYTES = 32 * 2 ** 20;
+/** Bytes of rows that are held until they are written together. */
+const WRITTEN_BYTES = 4 * 2 ** 20;
 /** Bytes of updates that are held at once for a rule that needs them all side by side. */
 const WINDOWS_BYTES = 8 * 2 ** 20;
 
@@ -46,11 +48,19 @@ export class ShardMaking {
 		const rows = rowCount(place);
 		try {
 			const make = await this.#maker(making.plan, place);
-			for (let row = making.rowsMade, read = 0; row < rows && read < SLICE_BYTES; row++) {
-				const made = make(row);
-				const digest = await crypto.subtle.digest("SHA-256", made.weights);
-				if (!this.#versions.putMade({ ...making, rowsMade: row }, rows, { ...made, digest })) break;
-				read += made.read;
+			for (let row = making.rowsMade, read = 0; row < rows && read < SLICE_BYTES;) {
+				const made: Made[] = [];
+				// A commit costs more than a row, so several are written in one.
+				for (let bytes = 0; row + made.length < rows && bytes < WRITTEN_BYTES;) {
+					const next = make(row + made.length);
+					made.push(next);
+					read += next.read;
+					bytes += next.weights.byteLength * (1 + next.state.length);
+				}
+				const digests = await Promise.all(made.map(({ weights }) => crypto.subtle.digest("SHA-256", weights)));
+				const digested = made.map((each, index) => ({ ...each, digest: digests[index]! }));
+				if (!this.#versions.putMade({ ...making, rowsMade: row }, rows, digested)) break;
+				row += made.length;
 			}
 		} catch (error) {
 			if (!(error instanceof Unmakable)) throw error;

@@ -42,10 +42,11 @@ export class ShardVersionStore {
 
 	/** Notes what is to be made, unless it is known. A later attempt at a version takes the place of one that failed. */
 	begin(version: number, attempt: number, plan: MakingPlan): void {
+		const known = this.#row(version);
+		if (known && known.attempt >= attempt) return;
 		this.#sql.exec(
 			`INSERT INTO versions VALUES (?1, ?2, 'making', ?3, 0, NULL)
-			 ON CONFLICT (version) DO UPDATE SET attempt = ?2, state = 'making', plan = ?3, next_row = 0, fault = NULL
-			 WHERE attempt < ?2`,
+			 ON CONFLICT (version) DO UPDATE SET attempt = ?2, state = 'making', plan = ?3, next_row = 0, fault = NULL`,
 			version,
 			attempt,
 			JSON.stringify(plan),
@@ -89,27 +90,30 @@ export class ShardVersionStore {
 		return found ? new Float32Array(found.bytes) : null;
 	}
 
-	/** One row of a version and of the optimiser's state after it, and with it how far the version is: all or nothing of it. False, and
-	 *  nothing is written, when this is not the row that comes next. */
+	/** The next rows of a version and of the optimiser's state after it, and with them how far the version is: all or nothing of it. False,
+	 *  and nothing is written, when these are not the rows that come next. */
 	putMade(
 		{ version, attempt, rowsMade }: Making,
 		rows: number,
-		made: {
+		made: readonly {
 			readonly weights: Float32Array<ArrayBuffer>;
 			readonly digest: ArrayBuffer;
 			readonly state: readonly Float32Array<ArrayBuffer>[];
-		},
+		}[],
 	): boolean {
 		return this.#storage.transactionSync(() => {
 			const now = this.#row(version);
 			if (now?.state !== "making" || now.attempt !== attempt || now.next_row !== rowsMade) return false;
-			this.putWeights(version, rowsMade, made.weights, made.digest);
-			for (const [array, values] of made.state.entries()) {
-				const id = stateId(version, rowsMade, array);
-				this.#sql.exec("INSERT OR REPLACE INTO optimiser_rows VALUES (?, ?)", id, bytesOf(values));
+			for (const [index, { weights, digest, state }] of made.entries()) {
+				this.putWeights(version, rowsMade + index, weights, digest);
+				for (const [array, values] of state.entries()) {
+					const id = stateId(version, rowsMade + index, array);
+					this.#sql.exec("INSERT OR REPLACE INTO optimiser_rows VALUES (?, ?)", id, bytesOf(values));
+				}
 			}
-			const state = rowsMade + 1 === rows ? "made" : "making";
-			this.#sql.exec("UPDATE versions SET next_row = ?, state = ? WHERE version = ?", rowsMade + 1, state, version);
+			const next = rowsMade + made.length;
+			const state = next === rows ? "made" : "making";
+			this.#sql.exec("UPDATE versions SET next_row = ?, state = ? WHERE version = ?", next, state, version);
 			return true;
 		});
 	}

@@ -18,6 +18,8 @@ export interface WorkerdOptions {
 	readonly host?: string;
 	/** Where Durable Objects and D1 keep their files. Absent: in memory where the system can, gone at the end. */
 	readonly persist?: string | undefined;
+	/** Where the inspector of V8 listens; 0 for a free port. Absent: nowhere. */
+	readonly inspectorPort?: number;
 	/** What the Workers print, and what goes wrong in the runtime. */
 	readonly onLog?: LogLine;
 	/** Keeps the terminal's Ctrl-C from workerd, which would end it before this process can let requests end. Default: false. */
@@ -83,6 +85,7 @@ export async function runWorkers(options: WorkerdOptions): Promise<Workerd> {
 					log: new RuntimeLog(onLog),
 					handleStructuredLogs: ({ level, message }) => onLog(message, level),
 					resourcePersistencePath: state,
+					...(options.inspectorPort !== undefined && { inspectorPort: options.inspectorPort }),
 					workers: options.workers.map((worker, index) => ({
 						...worker,
 						// Every fetch of a Worker goes through one of Miniflare's, which would copy its headers for that.

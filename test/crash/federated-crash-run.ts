@@ -6,6 +6,7 @@ import { startIsobar, type LocalIsobar } from "../../scripts/local.ts";
 import { encode } from "../../src/shared/federated/encode.ts";
 import { ENCODINGS, type Encoding } from "../../src/shared/federated/encoding.ts";
 import { recomputedDigest, type Evidence } from "../../src/shared/federated/recompute.ts";
+import { updateId } from "../../src/shared/federated/run.ts";
 import { ROW_PARAMETERS } from "../../src/shared/federated/sizes.ts";
 import { TestOperator, type Json, type TestClient } from "../support/federated-client.ts";
 import { mulberry32 } from "./random.ts";
@@ -90,7 +91,7 @@ async function roundOf(
 ): Promise<boolean> {
 	const task = await client.task("?wait=2");
 	// Its update of this round was decided, but the answer was lost.
-	if (!task) return (await client.call("GET", `/updates/${`up_${round}_${client.id}`}`)).body.state === "accepted";
+	if (!task) return (await client.call("GET", `/updates/${updateId(round, client.id)}`)).body.state === "accepted";
 	if (task.round > round) return true;
 	const encoding = encodingOf(seed, index, round);
 	killer.at("upload");
@@ -110,12 +111,12 @@ async function check(
 	seed: number,
 	acknowledged: ReadonlyMap<string, number>,
 ): Promise<void> {
-	const { data } = (await operator.call("GET", `/v1/runs/${run}/audit`)).body as Json;
+	const { data } = (await operator.call("GET", `/v1/runs/${run}/audit`)).body;
 	if (data.length !== ROUNDS + 1) throw new Error(`seed ${seed}: ${data.length} versions`);
 	const evidence = await evidenceOf(operator, run, clients, seed);
 	for (const { version, digest, made } of data.slice(1)) {
 		const ids = made.updates.map(({ id }: Json) => id as string);
-		const expected = clients.map(({ id }) => `up_${version}_${id}`).sort();
+		const expected = clients.map(({ id }) => updateId(version, id)).sort();
 		if (ids.join() !== expected.join())
 			throw new Error(`seed ${seed}: version ${version} is made of ${ids.join(", ")}`);
 		const plan = { version, ...made, bases: [] };
@@ -223,10 +224,13 @@ class Killer {
 		if (++this.#seen[step] !== this.#at.get(step)) return;
 		const delay = this.#random() * 30;
 		this.kills.push(`${step} ${this.#seen[step]} + ${delay.toFixed(0)} ms`);
-		this.#killing = this.#killing.then(async () => {
-			await new Promise((resolve) => setTimeout(resolve, delay));
-			await this.#place.killAndStart();
-		});
+		this.#killing = this.#kill(this.#killing, delay);
+	}
+
+	async #kill(before: Promise<void>, delay: number): Promise<void> {
+		await before;
+		await new Promise((resolve) => setTimeout(resolve, delay));
+		await this.#place.killAndStart();
 	}
 
 	idle(): Promise<void> {
