@@ -20,6 +20,8 @@ type Version = Task["base"];
 
 /** Digest of the whole version in the store. */
 const WHOLE = "whole";
+/** A version that came wrong so often is not asked for again. */
+const PULLS_MAX = 2;
 
 /** The versions that a client trains from, pulled once each. */
 export class Versions {
@@ -46,17 +48,29 @@ export class Versions {
 	async #pullWhole(version: Version): Promise<Model> {
 		const { dtype } = this.#options;
 		const name = `model.${version.digest}.${dtype}`;
-		for (let attempt = 1; ; attempt++) {
+		for (let attempt = 1; attempt <= PULLS_MAX; attempt++) {
 			const file = await this.#download(name, version, `/versions/${version.digest}?dtype=${dtype}`);
-			const model = readSafetensors(file);
-			if (dtype !== "f32" || (await model.digest()) === version.digest) {
-				await this.#store.write(WHOLE, new TextEncoder().encode(version.digest));
-				await this.#removeBut(name);
-				this.#whole = { digest: version.digest, model };
-				return model;
+			const model = await this.#checked(file, version.digest);
+			if (!model) {
+				await this.#removeBut(null);
+				continue;
 			}
-			await this.#removeBut(null);
-			if (attempt === 2) throw new ClientError("digest_mismatch", `version ${version.version} came wrong twice`);
+			await this.#store.write(WHOLE, new TextEncoder().encode(version.digest));
+			await this.#removeBut(name);
+			this.#whole = { digest: version.digest, model };
+			return model;
+		}
+		throw new ClientError("digest_mismatch", `version ${version.version} came wrong ${PULLS_MAX} times`);
+	}
+
+	/** The model of a file that came as it was sent, as far as that can be seen; else null. */
+	async #checked(file: Uint8Array<ArrayBuffer>, digest: string): Promise<Model | null> {
+		try {
+			const model = readSafetensors(file);
+			return this.#options.dtype !== "f32" || (await model.digest()) === digest ? model : null;
+		} catch (error) {
+			if (error instanceof ClientError) return null;
+			throw error;
 		}
 	}
 
@@ -96,11 +110,10 @@ export class Versions {
 		try {
 			const version = { version: NaN, digest };
 			const file = await this.#download(`model.${digest}.${dtype}`, version, `/versions/${digest}?dtype=${dtype}`);
-			const model = readSafetensors(file);
-			if (dtype === "f32" && (await model.digest()) !== digest) return null;
-			return (this.#whole = { digest, model });
+			const model = await this.#checked(file, digest);
+			return model && (this.#whole = { digest, model });
 		} catch (error) {
-			if (error instanceof RequestError || error instanceof ClientError) return null;
+			if (error instanceof RequestError) return null;
 			throw error;
 		}
 	}

@@ -1,0 +1,119 @@
+"""Where a client keeps its key, the version that it has pulled and the update that it is sending, so that it can be ended at any
+moment. One store belongs to one client in one run. Files are those of the TypeScript client: either goes on with what the
+other began."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from pathlib import Path
+from typing import Any, Optional, Protocol, Union
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from .errors import ClientError
+
+_KEY = "key.pem"
+_DRAFT = "draft~"
+
+
+class Store(Protocol):
+    """Names consist of letters, digits, `.`, `_` and `-`. `write` has to be whole or not at all."""
+
+    def key(self) -> Ed25519PrivateKey:
+        """The client's, made at the first call."""
+
+    def read(self, name: str) -> Optional[bytes]: ...
+
+    def write(self, name: str, data: bytes) -> None: ...
+
+    def remove(self, name: str) -> None: ...
+
+    def names(self, prefix: str) -> list[str]: ...
+
+
+class MemoryStore:
+    """Forgets all when its process ends: for simulations and tests."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, bytes] = {}
+        self._key = Ed25519PrivateKey.generate()
+
+    def key(self) -> Ed25519PrivateKey:
+        return self._key
+
+    def read(self, name: str) -> Optional[bytes]:
+        return self._values.get(name)
+
+    def write(self, name: str, data: bytes) -> None:
+        self._values[name] = bytes(data)
+
+    def remove(self, name: str) -> None:
+        self._values.pop(name, None)
+
+    def names(self, prefix: str) -> list[str]:
+        return sorted(name for name in self._values if name.startswith(prefix))
+
+
+class FileStore:
+    """A directory that only its owner can read. The key is in PKCS #8, PEM."""
+
+    def __init__(self, directory: Union[str, os.PathLike[str]]) -> None:
+        self._directory = Path(directory)
+
+    def key(self) -> Ed25519PrivateKey:
+        pem = self.read(_KEY)
+        if pem is None:
+            made = Ed25519PrivateKey.generate()
+            self.write(_KEY, made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+            return made
+        key = load_pem_private_key(pem, None)
+        if not isinstance(key, Ed25519PrivateKey):
+            raise ClientError("key_invalid", f"{self._directory / _KEY} holds another kind of key than Ed25519")
+        return key
+
+    def read(self, name: str) -> Optional[bytes]:
+        try:
+            return (self._directory / name).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def write(self, name: str, data: bytes) -> None:
+        """Beside its place, flushed to the disk, then renamed: after a crash the old file is there, or the new one."""
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = self._directory / f"{_DRAFT}{os.getpid()}~{threading.get_ident()}"
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, self._directory / name)
+
+    def remove(self, name: str) -> None:
+        try:
+            (self._directory / name).unlink()
+        except FileNotFoundError:
+            pass
+
+    def names(self, prefix: str) -> list[str]:
+        try:
+            names = os.listdir(self._directory)
+        except FileNotFoundError:
+            return []
+        return sorted(name for name in names if name.startswith(prefix) and not name.startswith(_DRAFT))
+
+
+def read_json(store: Store, name: str) -> Any:
+    """None where there is nothing."""
+    data = store.read(name)
+    return None if data is None else json.loads(data)
+
+
+def write_json(store: Store, name: str, value: Any) -> None:
+    store.write(name, json.dumps(value).encode())
