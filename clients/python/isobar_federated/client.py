@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import ssl
 from dataclasses import dataclass, field, replace
@@ -126,6 +127,8 @@ class FederatedClient:
         except Stopped:
             self._on_event(Ended("stopped"))
             return "stopped"
+        finally:
+            self._transport.close()
 
     def stop(self) -> None:
         """Ends `work` where it stands; whoever works with the same store later goes on from there. From any thread, or a signal's handler."""
@@ -133,13 +136,11 @@ class FederatedClient:
 
     def pull(self, name: Union[int, str] = "latest") -> Model:
         """The weights of a version, by its number or digest."""
-        version = self._transport.request(
-            Call("HEAD", f"/versions/{name}"),
-            lambda response: Version(
-                int(response.getheader("x-isobar-version") or -1), response.getheader("x-isobar-digest") or ""
-            ),
-        )
-        return self._versions.model(version).copy()
+        try:
+            version = self._transport.request(Call("HEAD", f"/versions/{name}"), _version_of)
+            return self._versions.model(version).copy()
+        finally:
+            self._transport.close()
 
     def _next_task(self, loss: Optional[float]) -> Optional[Task]:
         """None when the run has ended."""
@@ -244,6 +245,11 @@ def _join(transport: Transport, public_key: str, invitation: str, name: str) -> 
         raise invalid("client.id")
     id: str = answer["id"]
     return id
+
+
+def _version_of(response: http.client.HTTPResponse) -> Version:
+    response.read()
+    return Version(int(response.getheader("x-isobar-version") or -1), response.getheader("x-isobar-digest") or "")
 
 
 def _ignore(event: Event) -> None:

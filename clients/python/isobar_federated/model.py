@@ -72,6 +72,8 @@ def read_safetensors(file: bytes) -> Model:
     (length,) = struct.unpack("<Q", file[:8])
     if length > _HEADER_BYTES_MAX:
         raise _invalid(f"its header would have {length} bytes, and at most {_HEADER_BYTES_MAX} are read")
+    if len(file) < 8 + length:
+        raise _invalid(f"it ends within its header of {length} bytes")
     try:
         header = json.loads(file[8 : 8 + length].decode("utf-8"))
         described = [(name, *_described(value)) for name, value in header.items() if name != "__metadata__"]

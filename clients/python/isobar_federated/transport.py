@@ -5,8 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import random
-import select
-import socket
 import ssl
 import threading
 import time
@@ -16,6 +14,7 @@ from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from .connections import Connections
 from .errors import ClientError, RequestError, Stopped
 from .events import OnEvent, Retrying
 from .signing import content_digest, new_nonce, signature_headers
@@ -51,8 +50,12 @@ class Call:
     timeout: float = _TIMEOUT_SECONDS
 
 
+class _Stale(Exception):
+    """A connection that was kept had been closed at the other end: another one may do at once."""
+
+
 class Transport:
-    """`url` is the run's. Any thread may call; each has a connection of its own."""
+    """`url` is the run's. Any thread may call."""
 
     def __init__(
         self,
@@ -68,10 +71,7 @@ class Transport:
         self._key = key
         self._backoff = backoff
         self._on_event = on_event
-        self._ssl_context = ssl_context
-        self._local = threading.local()
-        self._connections: set[http.client.HTTPConnection] = set()
-        self._lock = threading.Lock()
+        self._connections = Connections(url, ssl_context)
         self._stop = threading.Event()
         # How far the run's clock is ahead of ours, as far as it has said so.
         self._clock_ahead = 0.0
@@ -79,9 +79,11 @@ class Transport:
     def stop(self) -> None:
         """Ends what is under way, in all threads, with `Stopped`."""
         self._stop.set()
-        with self._lock:
-            for connection in self._connections:
-                _shut(connection)
+        self._connections.shut()
+
+    def close(self) -> None:
+        """Closes connections that are kept for the next request, which opens one."""
+        self._connections.close()
 
     def check(self) -> None:
         if self._stop.is_set():
@@ -102,6 +104,8 @@ class Transport:
         while True:
             try:
                 return self._attempt(call, read)
+            except _Stale:
+                continue
             except (OSError, http.client.HTTPException, ValueError, RequestError) as error:
                 self.check()
                 wait = self._wait_after(error, pause)
@@ -125,55 +129,27 @@ class Transport:
         nonce = new_nonce() if call.has_nonce else None
         keyid = call.keyid or self.keyid
         headers.update(signature_headers(self._key, keyid, call.method, url, digest, created, nonce))
-        connection = self._connection(call.timeout)
-        is_done = False
+        parts = urlsplit(url)
+        target = parts.path + (f"?{parts.query}" if parts.query else "")
+        connection, is_used = self._connections.take(call.timeout)
+        is_free = False
         try:
-            parts = urlsplit(url)
-            target = parts.path + (f"?{parts.query}" if parts.query else "")
-            connection.request(call.method, target, body=call.body, headers=headers)
-            response = connection.getresponse()
+            try:
+                connection.request(call.method, target, body=call.body, headers=headers)
+                response = connection.getresponse()
+            except (ConnectionError, http.client.BadStatusLine) as error:
+                if is_used:
+                    raise _Stale() from error
+                raise
             if response.status >= 300:
                 body = response.read()
-                is_done = True
+                is_free = response.isclosed()
                 raise RequestError(response.status, {name.lower(): value for name, value in response.getheaders()}, body)
             value = read(response)
-            is_done = response.isclosed()
+            is_free = response.isclosed()
             return value
         finally:
-            # What has not been read to its end cannot carry another answer.
-            if not is_done:
-                self._drop(connection)
-
-    def _connection(self, timeout: float) -> http.client.HTTPConnection:
-        known: Optional[http.client.HTTPConnection] = getattr(self._local, "connection", None)
-        # One that has been idle may have been closed at the other end.
-        if known is not None and known.sock is not None and not _has_news(known.sock):
-            known.sock.settimeout(timeout)
-            return known
-        if known is not None:
-            self._drop(known)
-        parts = urlsplit(self.url)
-        host = parts.hostname or ""
-        if parts.scheme == "https":
-            context = self._ssl_context or ssl.create_default_context()
-            made: http.client.HTTPConnection = http.client.HTTPSConnection(
-                host, parts.port, timeout=timeout, context=context
-            )
-        else:
-            made = http.client.HTTPConnection(host, parts.port, timeout=timeout)
-        made.connect()
-        if made.sock is not None:
-            made.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._local.connection = made
-        with self._lock:
-            self._connections.add(made)
-        return made
-
-    def _drop(self, connection: http.client.HTTPConnection) -> None:
-        with self._lock:
-            self._connections.discard(connection)
-        connection.close()
-        self._local.connection = None
+            self._connections.give(connection, is_free)
 
     def _wait_after(self, error: Exception, pause: float) -> Optional[float]:
         """Seconds to wait before the next attempt; None if none would help."""
@@ -203,16 +179,3 @@ def run_url(url: str, run: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ClientError("url_invalid", f"{url} is no http or https URL")
     return f"{url.rstrip('/')}/v1/runs/{run}"
-
-
-def _has_news(sock: socket.socket) -> bool:
-    """Whether there is something to read where nothing was asked for: the other end has closed."""
-    return bool(select.select([sock], [], [], 0)[0])
-
-
-def _shut(connection: http.client.HTTPConnection) -> None:
-    try:
-        if connection.sock is not None:
-            connection.sock.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass

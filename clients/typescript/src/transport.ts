@@ -75,6 +75,7 @@ export class Transport {
 		const start = performance.now();
 		for (let pause = backoff.first; ; pause = Math.min(backoff.max, pause * 2)) {
 			try {
+				signal.throwIfAborted();
 				return await this.#attempt(call, read);
 			} catch (cause) {
 				signal.throwIfAborted();

@@ -1,0 +1,41 @@
+import os
+import stat
+import tempfile
+import unittest
+from pathlib import Path
+
+from isobar_federated import FileStore, MemoryStore
+from isobar_federated.signing import public_key_of
+
+
+class Stores(unittest.TestCase):
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.path = Path(folder.name) / "state"
+
+    def test_values_by_name(self) -> None:
+        for store in (MemoryStore(), FileStore(self.path)):
+            self.assertIsNone(store.read("part.0"))
+            self.assertEqual(store.names(""), [])
+            store.write("part.0", b"one")
+            store.write("part.1", b"")
+            store.write("other", b"x")
+            store.write("part.0", b"two")
+            self.assertEqual(store.read("part.0"), b"two")
+            self.assertEqual(store.names("part."), ["part.0", "part.1"])
+            store.remove("part.0")
+            store.remove("part.0")
+            self.assertEqual(store.names("part."), ["part.1"])
+
+    def test_a_directory_keeps_its_key_from_others(self) -> None:
+        made = public_key_of(FileStore(self.path).key())
+        self.assertEqual(public_key_of(FileStore(self.path).key()), made)
+        self.assertEqual(stat.S_IMODE(os.stat(self.path).st_mode) & 0o77, 0)
+        self.assertEqual(stat.S_IMODE(os.stat(self.path / "key.pem").st_mode) & 0o77, 0)
+
+    def test_what_was_left_half_written_is_not_seen(self) -> None:
+        store = FileStore(self.path)
+        store.write("update", b"1")
+        (self.path / "draft~1~1").write_bytes(b"half")
+        self.assertEqual(store.names(""), ["update"])

@@ -1,0 +1,58 @@
+import { mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { FileStore } from "../../../clients/typescript/src/file-store.ts";
+import { MemoryStore, type Store } from "../../../clients/typescript/src/store.ts";
+import { publicKeyOf } from "../../../clients/typescript/src/transport.ts";
+
+async function folder(): Promise<string> {
+	const path = await mkdtemp(join(tmpdir(), "isobar-store-"));
+	onTestFinished(() => rm(path, { recursive: true }));
+	return join(path, "state");
+}
+
+describe.each([
+	["memory", async (): Promise<Store> => new MemoryStore()],
+	["files", async (): Promise<Store> => new FileStore(await folder())],
+])("a store in %s", (_, open) => {
+	test("keeps what was written, by name", async () => {
+		const store = await open();
+		expect(await store.read("part.0")).toBeNull();
+		expect(await store.names("")).toEqual([]);
+		await store.write("part.0", Uint8Array.of(1, 2));
+		await store.write("part.1", Uint8Array.of(3));
+		await store.write("other", Uint8Array.of());
+		await store.write("part.0", Uint8Array.of(4));
+		expect([...(await store.read("part.0"))!]).toEqual([4]);
+		expect(await store.names("part.")).toEqual(["part.0", "part.1"]);
+		await store.remove("part.0");
+		await store.remove("part.0");
+		expect(await store.names("part.")).toEqual(["part.1"]);
+	});
+
+	test("has one pair of keys", async () => {
+		const store = await open();
+		expect(await publicKeyOf(await store.keys())).toBe(await publicKeyOf(await store.keys()));
+	});
+});
+
+test("a directory keeps its key over processes, and from others", async () => {
+	const path = await folder();
+	const made = await new FileStore(path).keys();
+	const found = await new FileStore(path).keys();
+	const bytes = Uint8Array.of(1, 2, 3);
+	const signature = await crypto.subtle.sign("Ed25519", found.privateKey, bytes);
+	expect(await crypto.subtle.verify("Ed25519", made.publicKey, signature, bytes)).toBe(true);
+	expect((await stat(path)).mode & 0o77).toBe(0);
+	expect((await stat(join(path, "key.pem"))).mode & 0o77).toBe(0);
+});
+
+test("what a process left half written is not seen", async () => {
+	const path = await folder();
+	const store = new FileStore(path);
+	await store.write("update", Uint8Array.of(1));
+	await writeFile(join(path, "draft~1~0"), "half");
+	expect(await store.names("")).toEqual(["update"]);
+	expect((await readdir(path)).sort()).toEqual(["draft~1~0", "update"]);
+});
