@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import urllib.request
-from pathlib import Path
 from typing import Any, Optional
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from isobar_federated import Model, write_safetensors  # noqa: E402
+from isobar_federated import Model, write_safetensors
 
 
 class Operator:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Callable, Sequence, TypeVar
+from typing import Any, Callable, Optional, Sequence, TypeVar
 
 from operator_side import Operator
 
@@ -19,7 +19,8 @@ def simulate(
     data: Sequence[D],
     rounds: int,
     train: Callable[[int, Model, D, TrainingTask], dict[str, Any]],
-    evaluate: Callable[[Model, D], tuple[float, dict[str, float]]],
+    evaluate: Optional[Callable[[Model, D], tuple[float, dict[str, float]]]] = None,
+    encoding: Optional[str] = None,
 ) -> list[FederatedClient]:
     """Returns when the run has made so many versions. `train` is told which client it is, from 0 on."""
     flush = {"when": "count", "count": len(data)}
@@ -27,7 +28,7 @@ def simulate(
     invitation = operator.invite(run, len(data))
 
     def work(index: int) -> FederatedClient:
-        client = FederatedClient.join(operator.url, run, MemoryStore(), invitation, name=f"client {index}")
+        client = FederatedClient.join(operator.url, run, MemoryStore(), invitation, f"client {index}", encoding)
         client.work(
             load=lambda: data[index],
             train=lambda model, samples, task: train(index, model, samples, task),
