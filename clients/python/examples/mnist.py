@@ -22,7 +22,7 @@ from simulate import simulate
 
 HIDDEN = 32
 SGD = {"epochs": 1, "batch": 32, "rate": 0.05}
-MOMENTUM = 0.5
+MOMENTUM = 0.9
 
 
 def read_samples(directory: Path, name: str) -> Samples:

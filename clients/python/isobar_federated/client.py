@@ -11,7 +11,7 @@ from typing import Any, Callable, Mapping, NamedTuple, Optional, TypeVar, Union
 from .encodings import ENCODINGS
 from .errors import ClientError, RequestError, Stopped
 from .events import Decided, Dropped, Ended, Event, Joined, Moved, OnEvent, TaskBegun, Waiting
-from .messages import Part, Report, Task, invalid, read_plan, read_task
+from .messages import Part, Report, Task, invalid, read_plan, read_task, read_version
 from .model import Model
 from .push import push, update_of
 from .signing import public_key_of
@@ -187,7 +187,7 @@ class FederatedClient:
         if evaluation is not None:
             loss = evaluation.loss if report.loss is None else report.loss
             report = replace(report, loss=loss, metrics={**evaluation.metrics, **report.metrics})
-        plan = self._plan(encoding)
+        plan = self._plan(encoding, len(model.values))
         self._updates.prepare(task.update, encoding, plan, base.values, model.values, report.body())
 
     def _finish(self) -> bool:
@@ -224,9 +224,10 @@ class FederatedClient:
                 self._note(found)
                 self._on_event(Decided(found))
 
-    def _plan(self, encoding: str) -> tuple[Part, ...]:
+    def _plan(self, encoding: str, parameters: int) -> tuple[Part, ...]:
         if encoding not in self._plans:
-            self._plans[encoding] = read_plan(self._transport.json(Call("GET", f"/plan?encoding={encoding}")))
+            answer = self._transport.json(Call("GET", f"/plan?encoding={encoding}"))
+            self._plans[encoding] = read_plan(answer, parameters)
         return self._plans[encoding]
 
     def _encoding_of(self, task: Task) -> str:
@@ -249,7 +250,7 @@ def _join(transport: Transport, public_key: str, invitation: str, name: str) -> 
 
 def _version_of(response: http.client.HTTPResponse) -> Version:
     response.read()
-    return Version(int(response.getheader("x-isobar-version") or -1), response.getheader("x-isobar-digest") or "")
+    return read_version(response.getheader("x-isobar-version"), response.getheader("x-isobar-digest"))
 
 
 def _ignore(event: Event) -> None:

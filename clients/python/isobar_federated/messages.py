@@ -12,6 +12,10 @@ from .errors import ClientError
 from .versions import Version
 
 
+#: Names files too, so that it is nothing else.
+_DIGEST = r"[0-9a-f]{64}"
+
+
 @dataclass(frozen=True)
 class Task:
     """Work for a client: to train from `base`, with the run's `config`. `deadline` is in Unix seconds."""
@@ -82,18 +86,24 @@ def read_task(body: Any) -> Optional[Task]:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise invalid("task") from error
-    if not re.fullmatch(r"[\w.-]{1,200}", read.update) or not re.fullmatch(r"[0-9a-f]{64}", read.base.digest):
+    if not re.fullmatch(r"[\w.-]{1,200}", read.update) or not re.fullmatch(_DIGEST, read.base.digest):
         raise invalid("task")
     return read
 
 
-def read_plan(body: Any) -> tuple[Part, ...]:
+def read_version(version: Optional[str], digest: Optional[str]) -> Version:
+    """Which version an answer has, by its headers."""
+    if version is None or not version.isdigit() or digest is None or not re.fullmatch(_DIGEST, digest):
+        raise invalid("x-isobar-digest")
+    return Version(int(version), digest)
+
+
+def read_plan(body: Any, parameters: int) -> tuple[Part, ...]:
     """Parts that cover the model once and in order; anything else could be an update that sends what it should not."""
     try:
         parts = tuple(
             Part(int(each["part"]), int(each["begin"]), int(each["end"]), int(each["bytes"])) for each in body["parts"]
         )
-        parameters = int(body["parameters"])
     except (KeyError, TypeError, ValueError) as error:
         raise invalid("plan") from error
     at = 0

@@ -13,7 +13,7 @@ import { simulate } from "./simulate.ts";
 
 const HIDDEN = 32;
 const SGD = { epochs: 1, batch: 32, rate: 0.05 };
-const MOMENTUM = 0.5;
+const MOMENTUM = 0.9;
 
 const { values } = parseArgs({
 	options: {

@@ -1,7 +1,7 @@
 import { ENCODINGS, type Encoding } from "../../../src/shared/federated/encoding.ts";
 import { ClientError, RequestError } from "./errors.ts";
 import type { OnEvent } from "./events.ts";
-import { readPlan, type Decision, type Plan, type Report, type Task } from "./messages.ts";
+import { readPlan, readVersion, type Decision, type Plan, type Report, type Task } from "./messages.ts";
 import type { Model } from "./model.ts";
 import { push, updateOf } from "./push.ts";
 import type { Store } from "./store.ts";
@@ -133,10 +133,7 @@ export class FederatedClient {
 	/** The weights of a version, by its number or digest. */
 	async pull(name: number | string = "latest"): Promise<Model> {
 		const call = { method: "HEAD", path: `/versions/${name}` } as const;
-		const version = await this.#transport.request(call, async ({ headers }) => ({
-			version: Number(headers.get("x-isobar-version")),
-			digest: headers.get("x-isobar-digest") ?? "",
-		}));
+		const version = await this.#transport.request(call, async ({ headers }) => readVersion(headers));
 		return (await this.#versions.model(version)).copy();
 	}
 
@@ -167,7 +164,13 @@ export class FederatedClient {
 			...told,
 			metrics: { ...evaluation?.metrics, ...told.metrics },
 		});
-		await this.#updates.prepare(task, await this.#plan(encoding), base.values, model.values, report);
+		await this.#updates.prepare(
+			task,
+			await this.#plan(encoding, model.values.length),
+			base.values,
+			model.values,
+			report,
+		);
 		return evaluation;
 	}
 
@@ -209,10 +212,11 @@ export class FederatedClient {
 		}
 	}
 
-	async #plan(encoding: Encoding): Promise<Plan> {
+	async #plan(encoding: Encoding, parameters: number): Promise<Plan> {
 		const known = this.#plans.get(encoding);
 		if (known) return known;
-		const plan = readPlan(await this.#transport.json({ method: "GET", path: `/plan?encoding=${encoding}` }), encoding);
+		const answer = await this.#transport.json({ method: "GET", path: `/plan?encoding=${encoding}` });
+		const plan = readPlan(answer, encoding, parameters);
 		this.#plans.set(encoding, plan);
 		return plan;
 	}

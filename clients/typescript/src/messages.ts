@@ -43,7 +43,6 @@ export interface OpenUpdate {
 
 export interface Plan {
 	readonly encoding: Encoding;
-	readonly parameters: number;
 	readonly parts: readonly Part[];
 }
 
@@ -54,6 +53,9 @@ export interface Report {
 	readonly loss?: number;
 	readonly metrics?: Readonly<Record<string, number>>;
 }
+
+/** Names files too, so that it is nothing else. */
+const DIGEST = /^[0-9a-f]{64}$/;
 
 export function readTaskAnswer(body: unknown): TaskAnswer {
 	const { task } = fields(body, "task");
@@ -67,7 +69,7 @@ export function readTaskAnswer(body: unknown): TaskAnswer {
 		typeof update === "string" &&
 		/^[\w.-]{1,200}$/.test(update) &&
 		typeof digest === "string" &&
-		/^[0-9a-f]{64}$/.test(digest) &&
+		DIGEST.test(digest) &&
 		[round, version, deadline, weight_max].every((each) => typeof each === "number") &&
 		Array.isArray(encodings);
 	if (!isWhole) throw invalid("task");
@@ -84,10 +86,17 @@ export function readTaskAnswer(body: unknown): TaskAnswer {
 	};
 }
 
+/** Which version an answer has. */
+export function readVersion(headers: Headers): Task["base"] {
+	const digest = headers.get("x-isobar-digest") ?? "";
+	if (!DIGEST.test(digest)) throw invalid("x-isobar-digest");
+	return { version: Number(headers.get("x-isobar-version")), digest };
+}
+
 /** A plan whose parts cover the model once and in order; anything else could be an update that sends what it should not. */
-export function readPlan(body: unknown, encoding: Encoding): Plan {
-	const { parameters, parts } = fields(body, "plan");
-	if (typeof parameters !== "number" || !Array.isArray(parts)) throw invalid("plan");
+export function readPlan(body: unknown, encoding: Encoding, parameters: number): Plan {
+	const { parts } = fields(body, "plan");
+	if (!Array.isArray(parts)) throw invalid("plan");
 	let next = 0;
 	const read = parts.map((value, index): Part => {
 		const { part, shard, begin, end, bytes } = fields(value, "plan.parts") as Partial<Part>;
@@ -96,7 +105,7 @@ export function readPlan(body: unknown, encoding: Encoding): Plan {
 		return { part, shard: shard!, begin, end: next, bytes: bytes! };
 	});
 	if (next !== parameters) throw invalid("plan.parameters");
-	return { encoding, parameters, parts: read };
+	return { encoding, parts: read };
 }
 
 export function readUpdate(body: unknown): Decision | OpenUpdate {

@@ -33,6 +33,8 @@ export interface WorkOptions {
 	/** Ends after so many updates. */
 	readonly tasks: number;
 	readonly encoding?: string;
+	/** Encoding of pulled differences. */
+	readonly delta?: string;
 	/** The update: `seed * ((i % 251) - 125) / 1024` at parameter i. */
 	readonly seed?: number;
 }

@@ -22,6 +22,7 @@ client = FederatedClient.join(
     FileStore(options["store"]),
     options.get("invitation"),
     encoding=options.get("encoding"),
+    delta=options.get("delta"),
     backoff=Backoff(0.05, 0.5, 60),
     on_event=lambda event: print(json.dumps({"type": type(event).__name__.lower(), **vars(event)}, default=str), flush=True),
 )

@@ -5,7 +5,7 @@ import type { Encoding } from "../../../src/shared/federated/encoding.ts";
 import type { WorkOptions } from "./languages.ts";
 
 const options = JSON.parse(process.argv[2]!) as WorkOptions;
-const { url, run, invitation, store, tasks, encoding, seed = 1 } = options;
+const { url, run, invitation, store, tasks, encoding, delta, seed = 1 } = options;
 
 const client = await FederatedClient.join({
 	url,
@@ -13,6 +13,7 @@ const client = await FederatedClient.join({
 	store: new FileStore(store),
 	backoff: { first: 0.05, max: 0.5, giveUp: 60 },
 	onEvent: (event) => console.log(JSON.stringify(event)),
+	...(delta !== undefined && { pull: { delta: delta as Encoding } }),
 	...(invitation !== undefined && { invitation }),
 	...(encoding !== undefined && { encoding: encoding as Encoding }),
 });
