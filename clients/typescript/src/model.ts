@@ -1,11 +1,10 @@
-import { versionDigest } from "../../../src/shared/federated/audit.ts";
 import { decode } from "../../../src/shared/federated/decode.ts";
 import type { Encoding } from "../../../src/shared/federated/encoding.ts";
 import { TENSOR_TYPE_BYTES, type Manifest, type TensorType } from "../../../src/shared/federated/manifest.ts";
 import { readFileHead, writeFileHead } from "../../../src/shared/federated/safetensors.ts";
 import { rowsOf } from "../../../src/shared/federated/shard-plan.ts";
 import { encode } from "../../../src/shared/federated/encode.ts";
-import { sha256 } from "./encode-text.ts";
+import { hexOf, sha256 } from "./encode-text.ts";
 import { ClientError } from "./errors.ts";
 
 export interface ModelTensor {
@@ -42,7 +41,7 @@ export class Model {
 		return new Model(this.manifest, this.values.slice());
 	}
 
-	/** The digest that names a version with these values. */
+	/** The digest that names a version with these values: of the digests of its rows. */
 	async digest(): Promise<string> {
 		const rows = rowsOf({ begin: 0, end: this.values.length });
 		const digests = new Uint8Array(rows.length * 32);
@@ -50,7 +49,7 @@ export class Model {
 			const bytes = new Uint8Array(this.values.buffer, this.values.byteOffset + begin * 4, (end - begin) * 4);
 			digests.set(await sha256(bytes), row * 32);
 		}
-		return versionDigest(digests);
+		return hexOf(await sha256(digests));
 	}
 }
 
