@@ -18,6 +18,8 @@ export interface LocalOptions {
 	 *  of Cloudflare's machines are to one ledger. Default: none. */
 	readonly edges?: number;
 	readonly onLog?: LogLine;
+	/** Where the inspector of V8 listens; 0 for a free port. Absent: nowhere. */
+	readonly inspectorPort?: number;
 	/** Keeps the terminal's Ctrl-C from workerd, which would end it before this process can let requests end. Default: false. */
 	readonly detached?: boolean;
 	/** Called with the process number of each workerd that is started. */
@@ -31,6 +33,8 @@ export interface LocalIsobar {
 	readonly catalog: Database;
 	/** Of workerd. */
 	readonly pid: number;
+	/** Where the inspector listens, when one was asked for. */
+	readonly inspectorUrl: () => Promise<URL>;
 	readonly stop: () => Promise<void>;
 	/** Ends workerd at once with SIGKILL: memory is lost, what is under `persist` stays for the next start. */
 	readonly kill: () => Promise<void>;
@@ -75,6 +79,7 @@ export async function startIsobar(options: LocalOptions = {}): Promise<LocalIsob
 			get pid() {
 				return workerd.pid;
 			},
+			inspectorUrl: () => workerd.miniflare.getInspectorURL(),
 			stop: workerd.stop,
 			kill: workerd.kill,
 		};

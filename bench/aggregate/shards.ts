@@ -7,7 +7,6 @@ import { runWorkers, type Workerd } from "../../scripts/workerd.ts";
 import { ROW_BYTES } from "../../src/shared/federated/sizes.ts";
 import type { BenchOptions } from "../lib/options.ts";
 import type { Findings } from "../lib/result.ts";
-import { median } from "../lib/statistics.ts";
 
 const DRIVER = "shard-driver.mjs";
 const UPDATES = 10;
@@ -33,7 +32,8 @@ export async function measureShards(options: BenchOptions, say: (text: string) =
 			reads.push(await one.call({ action: "rawRead" }));
 		}
 		const megabytes = (rows * UPDATES * ROW_BYTES) / 1e6;
-		const [flush, read] = [megabytes / median(flushes), megabytes / median(reads)];
+		// The best of the rounds, as for the kernels: what else the machine does only adds to a time.
+		const [flush, read] = [megabytes / Math.min(...flushes), megabytes / Math.min(...reads)];
 
 		say("shards: two processes");
 		const two = await startShards();
@@ -54,14 +54,14 @@ export async function measureShards(options: BenchOptions, say: (text: string) =
 				await one.call({ action: "forget", shards, version: 2 * version + 1 });
 				await two.call({ action: "forget", shards: second, version: 2 * version + 1 });
 			}
-			const speedup = median(alone) / median(together);
+			const speedup = Math.min(...alone) / Math.min(...together);
 			const shared = (SHARDS * sharedRows * UPDATES * ROW_BYTES) / 1e6;
 			return {
 				rows: [
 					{ what: `flush of ${UPDATES} staged updates of ${rows} rows, one shard`, mb_per_s: flush, vs: flush / read },
 					{ what: "reading as many rows of 1 MiB and nothing else", mb_per_s: read, vs: 1 },
-					{ what: `${SHARDS} shards in one process`, mb_per_s: shared / median(alone), vs: 1 },
-					{ what: `${SHARDS} shards in two processes`, mb_per_s: shared / median(together), vs: speedup },
+					{ what: `${SHARDS} shards in one process`, mb_per_s: shared / Math.min(...alone), vs: 1 },
+					{ what: `${SHARDS} shards in two processes`, mb_per_s: shared / Math.min(...together), vs: speedup },
 				],
 				targets: [
 					{ id: "flush_mb_per_s", value: flush, goal: 300, direction: "at_least" },
