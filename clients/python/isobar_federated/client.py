@@ -106,6 +106,8 @@ class FederatedClient:
         """Trains whenever the run has a task, until it ends (`run_closed`), `stop` is called (`stopped`), or so many updates were committed
         (`done`). `train` changes the model in place and says from how many examples; `evaluate` gives the loss of the version
         before training, and metrics. Raises what they raise, and refusals that trying again would not mend."""
+        if not self._store.lock():
+            raise ClientError("store_busy", "another process works with this store")
         try:
             committed = 1 if self._finish() else 0
             data = load()
@@ -129,6 +131,7 @@ class FederatedClient:
             return "stopped"
         finally:
             self._transport.close()
+            self._store.unlock()
 
     def stop(self) -> None:
         """Ends `work` where it stands; whoever works with the same store later goes on from there. From any thread, or a signal's handler."""

@@ -22,6 +22,9 @@ from .errors import ClientError
 
 _KEY = "key.pem"
 _DRAFT = "draft~"
+_LOCK = "lock"
+#: Locks of this process.
+_locked: set[Path] = set()
 
 
 class Store(Protocol):
@@ -29,6 +32,11 @@ class Store(Protocol):
 
     def key(self) -> Ed25519PrivateKey:
         """The client's, made at the first call."""
+
+    def lock(self) -> bool:
+        """Keeps others from working with the store; False when somebody does."""
+
+    def unlock(self) -> None: ...
 
     def read(self, name: str) -> Optional[bytes]: ...
 
@@ -45,9 +53,16 @@ class MemoryStore:
     def __init__(self) -> None:
         self._values: dict[str, bytes] = {}
         self._key = Ed25519PrivateKey.generate()
+        self._lock = threading.Lock()
 
     def key(self) -> Ed25519PrivateKey:
         return self._key
+
+    def lock(self) -> bool:
+        return self._lock.acquire(blocking=False)
+
+    def unlock(self) -> None:
+        self._lock.release()
 
     def read(self, name: str) -> Optional[bytes]:
         return self._values.get(name)
@@ -79,6 +94,27 @@ class FileStore:
             raise ClientError("key_invalid", f"{self._directory / _KEY} holds another kind of key than Ed25519")
         return key
 
+    def lock(self) -> bool:
+        """A file with the number of the process. One that was killed has left it behind."""
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = (self._directory / _LOCK).resolve()
+        while path not in _locked:
+            try:
+                with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                    file.write(str(os.getpid()))
+                _locked.add(path)
+                return True
+            except FileExistsError:
+                text = (self.read(_LOCK) or b"").decode()
+            if text.isdigit() and int(text) != os.getpid() and _is_alive(int(text)):
+                return False
+            self.remove(_LOCK)
+        return False
+
+    def unlock(self) -> None:
+        self.remove(_LOCK)
+        _locked.discard((self._directory / _LOCK).resolve())
+
     def read(self, name: str) -> Optional[bytes]:
         try:
             return (self._directory / name).read_bytes()
@@ -107,6 +143,19 @@ class FileStore:
         except FileNotFoundError:
             return []
         return sorted(name for name in names if name.startswith(prefix) and not name.startswith(_DRAFT))
+
+
+def _is_alive(pid: int) -> bool:
+    if os.name == "nt":
+        # There a signal 0 is Ctrl-C. Only clients of one process are kept apart.
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def read_json(store: Store, name: str) -> Any:

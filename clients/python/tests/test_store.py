@@ -1,5 +1,7 @@
 import os
 import stat
+import subprocess
+import sys
 import tempfile
 import unittest
 from pathlib import Path
@@ -27,6 +29,24 @@ class Stores(unittest.TestCase):
             store.remove("part.0")
             store.remove("part.0")
             self.assertEqual(store.names("part."), ["part.1"])
+
+    def test_locked_by_one_at_a_time(self) -> None:
+        for store, other in ((MemoryStore(), None), (FileStore(self.path), FileStore(self.path))):
+            self.assertTrue(store.lock())
+            self.assertFalse((other or store).lock())
+            store.unlock()
+            self.assertTrue((other or store).lock())
+            (other or store).unlock()
+
+    def test_locked_over_processes_until_they_end(self) -> None:
+        store = FileStore(self.path)
+        with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as other:
+            store.write("lock", str(other.pid).encode())
+            self.assertFalse(store.lock())
+            other.kill()
+        self.assertTrue(store.lock())
+        store.unlock()
+        self.assertEqual(store.names(""), [])
 
     def test_a_directory_keeps_its_key_from_others(self) -> None:
         made = public_key_of(FileStore(self.path).key())

@@ -106,6 +106,8 @@ export class FederatedClient {
 	/** Trains whenever the run has a task, until it ends (`run_closed`), the signal is aborted (`stopped`), or `tasks` updates were
 	 *  committed. Throws what the functions throw, and refusals that trying again would not mend. */
 	async work<Data>(functions: Functions<Data>, tasks = Infinity): Promise<"run_closed" | "stopped" | "done"> {
+		const release = await this.#store.lock();
+		if (!release) throw new ClientError("store_busy", "another process, or page, works with this store");
 		const source = new Tasks(this.#transport, this.#options.socket ?? true, this.#onEvent);
 		const { signal } = this.#transport;
 		try {
@@ -127,6 +129,7 @@ export class FederatedClient {
 			return this.#ended("stopped");
 		} finally {
 			source.close();
+			await release();
 		}
 	}
 

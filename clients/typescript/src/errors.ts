@@ -39,6 +39,7 @@ export class ClientError extends Error {
 		| "invitation_missing"
 		| "model_invalid"
 		| "report_invalid"
+		| "store_busy"
 		| "store_taken"
 		| "update_not_finite";
 

@@ -1,8 +1,11 @@
-import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, open, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import { newKeys, type Store } from "./store.ts";
 
 const KEY = "key.pem";
+const LOCK = "lock";
+/** Locks of this process. */
+const locked = new Set<string>();
 
 /** A directory, which only its owner can read. The key is in PKCS #8, PEM, as other programs take it. */
 export class FileStore implements Store {
@@ -16,6 +19,28 @@ export class FileStore implements Store {
 
 	keys(): Promise<CryptoKeyPair> {
 		return (this.#keys ??= this.#readKeys());
+	}
+
+	/** A file with the number of the process. One that was killed has left it behind. */
+	async lock(): Promise<(() => Promise<void>) | null> {
+		const path = resolve(this.#directory, LOCK);
+		await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+		for (;;) {
+			if (locked.has(path)) return null;
+			try {
+				await writeFile(path, String(process.pid), { flag: "wx", mode: 0o600 });
+				locked.add(path);
+				return async () => {
+					await rm(path, { force: true });
+					locked.delete(path);
+				};
+			} catch (error) {
+				if (!isCode(error, "EEXIST")) throw error;
+			}
+			const pid = Number(new TextDecoder().decode((await this.read(LOCK)) ?? new Uint8Array(0)));
+			if (pid > 0 && pid !== process.pid && isAlive(pid)) return null;
+			await rm(path, { force: true });
+		}
 	}
 
 	async read(name: string): Promise<Uint8Array<ArrayBuffer> | null> {
@@ -75,6 +100,20 @@ async function keysOf(pem: string): Promise<CryptoKeyPair> {
 	return { privateKey, publicKey };
 }
 
+function isAlive(pid: number): boolean {
+	try {
+		process.kill(pid, 0);
+		return true;
+	} catch (error) {
+		// Another user's process is one, too.
+		return isCode(error, "EPERM");
+	}
+}
+
 function isAbsent(error: unknown): boolean {
-	return (error as NodeJS.ErrnoException).code === "ENOENT";
+	return isCode(error, "ENOENT");
+}
+
+function isCode(error: unknown, code: string): boolean {
+	return (error as NodeJS.ErrnoException).code === code;
 }

@@ -18,6 +18,17 @@ export class IndexedDbStore implements Store {
 		return (this.#keys ??= this.#readKeys());
 	}
 
+	lock(): Promise<(() => Promise<void>) | null> {
+		return new Promise((resolve, reject) => {
+			// Held until the promise that is returned here resolves, or the page is gone.
+			const held = (lock: Lock | null) => {
+				if (!lock) return resolve(null);
+				return new Promise<void>((release) => resolve(async () => release()));
+			};
+			navigator.locks.request(`isobar-federated:${this.#name}`, { ifAvailable: true }, held).catch(reject);
+		});
+	}
+
 	async read(name: string): Promise<Uint8Array<ArrayBuffer> | null> {
 		const value = await this.#do("readonly", (values) => values.get(name));
 		return value === undefined ? null : (value as Uint8Array<ArrayBuffer>);

@@ -3,6 +3,8 @@
 export interface Store {
 	/** The client's Ed25519 keys, made at the first call. */
 	keys(): Promise<CryptoKeyPair>;
+	/** Keeps others from working with the store until what it returns is called; null when somebody does. */
+	lock(): Promise<(() => Promise<void>) | null>;
 	read(name: string): Promise<Uint8Array<ArrayBuffer> | null>;
 	write(name: string, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
 	remove(name: string): Promise<void>;
@@ -14,9 +16,18 @@ export interface Store {
 export class MemoryStore implements Store {
 	readonly #values = new Map<string, Uint8Array<ArrayBuffer>>();
 	#keys: Promise<CryptoKeyPair> | null = null;
+	#isLocked = false;
 
 	keys(): Promise<CryptoKeyPair> {
 		return (this.#keys ??= newKeys(false));
+	}
+
+	async lock(): Promise<(() => Promise<void>) | null> {
+		if (this.#isLocked) return null;
+		this.#isLocked = true;
+		return async () => {
+			this.#isLocked = false;
+		};
 	}
 
 	async read(name: string): Promise<Uint8Array<ArrayBuffer> | null> {

@@ -159,6 +159,22 @@ test("stops when it is told to, and goes on from there with its files", async ()
 	expect((await operator.weights(run))[0]).toBe(0.5);
 });
 
+test("two cannot work with one store at once", async () => {
+	const store = new FileStore(join(folder, "shared"));
+	const stop = new AbortController();
+	const { client, run, events } = await join_({ selection: { by: "count", count: 1 } }, { store, signal: stop.signal });
+	const working = client.work({
+		...HALFWAY,
+		load: () => new Promise<null>((resolve) => setTimeout(() => resolve(null), 200)),
+	});
+	const other = await FederatedClient.join({ url: gateway.isobar.url, run, store });
+	await expect(other.work(HALFWAY, 1)).rejects.toMatchObject({ code: "store_busy" });
+	await until("an update", () => events.some(({ type }) => type === "decided"));
+	stop.abort();
+	expect(await working).toBe("stopped");
+	expect(await other.work(HALFWAY, 1)).toBe("done");
+});
+
 test("what it cannot mend, it says", async () => {
 	const bad = async (functions: Partial<Functions<null>>, specification = {}, options = {}) => {
 		const { client } = await join_(specification, options);

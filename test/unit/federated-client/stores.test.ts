@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -31,6 +33,14 @@ describe.each([
 		expect(await store.names("part.")).toEqual(["part.1"]);
 	});
 
+	test("is locked by one at a time", async () => {
+		const store = await open();
+		const release = await store.lock();
+		expect(await store.lock()).toBeNull();
+		await release!();
+		expect(await store.lock()).not.toBeNull();
+	});
+
 	test("has one pair of keys", async () => {
 		const store = await open();
 		expect(await publicKeyOf(await store.keys())).toBe(await publicKeyOf(await store.keys()));
@@ -55,4 +65,20 @@ test("what a process left half written is not seen", async () => {
 	await writeFile(join(path, "draft~1~0"), "half");
 	expect(await store.names("")).toEqual(["update"]);
 	expect((await readdir(path)).sort()).toEqual(["draft~1~0", "update"]);
+});
+
+test("a directory is locked over processes, until they end", async () => {
+	const path = await folder();
+	const store = new FileStore(path);
+	await store.write("update", Uint8Array.of(1));
+	const other = spawn(process.execPath, ["-e", "setTimeout(() => {}, 60_000)"]);
+	await writeFile(join(path, "lock"), String(other.pid));
+	expect(await store.lock()).toBeNull();
+	other.kill("SIGKILL");
+	await once(other, "exit");
+	const release = await store.lock();
+	expect(release).not.toBeNull();
+	expect(await new FileStore(path).lock()).toBeNull();
+	await release!();
+	expect(await readdir(path)).toEqual(["update"]);
 });
