@@ -6,6 +6,7 @@ import { runOf } from "../../durable-objects/federated-objects.ts";
 import type { RunAction, RunFacts } from "../../durable-objects/run.messages.ts";
 import { clientOf, operatorOf, readerOf, tenantOf } from "./caller.ts";
 import { corsHeaders, preflight } from "./cors.ts";
+import { drainRefused } from "./drain.ts";
 import { isUnreachable, UNREACHABLE } from "./unreachable.ts";
 import { forgetClient, forgetRun } from "./objects.ts";
 import { encodingOf, planOf, putPart } from "./parts.ts";
@@ -36,6 +37,7 @@ export const aggregateApp = new Hono<{ Bindings: Env }>();
 
 aggregateApp.use("/v1/runs/*", corsHeaders);
 aggregateApp.use("/v1/runs", corsHeaders);
+aggregateApp.use("/v1/runs/*", drainRefused);
 aggregateApp.options("/v1/runs/*", preflight);
 aggregateApp.options("/v1/runs", preflight);
 

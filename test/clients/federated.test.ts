@@ -36,6 +36,21 @@ const ROW = 2 ** 18;
 const values = (seed: number): Float32Array =>
 	Float32Array.from({ length: ROW + 100 }, (_, i) => Math.fround(Math.sin(i * seed)));
 
+test("a refusal can be read by who sends eight megabytes into it", async () => {
+	const parameters = 8 * ROW;
+	const run = await operator.startRun({ flush: { when: "count", count: 1 } }, new Float32Array(parameters));
+	const client = await operator.join(run);
+	const body = new Uint8Array(4 * parameters);
+	for (let i = 0; i < 5; i++) {
+		const refused = await client.putPart("up_9_none", 0, body);
+		expect(refused.status).toBe(404);
+		await refused.body?.cancel();
+		const unknown = await fetch(`${isobar.url}/v1/runs/${run}/weights`, { method: "PUT", body });
+		expect(unknown.status).toBe(401);
+		await unknown.body?.cancel();
+	}
+});
+
 test("every version that is kept with its updates can be made again, to the bit, and the chain holds", async () => {
 	const run = await operator.startRun(
 		{
