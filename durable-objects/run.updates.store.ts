@@ -2,6 +2,7 @@ import type { Encoding } from "../src/shared/federated/encoding.ts";
 import type { FinalRefusal, UpdateAnswer } from "../src/shared/federated/messages.ts";
 import type { PendingUpdate, Task } from "../src/shared/federated/run.ts";
 import type { Seconds } from "../src/shared/units.ts";
+import type { RoundSummary } from "./run.versions.store.ts";
 
 /** What a commit says of its update beside what the rule reads. */
 export interface Committed {
@@ -274,17 +275,6 @@ export class RunUpdatesStore {
 		);
 		return Object.fromEntries(rows.toArray().map(({ name, value }) => [name, value]));
 	}
-}
-
-export interface RoundSummary {
-	readonly updates: number;
-	readonly weight: number;
-	readonly examples: number;
-	readonly norm_mean: number | null;
-	readonly norm_max: number | null;
-	readonly norm_min: number | null;
-	readonly loss: number | null;
-	readonly metrics: Readonly<Record<string, number>>;
 }
 
 function storedTask({ issued_at: issuedAt, released, ...row }: TaskRow): StoredTask {

@@ -1,6 +1,5 @@
 import type { FlushPlan } from "../src/shared/federated/messages.ts";
 import type { Seconds } from "../src/shared/units.ts";
-import type { RoundSummary } from "./run.updates.store.ts";
 
 export interface StoredVersion {
 	readonly version: number;
@@ -16,6 +15,18 @@ export interface StoredVersion {
 	readonly madeAt: Seconds | null;
 	readonly digest: string | null;
 	readonly link: string | null;
+}
+
+/** What was pending in a round when it ended. */
+export interface RoundSummary {
+	readonly updates: number;
+	readonly weight: number;
+	readonly examples: number;
+	readonly norm_mean: number | null;
+	readonly norm_max: number | null;
+	readonly norm_min: number | null;
+	readonly loss: number | null;
+	readonly metrics: Readonly<Record<string, number>>;
 }
 
 export interface StoredRound {
