@@ -1,12 +1,12 @@
 import type { Seconds } from "../../src/shared/units.ts";
 import type { Beat } from "./beat.ts";
-import { steadyAtLeast, steadyMs } from "./steady-clock.ts";
+import { steadyMs, whenSteady } from "./steady-clock.ts";
 
 /** The one timer of a request, which has at most one thing to wait for at a time: the scheduler's answer, then the pool's.
  *  Moving what is due to later is an assignment and not a new timer, because a small request moves it several times within
  *  milliseconds, and an answer with every chunk. */
 export class RequestTimer {
-	#timer: ReturnType<typeof setTimeout> | undefined;
+	#disarm: (() => void) | undefined;
 	#firesAt = Infinity;
 	#dueAt = Infinity;
 	#run: ((nowMs: number) => void) | undefined;
@@ -27,8 +27,8 @@ export class RequestTimer {
 	/** The request is over. */
 	stop(): void {
 		this.clear();
-		clearTimeout(this.#timer);
-		this.#timer = undefined;
+		this.#disarm?.();
+		this.#disarm = undefined;
 		this.#firesAt = Infinity;
 	}
 
@@ -56,14 +56,13 @@ export class RequestTimer {
 	}
 
 	#arm(): void {
-		clearTimeout(this.#timer);
+		this.#disarm?.();
 		this.#firesAt = this.#dueAt;
-		this.#timer = setTimeout(() => this.#fired(), Math.max(0, this.#dueAt - steadyMs()));
+		this.#disarm = whenSteady(this.#dueAt, (now) => this.#fired(now));
 	}
 
-	#fired(): void {
-		this.#timer = undefined;
-		const now = steadyAtLeast(this.#firesAt);
+	#fired(now: number): void {
+		this.#disarm = undefined;
 		this.#firesAt = Infinity;
 		// A timer may fire a millisecond early.
 		if (this.#dueAt > now + 1) {

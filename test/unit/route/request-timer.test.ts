@@ -131,3 +131,46 @@ describe("a clock that is set back", () => {
 		expect(steadyMs() - from).toBeLessThan(10_010);
 	});
 });
+
+describe("a clock that is set forward", () => {
+	/** What waits for 30 s, with its beat every 15 s; and what is called when that is over. */
+	function waiting() {
+		const ended = vi.fn<() => void>();
+		const beat = new Beat(15, steadyMs(), () => {});
+		new RequestTimer().within(30, new Promise(() => {}), beat).catch(ended);
+		return ended;
+	}
+
+	it("ends nothing before its time", async () => {
+		const ended = waiting();
+		await vi.advanceTimersByTimeAsync(1_000);
+		vi.setSystemTime(Date.now() + 3_600_000);
+		await vi.advanceTimersByTimeAsync(28_000);
+		expect(ended).not.toHaveBeenCalled();
+		await vi.advanceTimersByTimeAsync(1_002);
+		expect(ended).toHaveBeenCalledOnce();
+	});
+
+	it("moves on for others no further than to the next timer, though one looks at it first", async () => {
+		const ended = waiting();
+		await vi.advanceTimersByTimeAsync(1_000);
+		const before = steadyMs();
+		vi.setSystemTime(Date.now() + 3_600_000);
+		expect(steadyMs() - before).toBeLessThanOrEqual(14_000);
+		await vi.advanceTimersByTimeAsync(14_500);
+		expect(ended).not.toHaveBeenCalled();
+		await vi.advanceTimersByTimeAsync(14_502);
+		expect(ended).toHaveBeenCalledOnce();
+	});
+
+	it("is held back no longer than once by a timer that was left behind", () => {
+		const timer = new RequestTimer();
+		timer.set(steadyMs() + 15_000, () => {});
+		// The runtime has ended its request.
+		vi.clearAllTimers();
+		vi.setSystemTime(Date.now() + 3_600_000);
+		const from = steadyMs();
+		vi.setSystemTime(Date.now() + 60_000);
+		expect(steadyMs() - from).toBeGreaterThanOrEqual(60_000);
+	});
+});
