@@ -1,6 +1,7 @@
 import { onFailure, onSuccess } from "../admission/health.ts";
 import { expectedTpot, expectedTtft, observeTpot, observeTtft, rates } from "../perf/replica-model.ts";
 import type { Seconds, Tokens } from "../units.ts";
+import { LIKELY_COLD } from "../warmth/replica-warmth.ts";
 import type { Estimators } from "./estimators.ts";
 import type { ReplicaState } from "./fleet.ts";
 import type { AssignRequest, Bill, Ended, RankedReplica } from "./messages.ts";
@@ -112,8 +113,15 @@ export function billOf(replica: ReplicaState, reservation: string, now: Seconds,
 	const { meter } = replica;
 	if (!meter) return undefined;
 	const seconds = meter.end(reservation, now);
-	const startSeconds = Math.min(seconds, flight.startSeconds);
+	const startSeconds = Math.min(seconds, flight.startSeconds || seconds * unansweredStart(flight, now));
 	return { reservation, seconds, ...(startSeconds > 0 && { startSeconds }) };
+}
+
+/** Of a request that is over without an answer, most likely while it waited for a start: what share of its time was the start.
+ *  All of it where a token would have told; of a plain answer what was expected. Zero of all others. */
+function unansweredStart({ warmth, request, assignedAt }: Flight, now: Seconds): number {
+	if (!warmth || warmth.cold !== null || warmth.start.probability < LIKELY_COLD) return 0;
+	return request.stream ? 1 : Math.min(1, warmth.start.seconds / (now - assignedAt));
 }
 
 /** The same of one of which only renewals have told, the first of them at `since`. */

@@ -322,4 +322,37 @@ describe("the bill of a request that waited for a start", () => {
 		expect(bill!.startSeconds).toBeGreaterThan(5);
 		expect(bill!.startSeconds).toBeLessThan(16);
 	});
+
+	describe("and left before its first token", () => {
+		const gone = { outcome: "client_gone", ttft: null } as const;
+
+		test("is all start, or what was expected of one where no token would have told", () => {
+			const { core } = rig(catalog());
+			const [leaver, plain] = [request({}, zeroOnly), request({ stream: false }, zeroOnly)];
+			core.assign(leaver, T0);
+			const [left] = core.mail(mail({ ended: [ended(leaver.reservation, { ...gone, seconds: 8 })] }), T0 + 8);
+			expect(left).toMatchObject({ seconds: expect.closeTo(8, 6), startSeconds: left!.seconds });
+			const other = rig(catalog()).core;
+			other.assign(plain, T0);
+			const [late] = other.mail(mail({ ended: [ended(plain.reservation, { ...gone, seconds: 40 })] }), T0 + 40);
+			expect(late!.seconds).toBeCloseTo(40, 6);
+			expect(late!.startSeconds).toBeGreaterThan(5);
+			expect(late!.startSeconds).toBeLessThan(20);
+		});
+
+		test("is none of it where the pool was likely to be warm, or had begun", () => {
+			const { core } = rig(catalog());
+			const [waker, leaver] = [request({}, zeroOnly), request({}, zeroOnly)];
+			core.assign(waker, T0);
+			core.mail(mail({ first: [{ reservation: waker.reservation, ttft: 10, headers: null }] }), T0 + 10);
+			const [begun] = core.mail(
+				mail({ ended: [ended(waker.reservation, { ...gone, ttft: 10, seconds: 30 })] }),
+				T0 + 30,
+			);
+			expect(begun!.startSeconds).toBeLessThan(10);
+			core.assign(leaver, T0 + 31);
+			const [warm] = core.mail(mail({ ended: [ended(leaver.reservation, { ...gone, seconds: 8 })] }), T0 + 39);
+			expect(warm).toEqual({ reservation: leaver.reservation, seconds: expect.closeTo(8, 6) });
+		});
+	});
 });
