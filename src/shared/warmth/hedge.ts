@@ -27,7 +27,8 @@ export interface HedgeTerms {
 	readonly cost: Usd;
 }
 
-/** What lies further ahead does not count: a call that has not begun to answer by then is given up and made elsewhere anyway. */
+/** What lies further ahead does not count: most calls that have not begun to answer by then are given up and made elsewhere anyway. Of
+ *  a start or a plain answer, which is given more time, the gain is rated too low. */
 const AHEAD_MAX: Seconds = 60;
 const STEPS = 32;
 
@@ -60,15 +61,15 @@ export function isWorth({ time, late, slower, cost }: HedgeTerms): boolean {
 	return time + late - slower > cost;
 }
 
-const AGAIN_STEPS = 12;
 const AGAIN_FACTOR = 1.5;
+/** No call is waited for longer than this, with the time for a start or for the whole of a plain answer. */
+const WAITED_MAX: Seconds = 600;
 
 /** After how many seconds without an answer the hedge would be worth making, if it is not now; null: never. The longer nothing
  *  comes, the more likely it is that the replica has a queue that nobody knows of, starts, or hangs. */
 export function worthAfter(question: HedgeQuestion, weights: Weights): Seconds | null {
-	let { waited } = question;
-	for (let step = 0; step < AGAIN_STEPS && waited < AHEAD_MAX; step++) {
-		waited *= AGAIN_FACTOR;
+	if (!(question.waited > 0)) return null;
+	for (let waited = question.waited * AGAIN_FACTOR; waited < WAITED_MAX; waited *= AGAIN_FACTOR) {
 		if (isWorth(hedgeTerms({ ...question, waited }, weights))) return waited;
 	}
 	return null;

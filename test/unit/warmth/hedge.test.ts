@@ -126,6 +126,21 @@ test("a warm replica that is a little late is waited for; the longer it is silen
 	expect(worthAfter(question({ usd: 10 }), WEIGHTS)).toBeNull();
 });
 
+test.each([
+	["of a plain answer of minutes", { first: answerLaw({ mean: 90, sigma: 0.8 }, null), waited: 65, usd: 0.44 }],
+	[
+		"of a pool that takes minutes to start",
+		{ first: answerLaw(WARM, { ...START, seconds: 90 }), waited: 61, usd: 0.41 },
+	],
+	["that is asked for at once and is worth it late", { waited: 0.05, usd: 0.05 }],
+])("a hedge %s may become worth it, however long has been waited", (_, change) => {
+	const asked = question(change);
+	expect(isWorth(hedgeTerms(asked, WEIGHTS))).toBe(false);
+	const after = worthAfter(asked, WEIGHTS)!;
+	expect(after).toBeGreaterThan(asked.waited);
+	expect(isWorth(hedgeTerms({ ...asked, waited: after }, WEIGHTS))).toBe(true);
+});
+
 test("there are never more hedges than their share of the requests, save those that were saved up", () => {
 	fc.assert(
 		fc.property(between(0, 1), fc.array(fc.boolean(), { maxLength: 500 }), (share, wanted) => {
