@@ -189,6 +189,9 @@ class Dispatch {
 	async #sent(call: PoolCall, context: CallContext): Promise<Answered> {
 		const result = await call.send(this.#admitted, context);
 		this.#attempts.push(call.attempt);
+		if (result.kind === "failed") {
+			endAttempt(this.#admitted, call.last({ failure: result.failure }), "failed", noop);
+		}
 		return { call, result };
 	}
 
@@ -196,12 +199,8 @@ class Dispatch {
 	async #hedged(first: PoolCall, context: CallContext, after: Seconds): Promise<Answered> {
 		const exclude = this.#attempts.map((attempt) => attempt.replica).concat(this.#unknown);
 		this.#hedge = new Hedge(this.#admitted, first, context, this.#ctx, { after, exclude });
-		const { call, result, calls, failed } = await this.#hedge.race();
+		const { call, result, calls } = await this.#hedge.race();
 		this.#attempts.push(...calls.map((each) => each.attempt));
-		for (const each of failed) {
-			if (each.result.kind !== "failed") continue;
-			endAttempt(this.#admitted, each.call.last({ failure: each.result.failure }), "failed", noop);
-		}
 		return { call, result };
 	}
 
@@ -210,10 +209,9 @@ class Dispatch {
 		const attempt = (extra: Partial<LastAttempt>): LastAttempt => call.last(extra);
 		switch (result.kind) {
 			case "failed": {
-				const failed = attempt({ failure: result.failure });
+				// The scheduler has been told.
 				this.#open = null;
-				endAttempt(this.#admitted, failed, "failed", noop);
-				return { failure: result.failure, attempt: failed };
+				return { failure: result.failure, attempt: attempt({ failure: result.failure }) };
 			}
 			case "client_gone": {
 				// A pool that was called has worked on it: its prompt, or its time, is owed.

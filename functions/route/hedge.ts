@@ -2,10 +2,12 @@ import type { HedgeRecord } from "../../src/shared/ledger/messages.ts";
 import { chargeOf } from "../../src/shared/money/charge.ts";
 import type { ReplicaName } from "../../src/shared/scheduler/messages.ts";
 import type { Seconds } from "../../src/shared/units.ts";
-import type { Admitted } from "./admit.ts";
+import { withoutPrompt, type Admitted } from "./admit.ts";
 import type { Due } from "./beat.ts";
+import type { Failure } from "./failure.ts";
 import { askForHedge, giveBack, type Granted } from "./hedge-ask.ts";
 import type { HedgeEnd } from "./hedge-end.ts";
+import { carriers } from "./objects.ts";
 import { PoolCall, type CallContext } from "./pool-call.ts";
 import { RequestTimer } from "./request-timer.ts";
 import { endAttempt } from "./settle.ts";
@@ -20,11 +22,11 @@ export interface Answered {
 }
 
 export interface Raced extends Answered {
-	/** All calls in the order in which they were made. */
+	/** All calls in the order in which they were made. Of those that have failed the scheduler knows. */
 	readonly calls: readonly PoolCall[];
-	/** Those that had failed before. */
-	readonly failed: readonly Answered[];
 }
+
+function noop(): void {}
 
 /** While the scheduler and the ledger are asked, how often it is looked whether they have said when to ask again. */
 const ASKING_MS = 250;
@@ -32,7 +34,7 @@ const ASKING_MS = 250;
 /** A call and, when its answer is late, a second one beside it at another provider. The first that answers is the request's; the
  *  other is called off, and its request pays for what it has cost. The scheduler decides whether a second one is worth it. */
 export class Hedge implements Due {
-	readonly #admitted: Admitted;
+	#admitted: Admitted;
 	readonly #first: PoolCall;
 	readonly #context: CallContext;
 	readonly #ctx: Pick<ExecutionContext, "waitUntil">;
@@ -115,18 +117,34 @@ export class Hedge implements Due {
 			(result) => {
 				this.#running.delete(call);
 				this.#results.push({ call, result });
-				if (this.#isOver) call.callOff();
-				else this.#look();
+				if (this.#isOver) return call.callOff();
+				if (result.kind === "failed") this.#fail(call, result.failure);
+				this.#look();
 				return undefined;
 			},
 			(error: unknown) => this.#break(error),
 		);
 	}
 
-	/** A bug. */
-	#break(error: unknown): void {
+	/** Its place is free at once, and its replica judged, though the other may be silent for minutes. */
+	#fail(call: PoolCall, failure: Failure): void {
+		endAttempt(this.#admitted, call.last({ failure }), "failed", noop);
+		if (this.#running.size === 0) return;
+		const { env } = this.#context;
+		const { isolate } = this.#admitted;
+		this.#ctx.waitUntil(isolate.post.flush(carriers(env, isolate.id, isolate.settings)));
+	}
+
+	/** Nothing more is sent: what is held of it while its answer lasts needs no prompt. */
+	#end(): void {
 		this.#isOver = true;
 		this.#dueAt = Infinity;
+		this.#admitted = withoutPrompt(this.#admitted);
+	}
+
+	/** A bug. */
+	#break(error: unknown): void {
+		this.#end();
 		for (const call of this.#running) call.callOff();
 		this.#race.reject(error);
 	}
@@ -136,8 +154,7 @@ export class Hedge implements Due {
 		if (this.#isOver) return;
 		const answer = this.#results.find(({ result }) => result.kind !== "failed");
 		if (!answer && (this.#running.size > 0 || this.#isAsking || this.#results.length === 0)) return;
-		this.#isOver = true;
-		this.#dueAt = Infinity;
+		this.#end();
 		const { call, result } = answer ?? this.#results[0]!;
 		const second = this.#second;
 		if (this.#record && second) {
@@ -145,8 +162,7 @@ export class Hedge implements Due {
 			this.#record = { ...this.#record, outcome };
 		}
 		for (const other of this.#running) this.#lose(other);
-		const failed = this.#results.filter((each) => each.call !== call && each.result.kind === "failed");
-		this.#race.resolve({ call, result, calls: second ? [this.#first, second] : [this.#first], failed });
+		this.#race.resolve({ call, result, calls: second ? [this.#first, second] : [this.#first] });
 	}
 
 	#hasFailed(call: PoolCall): boolean {
