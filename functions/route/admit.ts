@@ -18,7 +18,7 @@ import { readBody } from "./read-body.ts";
 import { readRequest, type RoutedRequest } from "./read-request.ts";
 import { refusalError } from "./refusal-error.ts";
 import { edgeOf, requestSchedulers, type Edge, type RequestSchedulers } from "./schedulers.ts";
-import type { Hold } from "./wallet.ts";
+import type { Hold } from "./purse.ts";
 import { worstNano } from "./worst-nano.ts";
 
 /** A request that may be sent: it is who it says, can be understood, and its cost is reserved. */

@@ -1,5 +1,5 @@
 import type { Admitted } from "./admit.ts";
-import type { Choice } from "./choose.ts";
+import type { Choice } from "./choice.ts";
 import { headersWithout, type PlainHeaders } from "./plain-headers.ts";
 
 /** Headers of a pool's answer that are about its own connection, or would be wrong of ours. */

@@ -1,44 +1,15 @@
-import { fallbackRank } from "../../src/shared/admission/fallback.ts";
-import { isobarError, type IsobarError } from "../../src/shared/http/errors.ts";
-import { conversationHash } from "../../src/shared/kv/conversation.ts";
 import { err, ok, type Result } from "../../src/shared/result.ts";
-import type {
-	AssignReply,
-	AssignRequest,
-	Ended,
-	Explanation,
-	RankedReplica,
-	ReplicaName,
-	SchedulerPort,
-} from "../../src/shared/scheduler/messages.ts";
-import type { Seconds, Tokens } from "../../src/shared/units.ts";
+import type { AssignReply, AssignRequest, SchedulerPort } from "../../src/shared/scheduler/messages.ts";
+import type { Seconds } from "../../src/shared/units.ts";
 import { GLOBAL_GROUP } from "../../src/shared/catalog/region-groups.ts";
 import { schedulerName, schedulerOptions, type SchedulerPlace } from "../../src/shared/scheduler/name.ts";
 import type { Admitted } from "./admit.ts";
+import { assignRequest, type Question } from "./assign-request.ts";
 import type { Beat } from "./beat.ts";
+import { choiceOf, fallback, unused, type Choice, type Refused } from "./choice.ts";
 import { schedulerOf } from "./objects.ts";
 import type { RequestTimer } from "./request-timer.ts";
 import { steadyMs } from "./steady-clock.ts";
-
-/** Where an attempt goes. */
-export interface Choice {
-	/** Name of the scheduler that has to hear of it. */
-	readonly scheduler: string;
-	readonly reservation: string;
-	readonly replica: RankedReplica;
-	readonly decidedBy: "scheduler" | "fallback";
-	readonly promptTokens: Tokens;
-	readonly outputTokens: Tokens;
-	readonly waited: Seconds;
-	readonly explanation: Explanation | null;
-	/** Seconds without an answer after which the scheduler is to be asked for a hedge. */
-	readonly hedgeAfter?: Seconds;
-}
-
-export interface Refused {
-	readonly error: IsobarError;
-	readonly explanation: Explanation | null;
-}
 
 /** What choosing needs of a request, over all its attempts. */
 export interface Seeker {
@@ -48,15 +19,6 @@ export interface Seeker {
 	readonly beat: Beat;
 	/** Seconds that it has stood in waiting rooms: its patience is one for all attempts. */
 	waited: Seconds;
-}
-
-/** One question to the schedulers. */
-export interface Question {
-	/** Makes the reservation's name. */
-	readonly number: number;
-	/** Another attempt has been made. */
-	readonly retry: boolean;
-	readonly exclude: readonly ReplicaName[];
 }
 
 /** Beyond its waiting time, what a queued request allows the scheduler for its last word. */
@@ -161,27 +123,6 @@ async function ask(
 	return "silent";
 }
 
-function choiceOf(
-	{ model }: Admitted,
-	request: AssignRequest,
-	place: SchedulerPlace,
-	reply: Extract<AssignReply, { kind: "assigned" }>,
-	before: Seconds,
-): Choice {
-	const { promptTokens, outputTokens, waited, explanation, hedgeAfter } = reply;
-	return {
-		scheduler: schedulerName(model.id, place),
-		reservation: request.reservation,
-		replica: reply.ranked[0]!,
-		decidedBy: "scheduler",
-		promptTokens,
-		outputTokens,
-		waited: before + waited,
-		explanation,
-		...(hedgeAfter !== undefined && { hedgeAfter }),
-	};
-}
-
 /** The request with what is left of its patience. */
 function patient(request: AssignRequest, waited: Seconds): AssignRequest {
 	if (waited === 0) return request;
@@ -230,76 +171,4 @@ function withoutIts(admitted: Admitted, request: AssignRequest, place: Scheduler
 /** Tells a scheduler that nothing came of what it may have reserved. */
 function notUsed({ isolate, model }: Admitted, { reservation }: AssignRequest, place: SchedulerPlace): void {
 	isolate.post.mailbox(schedulerName(model.id, place), Date.now() / 1_000).ended(unused(reservation), () => {});
-}
-
-/** Ends a reservation, if there is one, of which no use was made: it says nothing about the replica. */
-export function unused(reservation: string): Ended {
-	return {
-		reservation,
-		outcome: "failed",
-		ttft: null,
-		seconds: 0,
-		promptTokens: null,
-		cachedTokens: null,
-		outputTokens: null,
-	};
-}
-
-function fallback(admitted: Admitted, request: AssignRequest): Result<Choice, Refused> {
-	const { model, isolate } = admitted;
-	const { endpoint, json, members } = admitted.request;
-	const ranked = fallbackRank(model, request, conversationHash(endpoint, json, members), isolate.replicas);
-	const replica = ranked.find(({ pool }) => isolate.replicas.mayFallBack(pool, request.retry));
-	if (!replica) {
-		const error = isobarError(
-			"no_healthy_replica",
-			`The scheduler of ${JSON.stringify(model.id)} does not answer and no replica can be chosen without it.`,
-			{ retryAfter: 1 },
-		);
-		return err({ error, explanation: null });
-	}
-	const group = model.replicas.find(({ name }) => name === replica.replica)?.pool.group ?? GLOBAL_GROUP;
-	return ok({
-		scheduler: schedulerName(model.id, { group, shard: admitted.schedulers.shard }),
-		reservation: request.reservation,
-		replica,
-		decidedBy: "fallback",
-		promptTokens: Math.min(request.promptTokensMax, Math.ceil(request.promptBytes / 4)),
-		outputTokens: request.outputTokensMax,
-		waited: 0,
-		explanation: null,
-	});
-}
-
-/** What a scheduler is asked. `referred`: it is not to be sent on. */
-export function assignRequest(
-	admitted: Admitted,
-	{ number, retry, exclude }: Question,
-	referred: boolean,
-): AssignRequest {
-	const { id, key, model, request, policy, catalogVersion, prefix, edge } = admitted;
-	return {
-		reservation: `${id}.${number}`,
-		catalogVersion,
-		model: model.id,
-		endpoint: request.endpoint,
-		tenant: key.tenant,
-		key: key.id,
-		promptBytes: request.promptBytes,
-		longestPromptBytes: request.longestPromptBytes,
-		promptTokensMax: Math.max(1, request.promptTokensMax),
-		outputTokensMax: admitted.outputTokensMax,
-		choiceTokensMax: admitted.choiceTokensMax,
-		needs: request.needs,
-		stream: request.stream,
-		policy,
-		exclude,
-		edge: edge.name,
-		retry,
-		...(referred && { referred }),
-		prefix: prefix.chain.words,
-		prefixUnit: prefix.chain.unit,
-		...(prefix.tokenChains && { tokenChains: prefix.tokenChains }),
-		...(prefix.session !== undefined && { session: prefix.session }),
-	};
 }

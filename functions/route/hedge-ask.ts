@@ -5,9 +5,10 @@ import type { AssignReply, AssignRequest, ReplicaName } from "../../src/shared/s
 import type { NanoUsd, Seconds } from "../../src/shared/units.ts";
 import type { HedgeTerms } from "../../src/shared/warmth/hedge.ts";
 import { reserve, type Admitted } from "./admit.ts";
-import { assignRequest, unused, type Choice } from "./choose.ts";
+import { unused, type Choice } from "./choice.ts";
+import { assignRequest } from "./assign-request.ts";
 import { schedulerOf, withinDeadline } from "./objects.ts";
-import type { Hold } from "./wallet.ts";
+import type { Hold } from "./purse.ts";
 import { worstNano } from "./worst-nano.ts";
 
 /** A place elsewhere, and the money for it. */

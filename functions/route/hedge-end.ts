@@ -1,6 +1,6 @@
 import type { HedgeRecord, HedgeSettlement } from "../../src/shared/ledger/messages.ts";
 import type { Charge } from "../../src/shared/money/charge.ts";
-import type { Hold } from "./wallet.ts";
+import type { Hold } from "./purse.ts";
 
 /** What is to be settled of a hedge when its request is over. */
 export interface HedgeEnd {

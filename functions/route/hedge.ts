@@ -13,7 +13,7 @@ import { RequestTimer } from "./request-timer.ts";
 import { endAttempt } from "./settle.ts";
 import { steadyMs } from "./steady-clock.ts";
 import type { UpstreamResult } from "./upstream.ts";
-import type { Hold } from "./wallet.ts";
+import type { Hold } from "./purse.ts";
 
 /** A call and how it ended. */
 export interface Answered {

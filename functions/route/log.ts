@@ -1,6 +1,6 @@
 import type { RequestRecord } from "../../src/shared/ledger/messages.ts";
 import { usdFromNano } from "../../src/shared/money/nano.ts";
-import { EXPLANATION_WIDTH, explanationWidth, type Explanation } from "../../src/shared/scheduler/messages.ts";
+import { EXPLANATION_WIDTH, explanationWidth, type Explanation } from "../../src/shared/scheduler/explanation.ts";
 
 /** The columns of an explanation that are dollars to pay. */
 const TERMS = [

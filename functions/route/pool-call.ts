@@ -4,12 +4,12 @@ import type { Settings } from "../../src/shared/settings.ts";
 import type { Seconds } from "../../src/shared/units.ts";
 import type { Admitted } from "./admit.ts";
 import type { Beat } from "./beat.ts";
-import type { Choice } from "./choose.ts";
+import type { Choice } from "./choice.ts";
 import type { RequestTimer } from "./request-timer.ts";
 import type { LastAttempt } from "./settle.ts";
 import { callUpstream, type UpstreamResult } from "./upstream.ts";
 import { upstreamCall } from "./upstream-request.ts";
-import type { Hold } from "./wallet.ts";
+import type { Hold } from "./purse.ts";
 
 /** What a call needs of its request. */
 export interface CallContext {

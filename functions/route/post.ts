@@ -4,7 +4,8 @@ import { RPC_BYTES_MAX, WAITING_SECONDS_MAX } from "../../src/shared/limits.ts";
 import type { Settings } from "../../src/shared/settings.ts";
 import type { Seconds } from "../../src/shared/units.ts";
 import { Mailbox } from "./mailbox.ts";
-import { Wallet, type Hold } from "./wallet.ts";
+import type { Hold } from "./purse.ts";
+import { Wallet } from "./wallet.ts";
 
 /** How the post reaches the objects; made anew in each request, because a stub belongs to the request that made it. */
 export interface Carriers {

@@ -1,7 +1,7 @@
 import { isobarError, type IsobarError } from "../../src/shared/http/errors.ts";
 import { REQUEST_BODY_BYTES_MAX } from "../../src/shared/limits.ts";
 import { err, ok, type Result } from "../../src/shared/result.ts";
-import { concat } from "./upstream.ts";
+import { concat } from "./read-up-to.ts";
 
 /** Of a body over the limit, how much is read all the same; Cloudflare itself refuses more than 100 MB on most plans. */
 const DISCARDED_BYTES_MAX = 100_000_000;

@@ -3,16 +3,18 @@ import type { IsobarError } from "../../src/shared/http/errors.ts";
 import type { ReportedUsage } from "../../src/shared/http/usage.ts";
 import type { Attempt, RequestRecord } from "../../src/shared/ledger/messages.ts";
 import { chargeOf, type Charge } from "../../src/shared/money/charge.ts";
-import type { Bill, Explanation, Outcome } from "../../src/shared/scheduler/messages.ts";
+import type { Explanation } from "../../src/shared/scheduler/explanation.ts";
+import type { Bill, Outcome } from "../../src/shared/scheduler/messages.ts";
 import type { Seconds } from "../../src/shared/units.ts";
 import type { WarmthSignal } from "../../src/shared/warmth/signal.ts";
 import type { Admitted } from "./admit.ts";
-import type { Choice } from "./choose.ts";
+import type { Choice } from "./choice.ts";
 import type { Failure } from "./failure.ts";
 import { hedgeSettlement, type HedgeEnd } from "./hedge-end.ts";
 import { logRequest } from "./log.ts";
 import type { Billed } from "./mailbox.ts";
-import type { Hold } from "./wallet.ts";
+import type { Hold } from "./purse.ts";
+import type { RelayEnd } from "./relay.ts";
 
 /** How a request ended, seen from the client. */
 export interface Ending {
@@ -45,6 +47,29 @@ export interface LastAttempt {
 	readonly warmth: WarmthSignal | null;
 	/** Of the attempt. */
 	readonly seconds: Seconds;
+}
+
+/** What the end of an answer that was passed on as it came tells of the attempt. */
+export function relayed(end: RelayEnd, status: number): Partial<LastAttempt> {
+	const { usage, tokenEvents, ttft, seconds } = end;
+	const failure: Failure | null =
+		end.outcome === "cut" ? { kind: "cut", status, retryAfter: null, detail: end.error?.message ?? "cut" } : null;
+	return { answered: true, failure, usage, tokenEvents, ttft, seconds };
+}
+
+/** Tells the scheduler that the pool has begun to answer. */
+export function startAttempt(
+	{ isolate }: Admitted,
+	choice: Choice,
+	ttft: Seconds,
+	headersAt: Seconds,
+	warmth: WarmthSignal | null,
+): void {
+	// Headers that came with the first token tell nothing of the round trip.
+	const headers = headersAt < ttft * 0.8 ? headersAt : null;
+	isolate.post
+		.mailbox(choice.scheduler, Date.now() / 1_000)
+		.firstToken({ reservation: choice.reservation, ttft, headers, ...(warmth && { warmth }) });
 }
 
 /** Tells the scheduler that an attempt is over. `billed` gets the attributed share of GPU time, if there is one. */

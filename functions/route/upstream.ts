@@ -9,6 +9,7 @@ import { answerSignal } from "../../src/shared/warmth/signals/answer.ts";
 import { failureOfStatus, plainMessage, retryAfterSeconds, type Failure } from "./failure.ts";
 import type { Beat } from "./beat.ts";
 import type { PlainHeaders } from "./plain-headers.ts";
+import { concat, readUpTo } from "./read-up-to.ts";
 import type { RequestTimer } from "./request-timer.ts";
 import { Watchdog } from "./watchdog.ts";
 
@@ -198,33 +199,6 @@ async function plain(response: Response, head: Head, context: Context): Promise<
 	return reader ? { kind: "long", ...head, ...context, held, reader } : wholeAnswer(concat(held, size), head);
 }
 
-/** The body, if it has not more than so many bytes; else what of it has been read, and the reader of the rest. */
-async function readUpTo(
-	response: Response,
-	bytesMax: number,
-): Promise<Pick<Open, "held"> & { readonly size: number; readonly reader: Open["reader"] | null }> {
-	const { headers } = response;
-	// Of a compressed body the length says nothing.
-	const length =
-		headers.get("content-encoding") === null ? Number(headers.get("content-length") ?? Number.NaN) : Number.NaN;
-	if (length <= bytesMax) {
-		const whole = new Uint8Array(await response.arrayBuffer());
-		return { held: [whole], size: whole.byteLength, reader: null };
-	}
-	// Only now, because the runtime makes a stream of the body when it is looked at.
-	const reader = response.body?.getReader();
-	if (!reader) return { held: [], size: 0, reader: null };
-	const held: Uint8Array[] = [];
-	let size = 0;
-	for (;;) {
-		const { done, value } = await reader.read();
-		if (done) return { held, size, reader: null };
-		held.push(value);
-		size += value.byteLength;
-		if (size > bytesMax) return { held, size, reader };
-	}
-}
-
 function wholeAnswer(body: Uint8Array, head: Head): Outcome {
 	const read = usageOfBody(body);
 	if (!read.isObject) return garbage(head.status, `${body.byteLength} bytes that are no JSON object`);
@@ -298,14 +272,3 @@ const PHASE_NAMES = {
 	idle: "further event",
 	total: "end",
 } as const;
-
-export function concat(chunks: readonly Uint8Array[], size = chunks.reduce((n, c) => n + c.byteLength, 0)): Uint8Array {
-	if (chunks.length === 1) return chunks[0]!;
-	const whole = new Uint8Array(size);
-	let at = 0;
-	for (const chunk of chunks) {
-		whole.set(chunk, at);
-		at += chunk.byteLength;
-	}
-	return whole;
-}

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { REJECTIONS } from "../../src/shared/scheduler/messages.ts";
+import { REJECTIONS } from "../../src/shared/scheduler/explanation.ts";
 import { catalogOf, poolOf } from "./helpers/catalog-of.ts";
 import { chatAnswer, Gate, plain, startScriptedPool, status, usage, type Answer } from "./helpers/scripted-pool.ts";
 import { startTestGateway, type Answered } from "./helpers/test-gateway.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Admitted } from "../../functions/route/admit.ts";
 import { answerHeaders } from "../../functions/route/answer-headers.ts";
-import type { Choice } from "../../functions/route/choose.ts";
+import type { Choice } from "../../functions/route/choice.ts";
 import { connectionNames } from "../../functions/route/connection-names.ts";
 
 const admitted = { id: "req_1", model: { id: "m" } } as Admitted;

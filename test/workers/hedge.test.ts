@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { Admitted } from "../../functions/route/admit.ts";
 import { Beat } from "../../functions/route/beat.ts";
-import type { Choice } from "../../functions/route/choose.ts";
+import type { Choice } from "../../functions/route/choice.ts";
 import { Hedge } from "../../functions/route/hedge.ts";
 import { Neighbourhood } from "../../functions/route/neighbourhood.ts";
 import { PoolCall } from "../../functions/route/pool-call.ts";

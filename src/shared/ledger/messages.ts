@@ -1,6 +1,7 @@
 /** What crosses between an isolate and the ledger object of a tenant. */
 import type { ErrorCode } from "../http/errors.ts";
-import type { Explanation, HedgeRefusal, Outcome } from "../scheduler/messages.ts";
+import type { Explanation } from "../scheduler/explanation.ts";
+import type { HedgeRefusal, Outcome } from "../scheduler/messages.ts";
 import type { NanoUsd, Seconds, Tokens, Usd } from "../units.ts";
 import type { HedgeTerms } from "../warmth/hedge.ts";
 

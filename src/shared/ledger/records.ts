@@ -1,5 +1,5 @@
 import { RECORD_BYTES_MAX } from "../limits.ts";
-import type { Explanation } from "../scheduler/messages.ts";
+import type { Explanation } from "../scheduler/explanation.ts";
 import type { RequestRecord } from "./messages.ts";
 
 /** Longer texts are cut: names and messages are short, but a client may send a model name of megabytes. */

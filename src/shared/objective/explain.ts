@@ -5,9 +5,9 @@ import {
 	WARMTH_WIDTH,
 	type Explanation,
 	type Rejection,
-	type ReplicaName,
 	type Terms,
-} from "../scheduler/messages.ts";
+} from "../scheduler/explanation.ts";
+import type { ReplicaName } from "../scheduler/messages.ts";
 import type { Seconds, Tokens, Usd } from "../units.ts";
 import { scoreOf } from "./objective.ts";
 

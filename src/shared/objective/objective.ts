@@ -1,4 +1,4 @@
-import type { Terms } from "../scheduler/messages.ts";
+import type { Terms } from "../scheduler/explanation.ts";
 import type { Seconds, Tokens, Usd } from "../units.ts";
 import type { Start } from "../warmth/start.ts";
 import { sumOf } from "../warmth/mixture.ts";

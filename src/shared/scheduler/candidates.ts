@@ -2,7 +2,7 @@ import { admits } from "../admission/health.ts";
 import type { Load } from "../admission/reservations.ts";
 import type { Seconds } from "../units.ts";
 import type { Fleet, ReplicaState } from "./fleet.ts";
-import { REJECTIONS, type Explanation, type Rejection } from "./messages.ts";
+import { REJECTIONS, type Explanation, type Rejection } from "./explanation.ts";
 
 /** Rules that say the same whatever a replica is doing. */
 const LASTING: ReadonlySet<Rejection> = new Set(["excluded", "capability", "context", "region"]);

@@ -11,14 +11,8 @@ import type { Start } from "../warmth/start.ts";
 import { expectedExcess } from "../objective/lognormal.ts";
 import { contextNeed } from "./context-need.ts";
 import type { Fleet, ReplicaState } from "./fleet.ts";
-import {
-	REJECTIONS,
-	type AssignRequest,
-	type Explanation,
-	type RankedReplica,
-	type Rejection,
-	type ReplicaName,
-} from "./messages.ts";
+import { REJECTIONS, type Explanation, type Rejection } from "./explanation.ts";
+import type { AssignRequest, RankedReplica, ReplicaName } from "./messages.ts";
 import type { Spilled } from "./warmths.ts";
 
 /** What the decision needs to know besides the fleet. */

@@ -4,7 +4,8 @@ import { isobarError, type IsobarError } from "../http/errors.ts";
 import type { Seconds } from "../units.ts";
 import { contextNeed } from "./context-need.ts";
 import type { Circumstances, Decision } from "./decide.ts";
-import { PROMPT_MEMBER, type AssignReply, type AssignRequest, type Explanation } from "./messages.ts";
+import type { Explanation } from "./explanation.ts";
+import { PROMPT_MEMBER, type AssignReply, type AssignRequest } from "./messages.ts";
 
 const NO_DECISION: Explanation = { replicas: [], rejected: [], values: [] };
 

@@ -5,7 +5,8 @@ import type { Seconds, Tokens } from "../units.ts";
 import { candidatesOf, placesOf } from "./candidates.ts";
 import type { Decision } from "./decide.ts";
 import type { Fleet } from "./fleet.ts";
-import type { AssignReply, AssignRequest, Explanation } from "./messages.ts";
+import type { Explanation } from "./explanation.ts";
+import type { AssignReply, AssignRequest } from "./messages.ts";
 import { overloaded, refused } from "./refusals.ts";
 
 export interface WaitingOptions {

@@ -1,7 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Amount, KeyLimits, LeaseReply, LeaseRequest } from "../../../src/shared/ledger/messages.ts";
-import { Wallet, type Hold } from "../../../functions/route/wallet.ts";
+import type { Hold } from "../../../functions/route/purse.ts";
+import { Wallet } from "../../../functions/route/wallet.ts";
 
 const LIMITS: KeyLimits = {
 	dayNano: 1_000,

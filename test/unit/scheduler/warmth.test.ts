@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { explain } from "../../../src/shared/objective/explain.ts";
 import type { SchedulerCore } from "../../../src/shared/scheduler/core.ts";
-import { EXPLANATION_WIDTH } from "../../../src/shared/scheduler/messages.ts";
+import { EXPLANATION_WIDTH } from "../../../src/shared/scheduler/explanation.ts";
 import { fleetStatus } from "../../../src/shared/scheduler/status.ts";
 import { throughJson } from "../perf/support.ts";
 import { ended, mail, MIXED, outcomeOf, request, rig, T0 } from "./support.ts";
