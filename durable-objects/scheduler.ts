@@ -228,7 +228,7 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 	/** Probes what is due, and sees to it that an alarm comes while anything is in flight, waits or is to be probed. */
 	#look(now: number, busy = false): void {
 		let isBusy = busy || this.#core.inFlight > 0 || this.#core.waiting > 0;
-		isBusy ||= this.#core.warmths.isWaking(undefined, now);
+		isBusy ||= this.#core.warmths.wakingPools(now).size > 0;
 		for (const { entry, health } of this.#core.fleet.replicas) {
 			// An engine without a health check is tried by a request, whenever one comes.
 			if (!awaitsProbe(health) || !canProbe(entry)) continue;

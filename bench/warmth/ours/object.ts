@@ -152,7 +152,7 @@ export class ObjectOfPools implements Policy {
 			this.#isTicking = true;
 			this.#tickLater();
 		}
-		const isBusy = core.inFlight > 0 || core.waiting > 0 || core.warmths.isWaking(undefined, clock.now);
+		const isBusy = core.inFlight > 0 || core.waiting > 0 || core.warmths.wakingPools(clock.now).size > 0;
 		const next = Math.min(isBusy ? clock.now + ALARM_SECONDS : Infinity, core.keeping.nextAt);
 		const at = Math.max(clock.now + ACT_SECONDS_MIN, next);
 		if (at === Infinity || (this.#alarmAt > clock.now && this.#alarmAt <= at)) return;

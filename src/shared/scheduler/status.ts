@@ -3,6 +3,8 @@ import { usdFromNano } from "../money/nano.ts";
 import { rates } from "../perf/replica-model.ts";
 import type { Seconds } from "../units.ts";
 import type { SchedulerCore } from "./core.ts";
+import type { ReplicaState } from "./fleet.ts";
+import type { Warmths } from "./warmths.ts";
 import type { CacheStatistics } from "../kv/replica-caches.ts";
 import type { FleetStatus, PrefixCacheStatus, ReplicaStatus, WarmthStatus } from "./messages.ts";
 
@@ -29,11 +31,26 @@ export function fleetStatus(core: SchedulerCore, now: Seconds): FleetStatus {
 				overhead_seconds: learned.overheadSeconds,
 				seconds_per_output_token: learned.stepSeconds,
 				prefix_cache: prefixCache(caches.get(entry.name)),
-				warmth: core.warmths.status(state, now),
+				warmth: warmthOf(state, core.warmths, now),
 				busy_seconds: busy,
 				busy_usd: busy === null || pricing.per !== "gpu_second" ? null : busy * usdFromNano(pricing.nanoPerSecond),
 			};
 		}),
+	};
+}
+
+function warmthOf({ warmth }: ReplicaState, warmths: Warmths, now: Seconds): WarmthStatus | null {
+	if (!warmth) return null;
+	const { signal, pool } = warmth;
+	const { idle } = pool.idleness;
+	return {
+		state: warmth.state(now),
+		p_cold: warmth.probability,
+		source: signal?.source ?? null,
+		age_seconds: signal && Math.max(0, now - signal.at),
+		cold_seconds: warmth.start(warmths.othersWaking(warmth), now).seconds,
+		idle_seconds: idle === Infinity ? null : idle,
+		regret_usd: pool.regret(now),
 	};
 }
 

@@ -7,11 +7,10 @@ import { LIKELY_COLD, ReplicaWarmth, type StoredWarmth } from "../warmth/replica
 import { wakingAge } from "../warmth/belief.ts";
 import type { WarmthSignal } from "../warmth/signal.ts";
 import { startTold } from "../warmth/signals/answer.ts";
-import { StatusTrust } from "../warmth/status-trust.ts";
 import type { Start } from "../warmth/start.ts";
 import type { Fleet, ReplicaState } from "./fleet.ts";
 import type { LearnedState } from "./learned.ts";
-import type { Ended, RankedReplica, ReplicaName, WarmthStatus } from "./messages.ts";
+import type { Ended, RankedReplica } from "./messages.ts";
 import type { Wake } from "./wakes.ts";
 
 /** Spread of the logarithm of a whole answer's seconds about what is expected: mostly that of its length. */
@@ -55,7 +54,6 @@ export class Warmths {
 	/** Pools that are waking, by provider, as of the last `look`. */
 	#waking = new Map<string, Set<PoolWarmth>>();
 	readonly #pools = new Map<string, PoolWarmth>();
-	readonly #trusts = new Map<ReplicaName, StatusTrust>();
 	#isChanged = false;
 
 	/** Whether any replica has come to another state since this was last asked. */
@@ -78,13 +76,6 @@ export class Warmths {
 	/** The replicas of pools that do. */
 	get scaling(): readonly ReplicaState[] {
 		return this.#scaling;
-	}
-
-	/** Whether any replica of the pool is waking; or any at all. */
-	isWaking(pool: PoolWarmth | undefined, now: Seconds): boolean {
-		return this.#scaling.some(
-			({ warmth }) => warmth && (!pool || warmth.pool === pool) && warmth.state(now) === "waking",
-		);
 	}
 
 	/** Pools of which a replica is waking. */
@@ -113,9 +104,6 @@ export class Warmths {
 		}
 		this.#pools.clear();
 		for (const [id, pool] of pools) this.#pools.set(id, pool);
-		for (const name of this.#trusts.keys()) {
-			if (!replicas.some(({ entry, warmth }) => warmth && entry.name === name)) this.#trusts.delete(name);
-		}
 		this.#scaling = replicas.filter(({ warmth }) => warmth !== null);
 		this.#fixed = replicas.filter(({ warmth, entry }) => !warmth && entry.pool.pricing.per === "gpu_second");
 		this.#waking.clear();
@@ -198,7 +186,7 @@ export class Warmths {
 		const label = told?.coldSeconds;
 		const isCold = (told && startTold(told)) ?? coldPosterior(start.probability, seconds, warm, late) >= LIKELY_COLD;
 		expected.cold = isCold;
-		if (!isCold) this.#trustOf(replica.entry.name).shown(true, now);
+		if (!isCold) warmth.trust.shown(true, now);
 		if (gap !== null) warmth.pool.observeGap(gap, isCold);
 		// It went cold unseen.
 		if (isCold && start.probability < LIKELY_COLD) onCold(replica);
@@ -234,7 +222,7 @@ export class Warmths {
 			// One that answers others is overloaded, whatever its status says elsewhere.
 			if (!isLikely && gap !== null && gap < IN_USE) return;
 			if (!isLikely && told?.state !== "waking") return;
-			const wasMisled = told?.state === "waking" && this.#trustOf(replica.entry.name).shown(false, now);
+			const wasMisled = told?.state === "waking" && warmth.trust.shown(false, now);
 			// A gap since a status that was wrong is none.
 			if (gap !== null && told?.state === "waking" && !wasMisled) warmth.pool.observeGap(gap, true);
 			// It went cold unseen.
@@ -250,18 +238,12 @@ export class Warmths {
 
 	/** Whether to believe a status: not one that still tells of the time before a start that is under way, nor that a replica is
 	 *  down that is in use, nor what was found wrong. */
-	believes({ warmth, entry }: ReplicaState, signal: WarmthSignal, now: Seconds): boolean {
-		if (!warmth || !this.#trustOf(entry.name).believes(signal, now)) return false;
+	believes({ warmth }: ReplicaState, signal: WarmthSignal, now: Seconds): boolean {
+		if (!warmth || !warmth.trust.believes(signal, now)) return false;
 		if (signal.state !== "cold" && signal.state !== "asleep") return true;
 		const known = warmth.signal;
 		if (known?.state === "waking") return !warmth.isAwaited && wakingAge(known, now) >= STATUS_LAG;
 		return (warmth.gap(now) ?? Infinity) >= IN_USE;
-	}
-
-	#trustOf(name: ReplicaName): StatusTrust {
-		let trust = this.#trusts.get(name);
-		if (!trust) this.#trusts.set(name, (trust = new StatusTrust()));
-		return trust;
 	}
 
 	/** Takes in what somebody has seen of it. */
@@ -291,21 +273,6 @@ export class Warmths {
 		const isLabel =
 			signal.state === "warm" && coldPosterior(start.probability, seconds, PROMPT_ANSWER, cold) >= LIKELY_COLD;
 		this.observe(replica, { ...signal, ...(isLabel && { coldSeconds: seconds }) }, now);
-	}
-
-	status({ warmth }: ReplicaState, now: Seconds): WarmthStatus | null {
-		if (!warmth) return null;
-		const { signal, pool } = warmth;
-		const { idle } = pool.idleness;
-		return {
-			state: warmth.state(now),
-			p_cold: warmth.probability,
-			source: signal?.source ?? null,
-			age_seconds: signal && Math.max(0, now - signal.at),
-			cold_seconds: warmth.start(this.othersWaking(warmth), now).seconds,
-			idle_seconds: idle === Infinity ? null : idle,
-			regret_usd: pool.regret(now),
-		};
 	}
 
 	/** By pool, for `LearnedState.warmth`; that of a replica is in its own `stored()`. */

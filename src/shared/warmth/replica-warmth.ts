@@ -6,6 +6,7 @@ import { meanOf, quantileAt, residualOf, type LogNormal } from "./log-normal.ts"
 import { isSame, Outlook, type Stakes } from "./outlook.ts";
 import type { PoolWarmth } from "./pool-warmth.ts";
 import type { WarmthSignal, WarmthState } from "./signal.ts";
+import { StatusTrust } from "./status-trust.ts";
 import type { Start } from "./start.ts";
 
 /** Plain JSON. `usedAt` is null where it never was. */
@@ -47,6 +48,8 @@ export class ReplicaWarmth {
 	readonly pool: PoolWarmth;
 	/** Requests that it served, or would have served if it was warm. */
 	readonly demand: Demand;
+	/** How far what a status tells of it is believed. */
+	readonly trust: StatusTrust;
 	readonly #concurrencyMax: number;
 	#signal: WarmthSignal | null = null;
 	#usedAt: Seconds = -Infinity;
@@ -71,6 +74,7 @@ export class ReplicaWarmth {
 		this.pool = pool;
 		this.#concurrencyMax = concurrencyMax;
 		this.#waiting = before instanceof ReplicaWarmth ? before.#waiting : new Set();
+		this.trust = before instanceof ReplicaWarmth ? before.trust : new StatusTrust();
 		this.demand = before instanceof ReplicaWarmth ? before.demand : new Demand(before?.demand);
 		if (before instanceof ReplicaWarmth) {
 			this.#usedAt = before.#usedAt;
