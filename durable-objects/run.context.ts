@@ -4,6 +4,7 @@ import type { ShardRange } from "../src/shared/federated/shard-plan.ts";
 import type { Specification } from "../src/shared/federated/specification.ts";
 import type { Seconds } from "../src/shared/units.ts";
 import { shardOf } from "./federated-objects.ts";
+import { RunGramsStore } from "./run.grams.store.ts";
 import { RunMembersStore } from "./run.members.store.ts";
 import type { RunFacts } from "./run.messages.ts";
 import { RunStore } from "./run.store.ts";
@@ -25,6 +26,7 @@ export class RunContext {
 	readonly members: RunMembersStore;
 	readonly updates: RunUpdatesStore;
 	readonly versions: RunVersionsStore;
+	readonly grams: RunGramsStore;
 	readonly #waiting: Readonly<Record<Channel, Set<() => void>>> = { work: new Set(), events: new Set() };
 	/** Called when tasks may have changed. */
 	onWork: () => void = () => {};
@@ -36,6 +38,7 @@ export class RunContext {
 		this.members = new RunMembersStore(storage);
 		this.updates = new RunUpdatesStore(storage);
 		this.versions = new RunVersionsStore(storage);
+		this.grams = new RunGramsStore(storage);
 	}
 
 	/** Of a run that is there. */

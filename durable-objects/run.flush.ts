@@ -1,14 +1,16 @@
 import { linkDigest, versionDigest, type Link } from "../src/shared/federated/audit.ts";
 import { coefficientsOf, flushFacts, flushPlan } from "../src/shared/federated/freeze.ts";
 import type { FinalRefusal } from "../src/shared/federated/messages.ts";
-import { decideFlush, extended, flushFailed, frozen, versionMade } from "../src/shared/federated/round.ts";
+import { decideFlush, extended, flushFailed, frozen, summing, versionMade } from "../src/shared/federated/round.ts";
 import { paused } from "../src/shared/federated/run-state.ts";
+import { makeRule } from "../src/shared/federated/rules/registry.ts";
+import type { Coefficients } from "../src/shared/federated/rules/rule.ts";
 import { nextParent, type Making, type Run } from "../src/shared/federated/run.ts";
 import type { Seconds } from "../src/shared/units.ts";
 import { clock, type RunContext } from "./run.context.ts";
 import type { RunUpkeep } from "./run.upkeep.ts";
 import type { StoredVersion } from "./run.versions.store.ts";
-import type { MakingPlan, VersionProgress } from "./shard.messages.ts";
+import type { GramProgress, MakingPlan, VersionProgress } from "./shard.messages.ts";
 
 /** From updates that are pending to a version that every shard has. What is decided stands in the run's rows before a shard hears
  *  of it, and shards are asked again until they have done it. */
@@ -53,7 +55,7 @@ export class RunFlush {
 	/** A shard's word on a version. Repeated words change nothing. */
 	async shardMade(version: number, attempt: number, shard: number, progress: VersionProgress): Promise<void> {
 		const { versions, shards } = this.#context;
-		const making = this.#making(version, attempt);
+		const making = this.#making(version, attempt, "sum");
 		if (!making) return;
 		if (progress.state === "failed") return this.#fail(making, progress.fault);
 		if (progress.state !== "made") return;
@@ -61,25 +63,44 @@ export class RunFlush {
 		if (versions.shardsMade(version).size === shards.length) await this.#finish(making);
 	}
 
-	/** The round ends: its updates and their coefficients are fixed, in one transaction with the round's end. */
+	/** A shard's word on the inner products of a flush; with the last one the coefficients are there. */
+	async shardSummed(version: number, attempt: number, shard: number, progress: GramProgress): Promise<void> {
+		const { grams, shards } = this.#context;
+		const making = this.#making(version, attempt, "gram");
+		if (!making) return;
+		if (progress.state === "failed") return this.#fail(making, progress.fault);
+		if (progress.state !== "summed") return;
+		grams.put(version, shard, progress.products);
+		if (grams.shards(version).size < shards.length) return;
+		const fault = this.#context.transact(() => this.#weigh(making));
+		if (fault !== null) return this.#fail(making, fault);
+		await this.goOn();
+	}
+
+	/** The round ends: its updates are fixed, in one transaction with the round's end. So are their coefficients, unless the rule has
+	 *  to see their inner products first. */
 	#freeze(run: Run, now: Seconds): void {
-		const { store, updates, versions, members, specification } = this.#context;
-		const pending = updates.pending(run.round);
+		const { store, updates, versions, members, grams, specification } = this.#context;
 		const parent = nextParent(run);
-		const encodings = new Map(pending.map(({ id, encoding }) => [id, encoding]));
-		const facts = flushFacts(pending, parent).map((fact) => ({ ...fact, encoding: encodings.get(fact.id)! }));
-		const { flush } = specification;
+		const facts = this.#facts(run.round, parent);
+		const { flush, rule } = specification;
 		const interval = flush.when === "interval" ? flush.seconds : null;
 		const population = { populationWeight: members.populationWeight(), interval };
-		const coefficients = coefficientsOf(specification, facts, population, null);
-		if (!coefficients.ok) {
-			store.putRun(flushFailed(run));
-			return this.#context.note("flush_failed", { round: run.round, message: coefficients.error.message }, now);
+		const phase: Making["phase"] = makeRule(rule).needs.gram ? "gram" : "sum";
+		let coefficients: Coefficients | null = null;
+		if (phase === "sum") {
+			const found = coefficientsOf(specification, facts, population, null);
+			if (!found.ok) {
+				store.putRun(flushFailed(run));
+				return this.#context.note("flush_failed", { round: run.round, message: found.error.message }, now);
+			}
+			coefficients = found.value;
 		}
-		const next = frozen(run, "sum", now);
+		const next = frozen(run, phase, now);
 		const version = parent + 1;
-		const plan = flushPlan(specification, facts, coefficients.value, { version, parent, step: run.step + 1 });
+		const plan = flushPlan(specification, facts, coefficients, { version, parent, step: run.step + 1 });
 		versions.begin({ version, kind: "flush", parent, step: plan.step, round: run.round }, plan, now);
+		if (phase === "gram") grams.begin(version, population);
 		versions.closeRound(run.round, version, updates.summary(run.round), now);
 		versions.openRound(next.round, now);
 		store.putRun(next);
@@ -87,28 +108,67 @@ export class RunFlush {
 		this.#context.note("flush_started", { round: run.round, version, updates: facts.length }, now);
 	}
 
-	/** Asks all shards for the version that is being made. */
+	/** Computes the coefficients of a flush from its inner products, once; from then on it is a sum. What is wrong with them, or null.
+	 *  Call in a transaction. */
+	#weigh({ version, round, parent, step }: StoredVersion): string | null {
+		const { store, versions, grams, specification } = this.#context;
+		const from = parent ?? 0;
+		const facts = this.#facts(round, from);
+		const gram = grams.gram(version, facts.length);
+		const coefficients = coefficientsOf(specification, facts, grams.context(version), gram);
+		if (!coefficients.ok) return coefficients.error.message;
+		versions.putPlan(version, flushPlan(specification, facts, coefficients.value, { version, parent: from, step }));
+		grams.remove(version);
+		store.putRun(summing(store.run()));
+		return null;
+	}
+
+	/** The updates of a round that ends, in id order. */
+	#facts(round: number, parent: number) {
+		const pending = this.#context.updates.pending(round);
+		const encodings = new Map(pending.map(({ id, encoding }) => [id, encoding]));
+		return flushFacts(pending, parent).map((fact) => ({ ...fact, encoding: encodings.get(fact.id)! }));
+	}
+
+	/** Asks all shards for what is to be done next for the version that is being made. */
 	async #dispatch(): Promise<void> {
-		const { store, versions, shards } = this.#context;
+		const { store, versions } = this.#context;
 		if (store.isDeleting) return;
 		const { making } = store.run();
 		const row = making && versions.version(making.version);
 		if (!row) return;
+		try {
+			if (making.phase === "gram") await this.#askForProducts(row);
+			else await this.#askForVersion(row);
+		} catch (error) {
+			// The alarm asks again.
+			this.#context.warn("shard_unreachable", error);
+		}
+	}
+
+	async #askForProducts({ version, round }: StoredVersion): Promise<void> {
+		const { versions, grams, shards } = this.#context;
+		const updates = versions.plan(version)!.updates.map(({ id, encoding }) => ({ id, encoding }));
+		const summed = grams.shards(version);
+		const left = shards.filter(({ shard }) => !summed.has(shard));
+		await this.#context.eachShard(left, async (shard, range) => {
+			const progress = await shard.gram(version, round, updates);
+			await this.shardSummed(version, round, range.shard, progress);
+		});
+	}
+
+	async #askForVersion(row: StoredVersion): Promise<void> {
+		const { versions, shards } = this.#context;
 		const plan: MakingPlan =
 			row.kind === "rollback"
 				? { kind: "copy", from: row.parent ?? 0 }
 				: { kind: "flush", ...versions.plan(row.version)! };
 		const made = versions.shardsMade(row.version);
 		const left = shards.filter(({ shard }) => !made.has(shard));
-		try {
-			await this.#context.eachShard(left, async (shard, range) => {
-				const progress = await shard.make(row.version, row.round, plan);
-				await this.shardMade(row.version, row.round, range.shard, progress);
-			});
-		} catch (error) {
-			// The alarm asks again.
-			this.#context.warn("shard_unreachable", error);
-		}
+		await this.#context.eachShard(left, async (shard, range) => {
+			const progress = await shard.make(row.version, row.round, plan);
+			await this.shardMade(row.version, row.round, range.shard, progress);
+		});
 	}
 
 	/** Every shard has it: the version shows, and its updates are accepted in it. */
@@ -119,7 +179,7 @@ export class RunFlush {
 		const link = await linkDigest(this.link(making, digest));
 		const now = clock();
 		this.#context.transact(() => {
-			if (!this.#making(version, round)) return;
+			if (!this.#making(version, round, "sum")) return;
 			const before = store.run();
 			const run = versionMade(before, specification, step, now);
 			versions.finish(version, digest, link, now);
@@ -166,12 +226,13 @@ export class RunFlush {
 
 	/** The version cannot be made of these updates: they are pending again, and the run waits for its operator. */
 	async #fail({ version, round }: StoredVersion, fault: string): Promise<void> {
-		const { store, updates, versions } = this.#context;
+		const { store, updates, versions, grams } = this.#context;
 		const now = clock();
 		this.#context.transact(() => {
 			if (!this.#making(version, round)) return;
 			const run = flushFailed(store.run());
 			versions.fail(version);
+			grams.remove(version);
 			for (const id of updates.moveTo(run.round, round)) store.addRelease(id);
 			store.putRun(run);
 			this.#context.note("flush_failed", { round, version, message: fault }, now);
@@ -200,10 +261,10 @@ export class RunFlush {
 		}
 	}
 
-	/** The row of the version that is being made, if it is still this attempt. */
-	#making(version: number, attempt: number): StoredVersion | null {
-		const { making }: { readonly making: Making | null } = this.#context.store.run();
-		if (making?.version !== version) return null;
+	/** The row of the version that is being made, if it is still this attempt and, where one is named, in this phase. */
+	#making(version: number, attempt: number, phase?: Making["phase"]): StoredVersion | null {
+		const { making } = this.#context.store.run();
+		if (making?.version !== version || (phase !== undefined && making.phase !== phase)) return null;
 		const row = this.#context.versions.version(version);
 		return row?.state === "making" && row.round === attempt ? row : null;
 	}

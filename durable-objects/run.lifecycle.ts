@@ -140,8 +140,11 @@ export class RunLifecycle {
 	#giveUp(before: Run, after: Run): void {
 		if (after.state !== "finished" && after.state !== "cancelled") return;
 		const now = clock();
-		const { versions } = this.#context;
-		if (before.making && !after.making) versions.fail(before.making.version);
+		const { versions, grams } = this.#context;
+		if (before.making && !after.making) {
+			versions.fail(before.making.version);
+			grams.remove(before.making.version);
+		}
 		// What is being summed into a last version counts.
 		this.#flush.refusePending("run_closed", after.making ? after.round : null, now);
 		this.#flush.dropTasks("run_closed", now);

@@ -5,7 +5,7 @@ import type { Specification } from "../src/shared/federated/specification.ts";
 import type { IsobarError } from "../src/shared/http/errors.ts";
 import type { Result } from "../src/shared/result.ts";
 import type { Seconds } from "../src/shared/units.ts";
-import type { VersionProgress } from "./shard.messages.ts";
+import type { GramProgress, VersionProgress } from "./shard.messages.ts";
 
 /** What never changes of a run. */
 export interface RunFacts {
@@ -111,6 +111,7 @@ export interface RunPort {
 	audit(after: number, limit: number): Reply;
 	events(after: number, waitSeconds: Seconds): Reply<readonly ShownEvent[]>;
 
+	shardSummed(version: number, attempt: number, shard: number, progress: GramProgress): Promise<void>;
 	shardMade(version: number, attempt: number, shard: number, progress: VersionProgress): Promise<void>;
 	/** The WebSocket of a client with a ticket. */
 	fetch(request: Request): Promise<Response>;

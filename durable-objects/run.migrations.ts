@@ -151,4 +151,20 @@ export const RUN_MIGRATIONS: readonly SqlMigration[] = [
 			) STRICT;
 		`,
 	},
+	{
+		id: "grams",
+		sql: `
+			CREATE TABLE grams (
+				version INTEGER PRIMARY KEY,
+				context TEXT NOT NULL
+			) STRICT;
+
+			CREATE TABLE gram_shards (
+				version INTEGER NOT NULL,
+				shard INTEGER NOT NULL,
+				products BLOB NOT NULL,
+				PRIMARY KEY (version, shard)
+			) STRICT, WITHOUT ROWID;
+		`,
+	},
 ];

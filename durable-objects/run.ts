@@ -20,7 +20,7 @@ import type {
 } from "./run.messages.ts";
 import { RUN_MIGRATIONS } from "./run.migrations.ts";
 import type { RunRoom } from "./run.room.ts";
-import type { VersionProgress } from "./shard.messages.ts";
+import type { GramProgress, VersionProgress } from "./shard.messages.ts";
 import { migrate } from "./sql-migrations.ts";
 
 type Reply<T = Shown> = Promise<Result<T, IsobarError>>;
@@ -135,6 +135,11 @@ export class Run extends DurableObject<Env> implements RunPort {
 
 	events(after: number, waitSeconds: Seconds): Reply<readonly ShownEvent[]> {
 		return this.#with(async ({ watching }) => ok(await watching.events(after, waitSeconds)));
+	}
+
+	async shardSummed(version: number, attempt: number, shard: number, progress: GramProgress): Promise<void> {
+		const room = await this.#find();
+		if (room?.facts) await room.flush.shardSummed(version, attempt, shard, progress);
 	}
 
 	async shardMade(version: number, attempt: number, shard: number, progress: VersionProgress): Promise<void> {

@@ -107,6 +107,10 @@ export class RunVersionsStore {
 		return row?.plan ? (JSON.parse(row.plan) as FlushPlan) : null;
 	}
 
+	putPlan(version: number, plan: FlushPlan): void {
+		this.#sql.exec("UPDATE versions SET plan = ? WHERE version = ?", JSON.stringify(plan), version);
+	}
+
 	/** Made ones before a version, the newest first. */
 	before(version: number, limit: number): readonly StoredVersion[] {
 		const sql = `SELECT ${COLUMNS} FROM versions WHERE version < ? AND state IN ('made', 'collected') ORDER BY version DESC LIMIT ?`;

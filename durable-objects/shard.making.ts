@@ -2,26 +2,15 @@ import { encodedBytes } from "../src/shared/federated/encoding.ts";
 import type { FlushPlan } from "../src/shared/federated/messages.ts";
 import type { ServerOptimiser } from "../src/shared/federated/optimisers/optimiser.ts";
 import { ROW_PARAMETERS } from "../src/shared/federated/sizes.ts";
-import type { MakingPlan, ShardPlace } from "./shard.messages.ts";
+import type { MakingPlan, ShardPlace, Slice } from "./shard.messages.ts";
 import type { ShardStagingStore } from "./shard.staging.store.ts";
+import { missing, Unmakable, updateRows } from "./shard.update-rows.ts";
 import { rowCount, type ShardVersionStore } from "./shard.version.store.ts";
 
 /** Bytes that are read before others get their turn: some 50 ms. */
 const SLICE_BYTES = 32 * 2 ** 20;
 /** Bytes of rows that are held until they are written together. */
 const WRITTEN_BYTES = 4 * 2 ** 20;
-/** Bytes of updates that are held at once for a rule that needs them all side by side. */
-const WINDOWS_BYTES = 8 * 2 ** 20;
-
-/** A version that cannot be made: what it is made from is not here, or its numbers leave the range of f32. */
-class Unmakable extends Error {}
-
-interface Slice {
-	readonly version: number;
-	readonly attempt: number;
-	readonly ended: boolean;
-}
-
 interface Made {
 	readonly weights: Float32Array<ArrayBuffer>;
 	readonly state: readonly Float32Array<ArrayBuffer>[];
@@ -66,7 +55,7 @@ export class ShardMaking {
 			if (!(error instanceof Unmakable)) throw error;
 			this.#versions.fail(version, error.message);
 		}
-		return { version, attempt, ended: this.#versions.state(version) !== "making" };
+		return { of: "version", version, attempt, ended: this.#versions.state(version) !== "making" };
 	}
 
 	async #maker(plan: MakingPlan, place: ShardPlace): Promise<(row: number) => Made> {
@@ -95,14 +84,7 @@ export class ShardMaking {
 			const length = Math.min(end, first + ROW_PARAMETERS) - first;
 			const weights = this.#weights(plan.parent, row);
 			const state = this.#state(plan.parent, row, length, optimiser);
-			const updates = plan.updates.map(({ id, encoding, coefficient }) => {
-				const none = (): never => missing(`row ${row} of update ${id}`);
-				const whole = () => this.#staging.row(id, encoding, first) ?? none();
-				const piece = (from: number, to: number) => this.#staging.rowPiece(id, encoding, first, from, to) ?? none();
-				const window = Math.floor(WINDOWS_BYTES / plan.updates.length);
-				const read = rule.door === "row" ? windowed(encodedBytes(encoding, length), window, piece) : whole;
-				return { encoding, coefficient, read };
-			});
+			const updates = updateRows(this.#staging, plan.updates, { first, length }, rule.door === "row");
 			const bases = plan.bases.map(([version, coefficient]) => ({
 				coefficient,
 				read: () => this.#weights(version, row),
@@ -137,26 +119,4 @@ export class ShardMaking {
 			(value, array) => this.#versions.optimiserState(version, row, array) ?? new Float32Array(length).fill(value),
 		);
 	}
-}
-
-/** Reads pieces of a row of `bytes` bytes out of windows of it, so that not the whole row of every update is in memory, nor is it read
- *  anew for each piece. */
-function windowed(
-	bytes: number,
-	window: number,
-	read: (from: number, to: number) => Uint8Array,
-): (from: number, to: number) => Uint8Array {
-	let held: Uint8Array = new Uint8Array(0);
-	let start = 0;
-	return (from, to) => {
-		if (from < start || to > start + held.byteLength) {
-			start = from;
-			held = read(from, Math.min(bytes, Math.max(to, from + window)));
-		}
-		return held.subarray(from - start, to - start);
-	};
-}
-
-function missing(what: string): never {
-	throw new Unmakable(`${what} is not here`);
 }

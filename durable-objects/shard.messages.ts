@@ -1,5 +1,5 @@
 import type { Encoding } from "../src/shared/federated/encoding.ts";
-import type { FlushPlan } from "../src/shared/federated/messages.ts";
+import type { FlushPlan, PlannedUpdate } from "../src/shared/federated/messages.ts";
 
 /** What a shard is a part of. Rows are numbered in their model. */
 export interface ShardPlace {
@@ -51,11 +51,30 @@ export type VersionProgress =
 	| { readonly state: "made"; readonly rowDigests: Uint8Array }
 	| { readonly state: "failed"; readonly fault: string };
 
+/** How far a shard is with the inner products of a flush's updates over its parameters. */
+export type GramProgress =
+	| { readonly state: "unknown" }
+	| { readonly state: "summing"; readonly rowsLeft: number }
+	/** Row-major n x n, in id order. */
+	| { readonly state: "summed"; readonly products: Float64Array }
+	| { readonly state: "failed"; readonly fault: string };
+
+/** One turn of a shard's work for a version. `ended`: it is done, or has failed. */
+export interface Slice {
+	readonly of: "version" | "gram";
+	readonly version: number;
+	readonly attempt: number;
+	readonly ended: boolean;
+}
+
 /** How a version is made: a sum and a step, or a copy of an older one with its optimiser state. */
 export type MakingPlan =
 	| ({ readonly kind: "flush" } & FlushPlan)
 	| { readonly kind: "copy"; readonly from: number }
 	| { readonly kind: "initial" };
+
+/** An update whose inner products with others are wanted. */
+export type GramUpdate = Pick<PlannedUpdate, "id" | "encoding">;
 
 /** The part was here already, or else the number under which its rows are to come. */
 export type OpenReply = { readonly found: StagedPart } | { readonly upload: number };
@@ -78,6 +97,7 @@ export interface ShardPort {
 	unseal(update: string): Promise<void>;
 	release(updates: readonly string[]): Promise<void>;
 	partRow(update: string, encoding: Encoding, begin: number): Promise<Uint8Array | null>;
+	gram(version: number, attempt: number, updates: readonly GramUpdate[]): Promise<GramProgress>;
 	make(version: number, attempt: number, plan: MakingPlan): Promise<VersionProgress>;
 	rows(version: number, row: number, count: number, state?: number | null): Promise<Uint8Array | null>;
 	keepOnly(versions: readonly number[], newest: number): Promise<void>;

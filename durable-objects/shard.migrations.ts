@@ -56,4 +56,18 @@ export const SHARD_MIGRATIONS: readonly SqlMigration[] = [
 			) STRICT;
 		`,
 	},
+	{
+		id: "grams",
+		sql: `
+			CREATE TABLE grams (
+				version INTEGER PRIMARY KEY,
+				attempt INTEGER NOT NULL,
+				state TEXT NOT NULL CHECK (state IN ('summing', 'summed', 'failed', 'dropped')),
+				updates TEXT NOT NULL,
+				next_row INTEGER NOT NULL,
+				fault TEXT,
+				products BLOB NOT NULL
+			) STRICT;
+		`,
+	},
 ];

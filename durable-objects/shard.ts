@@ -5,14 +5,19 @@ import { squaredNorm } from "../src/shared/federated/kernels.ts";
 import { ROW_PARAMETERS } from "../src/shared/federated/sizes.ts";
 import type { Seconds } from "../src/shared/units.ts";
 import { runOf } from "./federated-objects.ts";
+import { ShardGram } from "./shard.gram.ts";
+import { ShardGramStore } from "./shard.gram.store.ts";
 import { ShardMaking } from "./shard.making.ts";
 import type {
+	GramProgress,
+	GramUpdate,
 	MakingPlan,
 	OpenReply,
 	PartPlace,
 	RowReply,
 	SealReply,
 	ShardPlace,
+	Slice,
 	StagedPart,
 	VersionProgress,
 } from "./shard.messages.ts";
@@ -32,6 +37,8 @@ export class Shard extends DurableObject<Env> {
 	readonly #staging: ShardStagingStore;
 	readonly #versions: ShardVersionStore;
 	readonly #making: ShardMaking;
+	readonly #grams: ShardGramStore;
+	readonly #gram: ShardGram;
 
 	constructor(ctx: DurableObjectState, env: Env) {
 		super(ctx, env);
@@ -39,6 +46,8 @@ export class Shard extends DurableObject<Env> {
 		this.#staging = new ShardStagingStore(ctx.storage);
 		this.#versions = new ShardVersionStore(ctx.storage);
 		this.#making = new ShardMaking(this.#staging, this.#versions);
+		this.#grams = new ShardGramStore(ctx.storage);
+		this.#gram = new ShardGram(this.#staging, this.#grams);
 	}
 
 	create({ run, shard, begin, end }: ShardPlace): void {
@@ -139,9 +148,19 @@ export class Shard extends DurableObject<Env> {
 		return this.#staging.row(update, encoding, begin);
 	}
 
+	/** Sums the inner products of these updates, from an alarm; says how far it is. It comes before `make` of the same attempt. */
+	async gram(version: number, attempt: number, updates: readonly GramUpdate[]): Promise<GramProgress> {
+		if (!this.#versions.isAttempted(version, attempt)) this.#grams.begin(version, attempt, updates);
+		const progress = this.#grams.progress(version, attempt, rowCount(this.#place()));
+		if (progress.state === "summing") await this.#arm(clock());
+		return progress;
+	}
+
 	/** Makes a version, from an alarm; says how far it is. Attempts at one version are numbered upwards. */
 	async make(version: number, attempt: number, plan: MakingPlan): Promise<VersionProgress> {
 		this.#versions.begin(version, attempt, plan);
+		// The coefficients are in the plan.
+		this.#grams.remove(version);
 		const progress = this.#versions.progress(version, attempt, rowCount(this.#place()));
 		if (progress.state === "making") await this.#arm(clock());
 		return progress;
@@ -175,6 +194,7 @@ export class Shard extends DurableObject<Env> {
 	/** Gives up an attempt at a version. */
 	async drop(version: number, attempt: number): Promise<void> {
 		this.#versions.drop(version, attempt);
+		this.#grams.drop(version, attempt);
 		await this.#arm(clock());
 	}
 
@@ -187,23 +207,25 @@ export class Shard extends DurableObject<Env> {
 		this.#staging.giveUp(clock() - UPLOAD_SECONDS);
 		let more = true;
 		for (let slice = 0; more && slice < SLICES_PER_ALARM; slice++) {
-			const made = await this.#making.slice(this.#place());
-			if (made?.ended) await this.#tell(made.version, made.attempt);
+			const place = this.#place();
+			const done = (await this.#making.slice(place)) ?? (await this.#gram.slice(place));
+			if (done?.ended) await this.#tell(done, place);
 			// What makes a version goes first.
-			more = made !== null || this.#staging.collect() || this.#versions.collect();
+			more = done !== null || this.#staging.collect() || this.#versions.collect();
 			// Calls are served between slices.
 			await scheduler.wait(0);
 		}
 		await this.#arm(more ? clock() : this.#staging.oldestArriving() + UPLOAD_SECONDS);
 	}
 
-	/** Tells the run that a version is made or has failed. It also asks by itself, so a call that is lost costs time only. */
-	async #tell(version: number, attempt: number): Promise<void> {
-		const place = this.#place();
+	/** Tells the run that a version's work is done or has failed. It also asks by itself, so a call that is lost costs time only. */
+	async #tell({ of, version, attempt }: Slice, place: ShardPlace): Promise<void> {
 		const { run, shard } = place;
-		const progress = this.#versions.progress(version, attempt, rowCount(place));
+		const rows = rowCount(place);
 		try {
-			await runOf(this.env, run).shardMade(version, attempt, shard, progress);
+			const told = runOf(this.env, run);
+			if (of === "gram") await told.shardSummed(version, attempt, shard, this.#grams.progress(version, attempt, rows));
+			else await told.shardMade(version, attempt, shard, this.#versions.progress(version, attempt, rows));
 		} catch (error) {
 			console.warn(JSON.stringify({ event: "run_not_told", run, shard, version, error: String(error) }));
 		}

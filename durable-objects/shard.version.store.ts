@@ -40,10 +40,15 @@ export class ShardVersionStore {
 		return this.#row(version)?.state ?? null;
 	}
 
+	/** Whether this attempt, or a later one, at a version was begun. */
+	isAttempted(version: number, attempt: number): boolean {
+		const known = this.#row(version);
+		return known !== undefined && known.attempt >= attempt;
+	}
+
 	/** Notes what is to be made, unless it is known. A later attempt at a version takes the place of one that failed. */
 	begin(version: number, attempt: number, plan: MakingPlan): void {
-		const known = this.#row(version);
-		if (known && known.attempt >= attempt) return;
+		if (this.isAttempted(version, attempt)) return;
 		this.#sql.exec(
 			`INSERT INTO versions VALUES (?1, ?2, 'making', ?3, 0, NULL)
 			 ON CONFLICT (version) DO UPDATE SET attempt = ?2, state = 'making', plan = ?3, next_row = 0, fault = NULL`,

@@ -19,6 +19,8 @@ const KILLS = 3;
 const ADMIN_TOKEN = "crash";
 /** How long a client tries to get through one round. */
 const PATIENCE_SECONDS = 60;
+/** Every other run passes through the inner products of the updates as well. */
+const RULES = [{ name: "fedavg" }, { name: "multikrum", f: 0, m: 2 }];
 const SPECIFICATION = {
 	flush: { when: "count", count: CLIENTS },
 	server_optimiser: { name: "yogi" },
@@ -49,7 +51,7 @@ export async function federatedCrashRun(seed: number): Promise<FederatedCrashRep
 	try {
 		const { key } = await new AdminClient(place.isobar.url, ADMIN_TOKEN).createKey({ tenant: "crash" });
 		const operator = new TestOperator(place.isobar.url, key, fetch);
-		const run = await operator.startRun(SPECIFICATION, values(seed, 0, 0));
+		const run = await operator.startRun({ ...SPECIFICATION, rule: RULES[seed % RULES.length] }, values(seed, 0, 0));
 		const clients: TestClient[] = [];
 		for (let i = 0; i < CLIENTS; i++) clients.push(await operator.join(run));
 		place.onMove = (url) => [operator, ...clients].forEach((each) => each.moveTo(url));

@@ -34,7 +34,11 @@ interface FlowerRun {
 }
 
 describe.skipIf(!hasGolden)("all of what Flower's strategies were run on", () => {
-	const all = { ...STRATEGIES, "QFedAvg_q0.1": [Q_FEDAVG, { name: "sgd" }] as const };
+	const krum = {
+		Krum_f1: [{ name: "multikrum", f: 1, m: 1 }, { name: "sgd" }],
+		MultiKrum_f1_m5: [{ name: "multikrum", f: 1, m: 5 }, { name: "sgd" }],
+	} as const;
+	const all = { ...STRATEGIES, ...krum, "QFedAvg_q0.1": [Q_FEDAVG, { name: "sgd" }] as const };
 	test.each(Object.entries(all))("%s", (name, [rule, parameters]) => {
 		const run = golden("flower-strategies-run.json") as FlowerRun;
 		const server = new Float64Server(run.initial, rule, parameters);

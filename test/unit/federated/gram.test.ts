@@ -4,30 +4,8 @@ import type { Encoding } from "../../../src/shared/federated/encoding.ts";
 import { addGramRow } from "../../../src/shared/federated/gram-row.ts";
 import { makeRow } from "../../../src/shared/federated/make-row.ts";
 import { makeOptimiser } from "../../../src/shared/federated/optimisers/registry.ts";
-import { fromBase, type CoefficientRule, type Gram } from "../../../src/shared/federated/rules/rule.ts";
-import { CONTEXT, facts } from "./support.ts";
-
-/** Multi-Krum, as a later rule would be written: the `selected` updates nearest to their n - f - 2 neighbours, averaged. */
-function krum(f: number, selected: number): CoefficientRule {
-	return {
-		door: "coefficients",
-		needs: { gram: true },
-		coefficients(updates, _, gram) {
-			const { n, products } = gram!;
-			const at = (i: number, j: number) => products[i * n + j]!;
-			const scores = updates.map((_, i) => {
-				const others = updates.map((_, j) => at(i, i) + at(j, j) - 2 * at(i, j)).filter((_, j) => j !== i);
-				return others
-					.sort((a, b) => a - b)
-					.slice(0, Math.max(1, n - f - 2))
-					.reduce((sum, d) => sum + d, 0);
-			});
-			const order = updates.map((_, i) => i).sort((a, b) => scores[a]! - scores[b]! || a - b);
-			const chosen = new Set(order.slice(0, selected).map((i) => updates[i]!.id));
-			return fromBase(updates, ({ id }) => (chosen.has(id) ? 1 / selected : 0));
-		},
-	};
-}
+import type { Gram } from "../../../src/shared/federated/rules/rule.ts";
+import { CONTEXT, coefficientRule, facts } from "./support.ts";
 
 function rowsOf(drawn: readonly Float32Array[], encodings: readonly Encoding[]) {
 	return drawn.map((values, i) => {
@@ -45,24 +23,41 @@ function gramOf(updates: ReturnType<typeof rowsOf>, lengths: readonly number[]):
 }
 
 /** Origin: unit tests of Flower (flwrlabs/flower at commit fdef7afb1dca, Apache-2.0), as in flower-unit-literals.json. */
-describe("a rule that sees the Gram matrix of the updates alone", () => {
+describe("Multi-Krum, from the Gram matrix of the updates", () => {
 	test.each([
-		["Krum, where two tie", [0.2, 0.7, 1], 1, 0.7],
-		["Multi-Krum", [0.2, 0.5, 1], 2, 0.35],
-	])("%s", (_, clients, selected, expected) => {
+		["of one, where two tie", [0.2, 0.7, 1], 1, 0.7],
+		["of two", [0.2, 0.5, 1], 2, 0.35],
+	])("%s", (_, clients, m, expected) => {
 		const length = 20_000;
 		const updates = rowsOf(
 			clients.map((value) => new Float32Array(length).fill(value)),
 			["f32"],
 		);
-		const known = clients.map((_, i) => facts({ id: `up_1_${i}` }));
-		const { updates: coefficients } = krum(1, selected).coefficients(known, CONTEXT, gramOf(updates, [length]));
+		const rule = coefficientRule({ name: "multikrum", f: 1, m });
+		const known = clients.map((_, i) => facts({ id: `up_1_${i}`, weight: 5 }));
+		const { updates: coefficients } = rule.coefficients(known, CONTEXT, gramOf(updates, [length]));
 		const model = new Float32Array(length);
 		const summed = updates.map((update, i) => ({ ...update, coefficient: coefficients[i]! }));
 		const optimiser = makeOptimiser({ name: "sgd", learning_rate: 1, momentum: 0 });
 		const inputs = { updates: summed, bases: [], model, state: [], step: 1 };
-		expect(makeRow(krum(1, selected), optimiser, inputs, new Float64Array(length))).toBe(true);
+		expect(makeRow(rule, optimiser, inputs, new Float64Array(length))).toBe(true);
 		expect(model.every((value) => Math.abs(value - expected) < 1e-7)).toBe(true);
+	});
+
+	test("weighs those that it selects by their examples, and no other", () => {
+		const rule = coefficientRule({ name: "multikrum", f: 1, m: 3 });
+		const values = [0, 100, 1, 2, 1.5].map((value) => Float32Array.of(value));
+		const known = [1, 1e6, 2, 4, 2].map((weight, i) => facts({ id: `up_1_${i}`, weight }));
+		const { updates } = rule.coefficients(known, CONTEXT, gramOf(rowsOf(values, ["f32"]), [1]));
+		expect([...updates]).toEqual([0, 0, 0.25, 0.5, 0.25]);
+	});
+
+	test("updates that are equal tie, and the lowest id is taken, whatever rounding makes of their distances", () => {
+		const rule = coefficientRule({ name: "multikrum", f: 0, m: 1 });
+		const equal = Float32Array.from({ length: 10_000 }, (_, i) => Math.sin(i) * 1e3);
+		const known = [0, 1, 2].map((i) => facts({ id: `up_1_${i}` }));
+		const gram = gramOf(rowsOf([equal, equal, equal], ["f32"]), [10_000]);
+		expect([...rule.coefficients(known, CONTEXT, gram).updates]).toEqual([1, 0, 0]);
 	});
 });
 

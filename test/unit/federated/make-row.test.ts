@@ -4,6 +4,7 @@ import { decode } from "../../../src/shared/federated/decode.ts";
 import { encode } from "../../../src/shared/federated/encode.ts";
 import { ENCODINGS, type Encoding } from "../../../src/shared/federated/encoding.ts";
 import { coefficientsOf, flushFacts, flushPlan } from "../../../src/shared/federated/freeze.ts";
+import { addGramRow } from "../../../src/shared/federated/gram-row.ts";
 import { makeRow } from "../../../src/shared/federated/make-row.ts";
 import { makeOptimiser } from "../../../src/shared/federated/optimisers/registry.ts";
 import { makeRule } from "../../../src/shared/federated/rules/registry.ts";
@@ -50,6 +51,7 @@ const RULES = [
 	{ name: "qfedavg", client_learning_rate: 0.1 },
 	{ name: "median" },
 	{ name: "trimmed_mean" },
+	{ name: "multikrum", f: 1, m: 2 },
 ];
 const OPTIMISERS = ["sgd", "adagrad", "adam", "yogi"].map((name) =>
 	name === "sgd" ? { name, momentum: 0.9 } : { name },
@@ -67,9 +69,15 @@ const BASES = Array.from({ length: PARENT }, (_, version) =>
 /** The next row and the optimiser's, from updates that came in this order. */
 function flushed(specification: Specification, arrived: readonly Sent[]): readonly Float32Array[] {
 	const facts = flushFacts(arrived, PARENT);
-	const coefficients = coefficientsOf(specification, facts, { populationWeight: 5_000, interval: 60 }, null);
-	if (!coefficients.ok) throw new Error(coefficients.error.message);
 	const sent = new Map(arrived.map((update) => [update.id, update]));
+	const rows = facts.map(({ id }) => ({
+		encoding: sent.get(id)!.encoding,
+		read: (begin: number, end: number) => sent.get(id)!.bytes.subarray(begin, end),
+	}));
+	const gram = { n: rows.length, products: new Float64Array(rows.length ** 2) };
+	addGramRow(gram.products, rows, LENGTH);
+	const coefficients = coefficientsOf(specification, facts, { populationWeight: 5_000, interval: 60 }, gram);
+	if (!coefficients.ok) throw new Error(coefficients.error.message);
 	const plan = flushPlan(
 		specification,
 		facts.map((update) => ({ ...update, encoding: sent.get(update.id)!.encoding })),

@@ -129,6 +129,25 @@ describe("what does not fit together is refused by its path", () => {
 			},
 			"rule.beta",
 		],
+		[
+			"a Multi-Krum that may have too few neighbours",
+			{
+				model: model(1),
+				flush: { when: "count", count: 9, count_min: 4, deadline_seconds: 60 },
+				rule: { name: "multikrum", f: 1 },
+			},
+			"rule.f",
+		],
+		[
+			"a Multi-Krum that selects the hostile too",
+			{ model: model(1), flush: { when: "count", count: 7 }, rule: { name: "multikrum", f: 2, m: 6 } },
+			"rule.m",
+		],
+		[
+			"inner products of more than can be held at once",
+			{ model: model(1), flush: { when: "count", count: 40 }, rule: { name: "multikrum" } },
+			"limits.updates_staged_max",
+		],
 	])("%s", (_, body, path) => {
 		expect(problems(body)).toEqual([path]);
 	});

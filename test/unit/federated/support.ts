@@ -1,6 +1,12 @@
 import { makeOptimiser, optimiserSchema } from "../../../src/shared/federated/optimisers/registry.ts";
 import { makeRule, ruleSchema } from "../../../src/shared/federated/rules/registry.ts";
-import type { CoefficientRule, FlushContext, RowRule, UpdateFacts } from "../../../src/shared/federated/rules/rule.ts";
+import type {
+	CoefficientRule,
+	FlushContext,
+	Gram,
+	RowRule,
+	UpdateFacts,
+} from "../../../src/shared/federated/rules/rule.ts";
 
 export const CONTEXT: FlushContext = { populationWeight: 1, interval: null };
 
@@ -71,7 +77,8 @@ export class Float64Server {
 				delta,
 			);
 		else {
-			const coefficients = rule.coefficients(known, CONTEXT, null);
+			const gram = rule.needs.gram ? gramOf(updates.map(({ values }) => values)) : null;
+			const coefficients = rule.coefficients(known, CONTEXT, gram);
 			const add = (c: number, values: ArrayLike<number>) => delta.forEach((_, i) => (delta[i]! += c * values[i]!));
 			updates.forEach(({ values }, i) => add(coefficients.updates[i]!, values));
 			for (const [base, c] of coefficients.bases) {
@@ -84,6 +91,13 @@ export class Float64Server {
 		this.#optimiser.step({ model: this.model, delta, state: this.#state, step: this.version + 1 });
 		this.#versions.push(this.model.slice());
 	}
+}
+
+/** Inner products in Float64. */
+export function gramOf(rows: readonly ArrayLike<number>[]): Gram {
+	const dot = (a: ArrayLike<number>, b: ArrayLike<number>) =>
+		Array.from(a, (v, i) => v * b[i]!).reduce((s, v) => s + v, 0);
+	return { n: rows.length, products: Float64Array.from(rows.flatMap((a) => rows.map((b) => dot(a, b)))) };
 }
 
 /** The largest relative error. */

@@ -6,12 +6,13 @@ import { fedbuff } from "./fedbuff.ts";
 import { fedfix } from "./fedfix.ts";
 import { fednova } from "./fednova.ts";
 import { median } from "./median.ts";
+import { multikrum } from "./multikrum.ts";
 import { qfedavg } from "./qfedavg.ts";
 import type { Rule, RuleKind, RunShape } from "./rule.ts";
 import { trimmedMean } from "./trimmed-mean.ts";
 
 /** A rule is one file and its line here. */
-const KINDS = [fedavg, fedbuff, fedasync, fedfix, fednova, qfedavg, median, trimmedMean] as const;
+const KINDS = [fedavg, fedbuff, fedasync, fedfix, fednova, qfedavg, median, trimmedMean, multikrum] as const;
 
 type Schemas<Kinds extends readonly unknown[]> = {
 	[I in keyof Kinds]: Kinds[I] extends RuleKind<infer Schema> ? Schema : never;
