@@ -106,6 +106,11 @@ export class RunContext {
 		console.warn(JSON.stringify({ event, run: this.store.facts()?.id ?? null, error: String(error) }));
 	}
 
+	/** Tells all who wait for work that there may be some, though the run is in the state that it was. */
+	wakeWork(): void {
+		this.#tell("work");
+	}
+
 	#tell(channel: Channel): void {
 		for (const end of this.#waiting[channel]) end();
 		if (channel === "work") this.onWork();

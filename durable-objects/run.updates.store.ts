@@ -1,6 +1,6 @@
 import type { Encoding } from "../src/shared/federated/encoding.ts";
 import type { FinalRefusal, UpdateAnswer } from "../src/shared/federated/messages.ts";
-import type { PendingUpdate, Task } from "../src/shared/federated/run.ts";
+import type { PendingUpdate, Run, Task } from "../src/shared/federated/run.ts";
 import type { Seconds } from "../src/shared/units.ts";
 import type { RoundSummary } from "./run.versions.store.ts";
 
@@ -173,18 +173,25 @@ export class RunUpdatesStore {
 		return this.#sql.exec<{ n: number }>(sql, round).one().n;
 	}
 
-	/** Updates that hold bytes in the shards: those of tasks whose time is not over, pending ones and those that are being summed. */
-	stagedCount(now: Seconds): number {
-		const sql = `SELECT (SELECT count(*) FROM tasks WHERE released = 0 AND deadline >= ?)
+	/** Updates that hold bytes in the shards: those of tasks whose time is not over, be it that the round goes on; pending ones and those
+	 *  that are being summed. */
+	stagedCount({ round, deadline }: Pick<Run, "round" | "deadline">, now: Seconds): number {
+		const sql = `SELECT (SELECT count(*) FROM tasks WHERE released = 0 AND (deadline >= ?1 OR (round = ?2 AND ?3 >= ?1)))
 			+ (SELECT count(*) FROM updates WHERE status = 'pending') AS n`;
-		return this.#sql.exec<{ n: number }>(sql, now).one().n;
+		return this.#sql.exec<{ n: number }>(sql, now, round, deadline ?? 0).one().n;
 	}
 
-	/** Tasks of a round that were answered, or whose time is not over. */
+	/** Tasks that hold a place in their round: answered and not refused, or in their own time. */
 	handedOut(round: number, now: Seconds): number {
 		const sql = `SELECT (SELECT count(*) FROM tasks WHERE round = ?1 AND deadline >= ?2)
-			+ (SELECT count(*) FROM updates WHERE task_round = ?1) AS n`;
+			+ (SELECT count(*) FROM updates WHERE task_round = ?1 AND status <> 'refused') AS n`;
 		return this.#sql.exec<{ n: number }>(sql, round, now).one().n;
+	}
+
+	/** When the first open task that holds a place in a round loses it; null where there is none. */
+	nextLapse(round: number, now: Seconds): Seconds | null {
+		const sql = "SELECT min(deadline) AS at FROM tasks WHERE round = ? AND deadline >= ?";
+		return this.#sql.exec<{ at: number | null }>(sql, round, now).one().at;
 	}
 
 	pending(round: number): readonly (PendingUpdate & { readonly encoding: Encoding; readonly digest: string })[] {

@@ -11,6 +11,8 @@ const ASK_SECONDS: Seconds = 2;
 const RETRY_SECONDS: Seconds = 5;
 /** How often tasks whose time is over, and which go on with their round, are looked at. */
 const LAPSED_SECONDS: Seconds = 30;
+/** How long after a deadline it is sure to have passed, whatever is rounded on the way. */
+const PASSED_SECONDS: Seconds = 0.01;
 /** Updates that the shards are told to forget in one call. */
 const RELEASES_PER_CALL = 500;
 
@@ -45,7 +47,7 @@ export class RunUpkeep {
 			deadline !== null && !making ? deadline : Infinity,
 			chores ? soon : Infinity,
 			// A round that goes on gives its tasks longer than they say.
-			lapse > now ? lapse : now + LAPSED_SECONDS,
+			lapse > now ? lapse + PASSED_SECONDS : now + LAPSED_SECONDS,
 		);
 	}
 
@@ -61,7 +63,11 @@ export class RunUpkeep {
 				await storage.deleteAll();
 				return true;
 			}
-			if (this.#context.updates.soonestDeadline() <= now) this.#context.transact(() => this.releaseStale(store.run()));
+			if (this.#context.updates.soonestDeadline() <= now) {
+				this.#context.transact(() => this.releaseStale(store.run()));
+				// Others may have the places of those who did not answer.
+				this.#context.wakeWork();
+			}
 			await this.#tellShards();
 		} catch (error) {
 			this.#retryAt = now + RETRY_SECONDS;

@@ -239,9 +239,10 @@ export class RunWork {
 			contributed: updates.hasContributed(client, run.round) || updates.update(updateId(run.round, client)) !== null,
 			round: {
 				handedOut: updates.handedOut(run.round, now),
+				nextLapse: updates.nextLapse(run.round, now),
 				available: selection.by === "fraction" ? members.available(now) : 0,
 				lossRank: selection.by === "loss" ? members.lossRank(client, selection.loss_max, now) : 0,
-				staged: updates.stagedCount(now),
+				staged: updates.stagedCount(run, now),
 			},
 			lot,
 		};

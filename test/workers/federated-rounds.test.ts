@@ -99,6 +99,40 @@ describe("synchronous rounds", () => {
 	});
 });
 
+describe("who was chosen and does not answer", () => {
+	test("makes room for one who waits, when its time is over", async () => {
+		const selection = { by: "count", count: 1 };
+		const run = await operator.startRun({ ...count(1), selection, task_seconds: 0.5 }, Float32Array.of(0));
+		const [dead, other] = (await clients(run, 2)) as [TestClient, TestClient];
+		await dead.task();
+		const start = Date.now();
+		expect(await other.task("?wait=20")).toMatchObject({ round: 1 });
+		expect(Date.now() - start).toBeLessThan(10_000);
+	});
+
+	test("or is expelled, makes room at once", async () => {
+		const run = await operator.startRun({ ...count(2), selection: { by: "count", count: 2 } }, Float32Array.of(0));
+		const [a, b, c] = (await clients(run, 3)) as [TestClient, TestClient, TestClient];
+		await a.contribute(Float32Array.of(1e6));
+		const task = await b.task();
+		expect((await c.call("GET", "/task")).body).toMatchObject({ task: null, reason: "not_selected" });
+		await operator.call("DELETE", `/v1/runs/${run}/clients/${a.id}`);
+		await c.contribute(Float32Array.of(1));
+		await b.commit(task.update, await b.putParts(task.update, Float32Array.of(3)));
+		await operator.untilVersion(run, 1);
+		expect([...(await operator.weights(run))]).toEqual([2]);
+	});
+
+	test("holds a place in the shards while its round goes on", async () => {
+		const specification = count(3, { count_min: 2, deadline_seconds: 0.5 });
+		const run = await operator.startRun({ ...specification, task_seconds: 0.1 }, Float32Array.of(0));
+		const [a] = (await clients(run, 1)) as [TestClient];
+		await a.task();
+		await new Promise((resolve) => setTimeout(resolve, 150));
+		expect(await show(run)).toMatchObject({ state: "running", staged: 1 });
+	});
+});
+
 describe("asynchronous rounds", () => {
 	test("FedBuff weighs by staleness from the base that the run has stored, and takes nothing too stale", async () => {
 		const rule = { name: "fedbuff" };

@@ -8,11 +8,16 @@ import type { Selection, Specification } from "./specification.ts";
 const TASK_SECONDS = 3_600;
 /** In each such time as many clients more are drawn as at the start of the round, while too few of those drawn have asked. */
 const REDRAW_SECONDS = 30;
+/** How long after a deadline it is sure to have passed, whatever is rounded on the way. */
+const PASSED_SECONDS = 0.01;
 
 /** What has to be known of a run to decide who gets a task; all are counts of rows. */
 export interface RoundFacts {
-	/** Tasks of the present round that were answered, or whose deadline has not passed. */
+	/** Tasks of the present round that hold a place in it: answered, and not refused; or with a deadline of their own that has not passed.
+	 *  That a round goes on gives its tasks longer, but not their places: who was slow must not keep others out twice. */
 	readonly handedOut: number;
+	/** When the first of those that are not answered loses its place; null where there is none. */
+	readonly nextLapse: Seconds | null;
 	/** Active members who asked for work lately, this one included. */
 	readonly available: number;
 	/** Of those, how many come before this one by `lossOrder`. Read only where selection is by loss. */
@@ -59,7 +64,7 @@ export function decideTask(
 	// A client whose task of this round lapsed may go on with it: same id, same base.
 	const lapsed = task?.round === run.round ? task : null;
 	if (!lapsed && !isSelected(specification.selection, facts, now - run.openedAt)) {
-		return wait("not_selected", askAgain(specification.selection, run, now));
+		return wait("not_selected", askAgain(specification.selection, run, facts.round.nextLapse, now));
 	}
 	if (!lapsed && facts.round.staged >= stagedMax(specification)) return wait("staging_full", run.deadline);
 	return {
@@ -116,8 +121,12 @@ function isSelected(selection: Selection, { lot, round }: AskFacts, age: Seconds
 	}
 }
 
-function askAgain(selection: Selection, run: Run, now: Seconds): Seconds | null {
-	if (selection.by !== "fraction") return run.deadline;
+function askAgain(selection: Selection, run: Run, nextLapse: Seconds | null, now: Seconds): Seconds | null {
 	const draw = run.openedAt + (Math.floor((now - run.openedAt) / REDRAW_SECONDS) + 1) * REDRAW_SECONDS;
-	return Math.min(draw, run.deadline ?? Infinity);
+	const again = Math.min(
+		selection.by === "fraction" ? draw : Infinity,
+		run.deadline ?? Infinity,
+		nextLapse === null ? Infinity : nextLapse + PASSED_SECONDS,
+	);
+	return again === Infinity ? null : again;
 }

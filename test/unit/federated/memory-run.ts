@@ -42,6 +42,7 @@ export class MemoryRun {
 			contributed: this.pending().some((update) => update.client === client),
 			round: {
 				handedOut: this.handedOut(),
+				nextLapse: this.#nextLapse(),
 				available: [...this.members.values()].filter(({ state }) => state === "active").length,
 				lossRank: this.#lossRank(member),
 				staged:
@@ -87,9 +88,20 @@ export class MemoryRun {
 	}
 
 	handedOut(): number {
-		const { round } = this.run;
-		const answered = [...this.updates.keys(), ...this.refusals.keys()].filter((id) => id.startsWith(`up_${round}_`));
-		return this.#inTime().filter((task) => task.round === round).length + answered.length;
+		const answered = [...this.updates].filter(
+			([id, { answer }]) => id.startsWith(`up_${this.run.round}_`) && answer.status !== "refused",
+		);
+		return this.#placed().length + answered.length;
+	}
+
+	/** Open tasks of the round in their own time. */
+	#placed(): readonly Task[] {
+		return [...this.tasks.values()].filter(({ round, deadline }) => round === this.run.round && this.now <= deadline);
+	}
+
+	#nextLapse(): number | null {
+		const deadlines = this.#placed().map(({ deadline }) => deadline);
+		return deadlines.length === 0 ? null : Math.min(...deadlines);
 	}
 
 	#inTime(): readonly Task[] {

@@ -46,6 +46,47 @@ test("asking again gives the same task, and a lapsed one may be gone on with", (
 	expect(run.commit("a", "up_1_a")).toEqual({ status: "refused", reason: "late" });
 });
 
+describe("a selection by count", () => {
+	const one = { selection: { by: "count", count: 1 }, flush: { when: "count", count: 1 } };
+
+	test("gives the place of a client that does not answer to another, and says when", () => {
+		const run = new MemoryRun({ ...one, task_seconds: 60 }, ["a", "b"]);
+		taskOf(run, "a");
+		const { now } = run;
+		const answer = run.ask("b");
+		expect(answer).toMatchObject({ kind: "wait", reason: "not_selected" });
+		const again = answer.kind === "wait" ? answer.until! : 0;
+		expect(again).toBeGreaterThan(now + 60);
+		expect(again).toBeLessThan(now + 61);
+		run.now = again;
+		run.commit("b", taskOf(run, "b"));
+		expect(run.plans).toHaveLength(1);
+	});
+
+	test("does so too when the round goes on, which gives the slow one longer, but not the place", () => {
+		const run = new MemoryRun({ ...one, flush: { when: "count", count: 1, deadline_seconds: 100 } }, ["a", "b"]);
+		const slow = taskOf(run, "a");
+		run.now += 101;
+		run.settle();
+		expect(run.run).toMatchObject({ state: "running", extended: true });
+		taskOf(run, "b");
+		expect(run.commit("a", slow)).toMatchObject({ status: "pending" });
+	});
+
+	test("gives the place of an expelled client to another", () => {
+		const run = new MemoryRun({ selection: { by: "count", count: 2 }, flush: { when: "count", count: 2 } }, [
+			"a",
+			"b",
+			"c",
+		]);
+		run.commit("a", taskOf(run, "a"));
+		taskOf(run, "b");
+		expect(run.ask("c")).toMatchObject({ reason: "not_selected" });
+		run.expel("a");
+		taskOf(run, "c");
+	});
+});
+
 test("who is not needed for the round is told that it has closed", () => {
 	const run = new MemoryRun(SYNC, ["a", "b", "c"]);
 	const [a, b, c] = ["a", "b", "c"].map((client) => taskOf(run, client)) as [string, string, string];
