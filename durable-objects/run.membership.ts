@@ -104,6 +104,8 @@ export class RunMembership {
 			return members.member(client);
 		});
 		if (!found) return err({ ...unknownClient(client), code: "not_found" });
+		// The client's own waiting ends, and its socket; its place may be another's.
+		this.#context.wakeWork();
 		await this.#flush.goOn();
 		return ok(shownMember(found));
 	}

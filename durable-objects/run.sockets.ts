@@ -42,7 +42,10 @@ export class RunSockets {
 	}
 
 	async #tellAll(): Promise<void> {
-		for (const socket of this.#ctx.getWebSockets()) await this.#tell(socket);
+		for (const socket of this.#ctx.getWebSockets()) {
+			// What goes wrong with one is not the others' loss; its client asks when it is back.
+			await this.#tell(socket).catch((error: unknown) => this.#context.warn("socket_not_told", error));
+		}
 	}
 
 	async #tell(socket: WebSocket): Promise<void> {

@@ -8,7 +8,7 @@ export const corsHeaders: MiddlewareHandler = async (c, next) => {
 	c.res.headers.set("access-control-allow-origin", "*");
 	c.res.headers.set(
 		"access-control-expose-headers",
-		"etag, content-range, accept-ranges, retry-after, x-should-retry, x-isobar-version, x-isobar-digest",
+		"date, etag, content-range, accept-ranges, retry-after, x-should-retry, x-isobar-version, x-isobar-digest",
 	);
 };
 

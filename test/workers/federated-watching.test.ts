@@ -103,7 +103,6 @@ test("a socket is opened with a ticket, once, and tells of tasks as they come", 
 	expect(((await again.json()) as Json).error.code).toBe("ticket_invalid");
 	const closed = new Promise((resolve) => socket.addEventListener("close", resolve));
 	await operator.call("DELETE", `/v1/runs/${run}/clients/${client.id}`);
-	socket.send(JSON.stringify({ type: "task" }));
 	expect(await closed).toMatchObject({ code: 4003 });
 });
 
@@ -150,4 +149,34 @@ test("any page may call: preflights are answered, and errors have the headers to
 	expect(refused.status).toBe(401);
 	expect(refused.headers.get("access-control-allow-origin")).toBe("*");
 	await refused.body?.cancel();
+});
+
+test("who is expelled hears it at once, by socket and where it waits, and so does who may have its place", async () => {
+	const selection = { by: "count", count: 1 };
+	const run = await operator.startRun({ ...count(1), selection, staleness_max: 1 }, Float32Array.of(0));
+	const [bad, idle, other] = [await operator.join(run), await operator.join(run), await operator.join(run)];
+	await bad.task();
+	const { ticket } = (await bad.call("POST", "/tickets")).body;
+	const response = await SELF.fetch(`${URL}/v1/runs/${run}/socket?ticket=${ticket}`, {
+		headers: { upgrade: "websocket" },
+	});
+	const socket = response.webSocket!;
+	const closed = new Promise<CloseEvent>((resolve) => socket.addEventListener("close", resolve));
+	socket.accept();
+	const start = Date.now();
+	const expelled = idle.call("GET", "/task?wait=20");
+	const waiting = other.task("?wait=20");
+	await new Promise((resolve) => setTimeout(resolve, 300));
+	await operator.call("DELETE", `/v1/runs/${run}/clients/${idle.id}`);
+	expect((await expelled).body).toMatchObject({ task: null, reason: "expelled" });
+	await operator.call("DELETE", `/v1/runs/${run}/clients/${bad.id}`);
+	expect(await closed).toMatchObject({ code: 4003 });
+	expect(await waiting).toMatchObject({ round: 1 });
+	expect(Date.now() - start).toBeLessThan(10_000);
+});
+
+test("a page may read when an answer was made, by which it sets its clock", async () => {
+	const response = await SELF.fetch(`${URL}/v1/runs/none/task`);
+	expect(response.headers.get("access-control-expose-headers")!.split(", ")).toContain("date");
+	await response.body?.cancel();
 });
