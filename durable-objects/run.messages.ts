@@ -101,6 +101,7 @@ export interface RunPort {
 	task(client: string, loss: number | null, waitSeconds: Seconds): Reply;
 	makeTicket(client: string, ticketHash: string, expiresAt: Seconds): Reply<null>;
 	openUpdate(client: string, update: string): Reply<OpenUpdate>;
+	reopen(client: string, update: string): Reply<OpenUpdate>;
 	update(update: string): Reply<Shown | OpenUpdate>;
 	commit(client: string, update: string, commit: Commit): Reply;
 

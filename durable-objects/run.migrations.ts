@@ -167,4 +167,11 @@ export const RUN_MIGRATIONS: readonly SqlMigration[] = [
 			) STRICT, WITHOUT ROWID;
 		`,
 	},
+	{
+		id: "release-calls",
+		sql: `
+			ALTER TABLE run ADD COLUMN release_calls INTEGER NOT NULL DEFAULT 0;
+			ALTER TABLE releases ADD COLUMN after_call INTEGER NOT NULL DEFAULT 0;
+		`,
+	},
 ];

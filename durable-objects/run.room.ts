@@ -26,7 +26,7 @@ export class RunRoom {
 		const flush = (this.flush = new RunFlush(context, upkeep));
 		this.lifecycle = new RunLifecycle(context, flush);
 		this.membership = new RunMembership(context, flush);
-		const work = (this.work = new RunWork(context, flush));
+		const work = (this.work = new RunWork(context, flush, upkeep));
 		this.watching = new RunWatching(context, flush);
 		this.sockets = new RunSockets(ctx, context, work);
 	}

@@ -119,12 +119,23 @@ export class RunStore {
 	}
 
 	addRelease(update: string): void {
-		this.#sql.exec("INSERT OR IGNORE INTO releases VALUES (?)", update);
+		this.#sql.exec("INSERT OR REPLACE INTO releases VALUES (?, (SELECT release_calls FROM run))", update);
 	}
 
-	endReleases(updates: readonly string[]): void {
-		const sql = "DELETE FROM releases WHERE update_id IN (SELECT value FROM json_each(?))";
-		this.#sql.exec(sql, JSON.stringify(updates));
+	isReleasing(update: string): boolean {
+		return this.#sql.exec("SELECT 1 FROM releases WHERE update_id = ?", update).toArray().length > 0;
+	}
+
+	/** The number of the next call that tells shards what to forget: calls are numbered upwards, for ever. */
+	beginReleaseCall(): number {
+		const sql = "UPDATE run SET release_calls = release_calls + 1 RETURNING release_calls AS call";
+		return this.#sql.exec<{ call: number }>(sql).one().call;
+	}
+
+	/** All shards were told of these with that call; what was added again since it began is to be told again. */
+	endReleases(updates: readonly string[], call: number): void {
+		const sql = "DELETE FROM releases WHERE update_id IN (SELECT value FROM json_each(?)) AND after_call < ?";
+		this.#sql.exec(sql, JSON.stringify(updates), call);
 	}
 
 	addEvent(kind: string, data: object, now: Seconds): void {

@@ -105,6 +105,10 @@ export class Run extends DurableObject<Env> implements RunPort {
 		return this.#with(async ({ work }) => work.openUpdate(client, update));
 	}
 
+	reopen(client: string, update: string): Reply<OpenUpdate> {
+		return this.#with(({ work }) => work.reopen(client, update));
+	}
+
 	update(update: string): Reply<Shown | OpenUpdate> {
 		return this.#with(async ({ work }) => work.update(update));
 	}

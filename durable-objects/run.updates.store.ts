@@ -2,6 +2,7 @@ import type { Encoding } from "../src/shared/federated/encoding.ts";
 import type { FinalRefusal, UpdateAnswer } from "../src/shared/federated/messages.ts";
 import type { PendingUpdate, Run, Task } from "../src/shared/federated/run.ts";
 import type { Seconds } from "../src/shared/units.ts";
+import { pendingSummary } from "./run.summary.ts";
 import type { RoundSummary } from "./run.versions.store.ts";
 
 /** What a commit says of its update beside what the rule reads. */
@@ -22,11 +23,6 @@ export interface StoredUpdate {
 	readonly squaredNorm: number | null;
 	readonly encoding: Encoding | null;
 	readonly digest: string | null;
-}
-
-/** A task, and whether the shards may forget what came for it. */
-export interface StoredTask extends Task {
-	readonly released: boolean;
 }
 
 type TaskRow = {
@@ -67,14 +63,14 @@ export class RunUpdatesStore {
 	}
 
 	/** The client's open task. */
-	taskOf(client: string): StoredTask | null {
+	taskOf(client: string): Task | null {
 		const [row] = this.#sql.exec<TaskRow>("SELECT * FROM tasks WHERE client = ?", client);
-		return row ? storedTask(row) : null;
+		return row ? taskOfRow(row) : null;
 	}
 
-	task(id: string): StoredTask | null {
+	task(id: string): Task | null {
 		const [row] = this.#sql.exec<TaskRow>("SELECT * FROM tasks WHERE id = ?", id);
-		return row ? storedTask(row) : null;
+		return row ? taskOfRow(row) : null;
 	}
 
 	/** In the place of the client's task before. */
@@ -88,12 +84,18 @@ export class RunUpdatesStore {
 	}
 
 	/** Tasks that hold bytes in the shards, or may. */
-	openTasks(): readonly StoredTask[] {
-		return this.#sql.exec<TaskRow>("SELECT * FROM tasks WHERE released = 0").toArray().map(storedTask);
+	openTasks(): readonly Task[] {
+		return this.#sql.exec<TaskRow>("SELECT * FROM tasks WHERE released = 0").toArray().map(taskOfRow);
 	}
 
 	markReleased(id: string): void {
 		this.#sql.exec("UPDATE tasks SET released = 1 WHERE id = ?", id);
+	}
+
+	/** Whether any of these updates is that of an open task. */
+	isAnyOpen(ids: readonly string[]): boolean {
+		const sql = "SELECT 1 FROM tasks WHERE id IN (SELECT value FROM json_each(?)) LIMIT 1";
+		return this.#sql.exec(sql, JSON.stringify(ids)).toArray().length > 0;
 	}
 
 	/** When the first of those is due; infinite when there is none. */
@@ -260,31 +262,11 @@ export class RunUpdatesStore {
 
 	/** Means and extremes of what is pending in a round, for its history. */
 	summary(round: number): RoundSummary {
-		const row = this.#sql
-			.exec<RoundSummary & Record<string, number | null>>(
-				`SELECT count(*) AS updates, total(weight) AS weight, total(examples) AS examples,
-				 avg(sqrt(square_norm)) AS norm_mean, max(sqrt(square_norm)) AS norm_max, min(sqrt(square_norm)) AS norm_min,
-				 sum(loss * weight) / sum(CASE WHEN loss IS NOT NULL THEN weight END) AS loss
-				 FROM updates WHERE round = ? AND status = 'pending'`,
-				round,
-			)
-			.one();
-		return { ...row, metrics: this.#metrics(round) };
-	}
-
-	/** Weighted means of the clients' own metrics. */
-	#metrics(round: number): Record<string, number> {
-		const rows = this.#sql.exec<{ name: string; value: number }>(
-			`SELECT metric.key AS name, sum(metric.value * updates.weight) / sum(updates.weight) AS value
-			 FROM updates, json_each(updates.metrics) AS metric WHERE updates.round = ? AND updates.status = 'pending'
-			 GROUP BY metric.key ORDER BY metric.key LIMIT 64`,
-			round,
-		);
-		return Object.fromEntries(rows.toArray().map(({ name, value }) => [name, value]));
+		return pendingSummary(this.#sql, round);
 	}
 }
 
-function storedTask({ issued_at: issuedAt, released, ...row }: TaskRow): StoredTask {
+function taskOfRow({ issued_at: issuedAt, released, ...row }: TaskRow): Task {
 	const { id, client, round, base, deadline } = row;
 	return { id, client, round, base, issuedAt, deadline, released: released === 1 };
 }

@@ -78,11 +78,14 @@ export class RunUpkeep {
 
 	/** Tells the shards which updates and versions they may forget. */
 	async #tellShards(): Promise<void> {
-		const { store, versions, shards } = this.#context;
+		const { store, updates, versions, shards } = this.#context;
 		for (let ids = store.releases(RELEASES_PER_CALL); ids.length > 0; ids = store.releases(RELEASES_PER_CALL)) {
 			const told = ids;
-			await this.#context.eachShard(shards, (shard) => shard.release(told));
-			store.endReleases(told);
+			const call = store.beginReleaseCall();
+			await this.#context.eachShard(shards, (shard) => shard.release(told, call));
+			store.endReleases(told, call);
+			// Their clients may go on with them.
+			if (updates.isAnyOpen(told)) this.#context.wakeWork();
 		}
 		if (!store.collectDue) return;
 		const [kept, newest] = [versions.kept(), store.run().version ?? 0];

@@ -1,7 +1,7 @@
 import { updateDigest } from "../src/shared/federated/audit.ts";
 import { decideCommit } from "../src/shared/federated/commit.ts";
 import type { CommitError, FinalRefusal } from "../src/shared/federated/messages.ts";
-import { updateId, type Run } from "../src/shared/federated/run.ts";
+import { updateId, type Run, type Task } from "../src/shared/federated/run.ts";
 import { partsOf } from "../src/shared/federated/shard-plan.ts";
 import { decideTask, taskAnswer, type AskFacts } from "../src/shared/federated/task.ts";
 import { isobarError, type IsobarError } from "../src/shared/http/errors.ts";
@@ -13,17 +13,21 @@ import { lotOf } from "./run.lot.ts";
 import type { StoredMember } from "./run.members.store.ts";
 import type { Commit, OpenUpdate, Shown } from "./run.messages.ts";
 import { shownUpdate } from "./run.show.ts";
+import type { RunUpkeep } from "./run.upkeep.ts";
 
 /** What clients do in a run: they ask for tasks, and commit what came of them. */
 export class RunWork {
 	readonly #context: RunContext;
 	readonly #flush: RunFlush;
-	/** Commits under way, by update: of two with different parts one must not open what the other has sealed. */
+	readonly #upkeep: RunUpkeep;
+	/** What seals or opens parts at the moment, by update: of two commits with different parts one must not open what the other has
+	 *  sealed. */
 	readonly #committing = new Map<string, Promise<unknown>>();
 
-	constructor(context: RunContext, flush: RunFlush) {
+	constructor(context: RunContext, flush: RunFlush, upkeep: RunUpkeep) {
 		this.#context = context;
 		this.#flush = flush;
+		this.#upkeep = upkeep;
 	}
 
 	/** A task, or why there is none, after at most `waitSeconds`. */
@@ -45,7 +49,8 @@ export class RunWork {
 	async ask(member: StoredMember, loss: number | null, now: Seconds): Promise<Shown> {
 		const { store, members, updates, versions, specification } = this.#context;
 		const lot = await lotOf(store.run().round, member.client);
-		return this.#context.transact(() => {
+		let isNew = false;
+		const shown = this.#context.transact(() => {
 			members.noteAsked(member, loss, now);
 			const run = store.run();
 			const decision = decideTask(run, specification, member, this.#askFacts(member, run, lot, now), now);
@@ -58,7 +63,7 @@ export class RunWork {
 					versions.countTask(task.round);
 				}
 				updates.putTask(task);
-				store.endReleases([task.id]);
+				isNew = true;
 			}
 			const answer = taskAnswer(decision, run);
 			const state = { state: run.state, round: run.round, version: run.version };
@@ -81,6 +86,9 @@ export class RunWork {
 			};
 			return { object: "task", task, run: state };
 		});
+		// Somebody has to notice when its time is over.
+		if (isNew) await this.#upkeep.arm();
+		return shown;
 	}
 
 	/** The task that parts may be sent for. */
@@ -95,6 +103,18 @@ export class RunWork {
 		}
 		const { id, round, base } = updates.task(update)!;
 		return ok({ id, client, round, base });
+	}
+
+	/** Lets the parts of an update that is not decided be replaced, though a commit that broke off has sealed them. */
+	async reopen(client: string, update: string): Promise<Result<OpenUpdate, IsobarError>> {
+		while (this.#committing.has(update)) await this.#committing.get(update);
+		const open = this.openUpdate(client, update);
+		if (!open.ok) return open;
+		await this.#alone(
+			update,
+			this.#context.eachShard(this.#context.shards, (shard) => shard.unseal(update)),
+		);
+		return open;
 	}
 
 	/** What an update was answered, or the open task it belongs to. */
@@ -115,12 +135,17 @@ export class RunWork {
 		const isNew = this.#context.transact(() => members.takeNonce(client, commit.nonce, commit.expiresAt, now));
 		if (!isNew) return err(isobarError("nonce_replayed", "This nonce was used before: sign the request anew"));
 		while (this.#committing.has(update)) await this.#committing.get(update);
-		const committed = this.#commit(client, update, commit).finally(() => this.#committing.delete(update));
+		return this.#alone(update, this.#commit(client, update, commit));
+	}
+
+	/** Others that would change what is sealed of the update wait until this is done. */
+	#alone<T>(update: string, work: Promise<T>): Promise<T> {
+		const done = work.finally(() => this.#committing.delete(update));
 		this.#committing.set(
 			update,
-			committed.catch(() => {}),
+			done.catch(() => {}),
 		);
-		return committed;
+		return done;
 	}
 
 	async #commit(client: string, update: string, commit: Commit): Promise<Result<Shown, IsobarError>> {
@@ -205,12 +230,7 @@ export class RunWork {
 		});
 	}
 
-	#refused(
-		task: OpenUpdate & { readonly issuedAt: Seconds; readonly deadline: Seconds },
-		reason: FinalRefusal,
-		run: Run,
-		now: Seconds,
-	): void {
+	#refused(task: Task, reason: FinalRefusal, run: Run, now: Seconds): void {
 		const { store, members, updates, versions } = this.#context;
 		updates.addRefused(task, reason, now);
 		updates.endTask(task.id);
@@ -221,21 +241,19 @@ export class RunWork {
 	}
 
 	/** A client that takes a new task leaves its old one, which is answered what it would be answered now. */
-	#replaced(
-		task: OpenUpdate & { readonly issuedAt: Seconds; readonly deadline: Seconds },
-		run: Run,
-		now: Seconds,
-	): void {
+	#replaced(task: Task, run: Run, now: Seconds): void {
 		const { staleness_max: stalenessMax } = this.#context.specification;
 		this.#refused(task, stalenessMax === 0 ? "round_closed" : now > task.deadline ? "late" : "too_stale", run, now);
 	}
 
 	#askFacts(member: StoredMember, run: Run, lot: number, now: Seconds): AskFacts {
-		const { members, updates, specification } = this.#context;
+		const { store, members, updates, specification } = this.#context;
 		const { selection } = specification;
 		const { client } = member;
+		const task = updates.taskOf(client);
 		return {
-			task: updates.taskOf(client),
+			task,
+			releasing: task !== null && store.isReleasing(task.id),
 			contributed: updates.hasContributed(client, run.round) || updates.update(updateId(run.round, client)) !== null,
 			round: {
 				handedOut: updates.handedOut(run.round, now),

@@ -95,7 +95,7 @@ export interface ShardPort {
 		digests: readonly (readonly [part: number, digest: string])[],
 	): Promise<SealReply>;
 	unseal(update: string): Promise<void>;
-	release(updates: readonly string[]): Promise<void>;
+	release(updates: readonly string[], call: number): Promise<void>;
 	partRow(update: string, encoding: Encoding, begin: number): Promise<Uint8Array | null>;
 	gram(version: number, attempt: number, updates: readonly GramUpdate[]): Promise<GramProgress>;
 	make(version: number, attempt: number, plan: MakingPlan): Promise<VersionProgress>;

@@ -70,4 +70,8 @@ export const SHARD_MIGRATIONS: readonly SqlMigration[] = [
 			) STRICT;
 		`,
 	},
+	{
+		id: "release-calls",
+		sql: "ALTER TABLE shard ADD COLUMN released_call INTEGER NOT NULL DEFAULT 0;",
+	},
 ];

@@ -114,15 +114,15 @@ export class ShardStagingStore {
 		this.#sql.exec("UPDATE uploads SET state = 'dead' WHERE upload = ? AND state = 'arriving'", upload);
 	}
 
-	/** Fixes an update's parts: `digests` by part. What else was staged for it goes. Call in a transaction. */
+	/** Fixes an update's parts: `digests` by part. What else was staged for it goes, be it that a commit that broke off had sealed it. Call in a transaction. */
 	seal(update: string, encoding: Encoding, digests: ReadonlyMap<number, string>): SealReply {
 		const found = this.parts(update).filter((each) => each.encoding === encoding);
 		const whole = new Map(found.map((each) => [each.part, each]));
 		const missing = [...digests].filter(([part, digest]) => whole.get(part)?.digest !== digest).map(([part]) => part);
 		if (missing.length > 0) return { ok: false, missing };
 		this.#sql.exec(
-			`UPDATE uploads SET state = CASE WHEN encoding = ?2 AND state = 'staged' THEN 'sealed' ELSE 'dead' END
-			 WHERE update_id = ?1 AND state IN ('arriving', 'staged')`,
+			`UPDATE uploads SET state = CASE WHEN encoding = ?2 AND state <> 'arriving' THEN 'sealed' ELSE 'dead' END
+			 WHERE update_id = ?1 AND state IN ('arriving', 'staged', 'sealed')`,
 			update,
 			encoding,
 		);
@@ -151,8 +151,10 @@ export class ShardStagingStore {
 		return found ? new Uint8Array(found.bytes) : null;
 	}
 
-	/** Marks everything of these updates for collection. */
-	release(updates: readonly string[]): void {
+	/** Marks everything of these updates for collection, unless this call or a later one has come before. Call in a transaction. */
+	release(updates: readonly string[], call: number): void {
+		const noted = this.#sql.exec("UPDATE shard SET released_call = ?1 WHERE released_call < ?1", call);
+		if (noted.rowsWritten === 0) return;
 		const sql =
 			"UPDATE uploads SET state = 'dead' WHERE update_id IN (SELECT value FROM json_each(?)) AND state <> 'dead'";
 		this.#sql.exec(sql, JSON.stringify(updates));

@@ -51,7 +51,13 @@ export class Shard extends DurableObject<Env> {
 	}
 
 	create({ run, shard, begin, end }: ShardPlace): void {
-		this.ctx.storage.sql.exec("INSERT OR IGNORE INTO shard VALUES (1, ?, ?, ?, ?)", run, shard, begin, end);
+		this.ctx.storage.sql.exec(
+			"INSERT OR IGNORE INTO shard (only, run, shard, begin_at, end_at) VALUES (1, ?, ?, ?, ?)",
+			run,
+			shard,
+			begin,
+			end,
+		);
 		this.#versions.begin(0, 0, { kind: "initial" });
 	}
 
@@ -137,9 +143,10 @@ export class Shard extends DurableObject<Env> {
 		this.#staging.unseal(update);
 	}
 
-	/** Forgets everything of these updates. */
-	async release(updates: readonly string[]): Promise<void> {
-		this.#staging.release(updates);
+	/** Forgets everything of these updates. Calls are numbered upwards: one that comes after a later one has lost its way, and what is
+	 *  here by now is not what it meant. */
+	async release(updates: readonly string[], call: number): Promise<void> {
+		this.ctx.storage.transactionSync(() => this.#staging.release(updates, call));
 		await this.#arm(clock());
 	}
 

@@ -4,7 +4,7 @@ import { ROW_PARAMETERS } from "../../src/shared/federated/sizes.ts";
 import { isSameDigest } from "../../src/shared/http/content-digest.ts";
 import { isobarError, type IsobarError } from "../../src/shared/http/errors.ts";
 import { err, ok, type Result } from "../../src/shared/result.ts";
-import { shardOf } from "../../durable-objects/federated-objects.ts";
+import { runOf, shardOf } from "../../durable-objects/federated-objects.ts";
 import type { RunFacts } from "../../durable-objects/run.messages.ts";
 import type { RowReply, ShardPort, StagedPart } from "../../durable-objects/shard.messages.ts";
 import { clientOf } from "./caller.ts";
@@ -43,11 +43,21 @@ export async function putPart(
 	const reader = new ExactReader(request.body);
 	const { begin, end } = part.value;
 	const place = { update, part: part.value.part, encoding: encoding.value, begin, end };
-	const opened = await shard.open(place, hexOf(expected));
+	const digestHex = hexOf(expected);
+	let opened = await shard.open(place, digestHex);
+	if ("found" in opened && opened.found.digest !== digestHex) {
+		// Sealed: the update is decided, or else a commit of other bytes has broken off.
+		const reopened = await runOf(env, run).reopen(client, update);
+		if (!reopened.ok) {
+			await reader.discard(part.value.bytes);
+			return reopened;
+		}
+		opened = await shard.open(place, digestHex);
+	}
 	if ("found" in opened) {
 		await reader.discard(part.value.bytes);
 		const { found } = opened;
-		if (found.digest === hexOf(expected)) return ok({ status: 200, body: shown(found, part.value) });
+		if (found.digest === digestHex) return ok({ status: 200, body: shown(found, part.value) });
 		return err(isobarError("update_closed", `The parts of ${update} are fixed by its commit`, { param: "part" }));
 	}
 	const staged = await stage(shard, opened.upload, reader, part.value, encoding.value, expected);

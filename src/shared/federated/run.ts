@@ -56,6 +56,8 @@ export interface Task {
 	readonly base: number;
 	readonly issuedAt: Seconds;
 	readonly deadline: Seconds;
+	/** It was over, and the shards were told to forget what came for it: it counts again only once it is given again. */
+	readonly released: boolean;
 }
 
 /** An update that was committed, and not refused. */

@@ -8,6 +8,8 @@ import type { Selection, Specification } from "./specification.ts";
 const TASK_SECONDS = 3_600;
 /** In each such time as many clients more are drawn as at the start of the round, while too few of those drawn have asked. */
 const REDRAW_SECONDS = 30;
+/** How soon a client asks again while its task is being released. */
+const RELEASE_SECONDS = 1;
 /** How long after a deadline it is sure to have passed, whatever is rounded on the way. */
 const PASSED_SECONDS = 0.01;
 
@@ -29,6 +31,8 @@ export interface RoundFacts {
 export interface AskFacts {
 	/** The client's open task, whatever its round; null if it has none. */
 	readonly task: Task | null;
+	/** Some shard may not have forgotten yet what came for that task before it was released. */
+	readonly releasing: boolean;
 	/** The client has an update that is pending in the present round. */
 	readonly contributed: boolean;
 	readonly round: RoundFacts;
@@ -66,7 +70,9 @@ export function decideTask(
 	if (!lapsed && !isSelected(specification.selection, facts, now - run.openedAt)) {
 		return wait("not_selected", askAgain(specification.selection, run, facts.round.nextLapse, now));
 	}
-	if (!lapsed && facts.round.staged >= stagedMax(specification)) return wait("staging_full", run.deadline);
+	// What comes for it from now on must not be forgotten with what came before.
+	if (lapsed && facts.releasing) return wait("staging_full", now + RELEASE_SECONDS);
+	if (facts.round.staged >= stagedMax(specification)) return wait("staging_full", run.deadline);
 	return {
 		kind: "issue",
 		task: {
@@ -76,6 +82,7 @@ export function decideTask(
 			base: lapsed?.base ?? run.version,
 			issuedAt: lapsed?.issuedAt ?? now,
 			deadline: now + taskSeconds(specification),
+			released: false,
 		},
 	};
 }
@@ -88,7 +95,8 @@ export function taskAnswer(decision: TaskDecision, run: Run): TaskAnswer {
 
 /** A round that goes on gives its tasks as long. */
 export function deadlineOf(task: Task, run: Run): Seconds {
-	return task.round === run.round && run.deadline !== null ? Math.max(task.deadline, run.deadline) : task.deadline;
+	const goesOn = task.round === run.round && !task.released;
+	return goesOn && run.deadline !== null ? Math.max(task.deadline, run.deadline) : task.deadline;
 }
 
 /** Whether an update from this task could still count, its deadline aside. */

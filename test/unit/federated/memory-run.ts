@@ -39,6 +39,7 @@ export class MemoryRun {
 		const member = this.members.get(client)!;
 		const facts = {
 			task: this.tasks.get(client) ?? null,
+			releasing: false,
 			contributed: this.pending().some((update) => update.client === client),
 			round: {
 				handedOut: this.handedOut(),

@@ -1,0 +1,26 @@
+import type { RoundSummary } from "./run.versions.store.ts";
+
+/** Means and extremes of the updates that are pending in a round. */
+export function pendingSummary(sql: SqlStorage, round: number): RoundSummary {
+	const row = sql
+		.exec<RoundSummary & Record<string, number | null>>(
+			`SELECT count(*) AS updates, total(weight) AS weight, total(examples) AS examples,
+			 avg(sqrt(square_norm)) AS norm_mean, max(sqrt(square_norm)) AS norm_max, min(sqrt(square_norm)) AS norm_min,
+			 sum(loss * weight) / sum(CASE WHEN loss IS NOT NULL THEN weight END) AS loss
+			 FROM updates WHERE round = ? AND status = 'pending'`,
+			round,
+		)
+		.one();
+	return { ...row, metrics: meanMetrics(sql, round) };
+}
+
+/** Weighted means of the clients' own metrics. */
+function meanMetrics(sql: SqlStorage, round: number): Record<string, number> {
+	const rows = sql.exec<{ name: string; value: number }>(
+		`SELECT metric.key AS name, sum(metric.value * updates.weight) / sum(updates.weight) AS value
+		 FROM updates, json_each(updates.metrics) AS metric WHERE updates.round = ? AND updates.status = 'pending'
+		 GROUP BY metric.key ORDER BY metric.key LIMIT 64`,
+		round,
+	);
+	return Object.fromEntries(rows.toArray().map(({ name, value }) => [name, value]));
+}
