@@ -82,6 +82,8 @@ export interface RunPort {
 	create(id: string, tenant: string, specification: Specification, manifest: Manifest): Reply;
 	facts(): Promise<RunFacts | null>;
 	show(): Reply;
+	/** What a list says of it; null where there is none, or it is being deleted. */
+	brief(): Promise<Shown | null>;
 	change(action: RunAction): Reply;
 	rollback(version: number): Reply;
 	remove(): Reply;

@@ -3,7 +3,7 @@ import { RunFlush } from "./run.flush.ts";
 import { RunLifecycle } from "./run.lifecycle.ts";
 import { RunMembership } from "./run.membership.ts";
 import type { RunFacts, Shown } from "./run.messages.ts";
-import { shownRun } from "./run.show.ts";
+import { briefRun, shownRun } from "./run.show.ts";
 import { RunSockets } from "./run.sockets.ts";
 import { RunUpkeep } from "./run.upkeep.ts";
 import { RunWatching } from "./run.watching.ts";
@@ -44,6 +44,10 @@ export class RunRoom {
 
 	show(): Shown {
 		return shownRun(this.#context);
+	}
+
+	brief(): Shown {
+		return briefRun(this.#context);
 	}
 
 	/** What is due: a round's deadline, a version that shards have not told of, and what was left to do. */

@@ -35,6 +35,13 @@ export function shownRun({ facts, store, updates, members, versions, shards }: R
 	};
 }
 
+/** The run as the list of runs shows it. */
+export function briefRun({ facts, store }: RunContext): Shown {
+	const { id, specification, createdAt } = facts;
+	const { state, round, version } = store.run();
+	return { object: "run", id, name: specification.name, state, round, version, created_at: createdAt };
+}
+
 export function shownInvitation({ id, uses, used, expiresAt, weightCap, label }: Invitation): Shown {
 	return { object: "invitation", id, uses, used, expires_at: expiresAt, weight_max: weightCap, label };
 }

@@ -44,6 +44,11 @@ export class Run extends DurableObject<Env> implements RunPort {
 		return this.#with(async (room) => ok(room.show()));
 	}
 
+	async brief(): Promise<Shown | null> {
+		const room = await this.#find();
+		return room?.facts ? room.brief() : null;
+	}
+
 	change(action: RunAction): Reply {
 		return this.#with(({ lifecycle }) => lifecycle.change(action));
 	}

@@ -16,7 +16,7 @@ export function preflight(c: Context): Response {
 	return c.body(null, 204, {
 		"access-control-allow-methods": "GET, HEAD, PUT, POST, DELETE",
 		"access-control-allow-headers":
-			"authorization, content-type, content-digest, content-range, signature, signature-input, range, if-none-match, if-range, last-event-id",
+			"authorization, content-type, idempotency-key, content-digest, content-range, signature, signature-input, range, if-none-match, if-range, last-event-id",
 		"access-control-max-age": "86400",
 	});
 }

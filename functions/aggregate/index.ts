@@ -8,10 +8,11 @@ import { clientOf, operatorOf, readerOf, tenantOf } from "./caller.ts";
 import { corsHeaders, preflight } from "./cors.ts";
 import { drainRefused } from "./drain.ts";
 import { isUnreachable, UNREACHABLE } from "./unreachable.ts";
-import { forgetClient, forgetRun } from "./objects.ts";
+import { forgetClient } from "./objects.ts";
 import { encodingOf, planOf, putPart } from "./parts.ts";
 import { pullDelta, pullModel, pullShard } from "./pull.ts";
-import { createRun, invite, rollBack } from "./runs.ts";
+import { listRuns } from "./run-list.ts";
+import { createRun, invite, removeRun, rollBack } from "./runs.ts";
 import { openSocket, readTask } from "./tasks.ts";
 import { commitUpdate, joinRun, makeTicket, updateState } from "./updates.ts";
 import {
@@ -44,7 +45,13 @@ aggregateApp.options("/v1/runs", preflight);
 // The run and what its operator does with it.
 aggregateApp.post("/v1/runs", async (c) => {
 	const tenant = await tenantOf(c.req.raw, c.env, ctxOf(c));
-	return answer(tenant.ok ? await createRun(c.req.raw, c.env, tenant.value) : tenant, 201);
+	if (!tenant.ok) return answer(tenant);
+	const created = await createRun(c.req.raw, c.env, tenant.value);
+	return created.ok ? answer(ok(created.value.run), created.value.isNew ? 201 : 200) : answer(created);
+});
+aggregateApp.get("/v1/runs", async (c) => {
+	const tenant = await tenantOf(c.req.raw, c.env, ctxOf(c));
+	return answer(tenant.ok ? await listRuns(c.req.url, c.env, ctxOf(c), tenant.value) : tenant);
 });
 aggregateApp.get(
 	"/v1/runs/:run",
@@ -52,10 +59,7 @@ aggregateApp.get(
 );
 aggregateApp.delete(
 	"/v1/runs/:run",
-	operator(async (c, { id }) => {
-		forgetRun(id);
-		return runOf(c.env, id).remove();
-	}, 202),
+	operator((c, { id }) => removeRun(c.env, id), 202),
 );
 aggregateApp.get(
 	"/v1/runs/:run/weights",

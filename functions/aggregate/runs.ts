@@ -1,20 +1,35 @@
 import * as z from "zod";
+import { RunStore } from "../../src/adapters/catalog-run-store.ts";
 import { readBytes } from "../../src/adapters/read-bytes.ts";
 import { problemsError } from "../../src/shared/catalog/problems.ts";
+import { specificationDigest } from "../../src/shared/federated/audit.ts";
 import { readSpecification } from "../../src/shared/federated/read-specification.ts";
-import type { IsobarError } from "../../src/shared/http/errors.ts";
-import { err, type Result } from "../../src/shared/result.ts";
+import { isobarError, type IsobarError } from "../../src/shared/http/errors.ts";
+import { err, ok, type Result } from "../../src/shared/result.ts";
 import { runOf } from "../../durable-objects/federated-objects.ts";
 import type { RunFacts, Shown } from "../../durable-objects/run.messages.ts";
 import { parseJson, readBody } from "./body.ts";
-import { newRunId } from "./objects.ts";
+import { forgetRun, newRunId } from "./objects.ts";
 import { hashOf, newSecret } from "./secret.ts";
 
 /** A specification, with a header of ten thousand tensors. */
 const SPECIFICATION_BYTES_MAX = 4 * 2 ** 20;
 
-/** `POST /v1/runs` */
-export async function createRun(request: Request, env: Env, tenant: string): Promise<Result<Shown, IsobarError>> {
+const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/;
+
+interface Created {
+	readonly run: Shown;
+	/** False where an earlier request with the same key has made it. */
+	readonly isNew: boolean;
+}
+
+/** `POST /v1/runs`. The list of runs has it before its object is there, so that no run is without a place in the list. */
+export async function createRun(request: Request, env: Env, tenant: string): Promise<Result<Created, IsobarError>> {
+	const key = request.headers.get("idempotency-key");
+	if (key !== null && !IDEMPOTENCY_KEY.test(key)) {
+		const message = "Idempotency-Key is 1 to 255 visible ASCII characters";
+		return err(isobarError("invalid_request", message, { param: "idempotency-key" }));
+	}
 	const bytes = await readBytes(request, SPECIFICATION_BYTES_MAX);
 	if (!bytes.ok) return bytes;
 	const json = parseJson(bytes.value);
@@ -22,8 +37,25 @@ export async function createRun(request: Request, env: Env, tenant: string): Pro
 	const read = readSpecification(json.value);
 	if (!read.ok) return err(problemsError("specification_invalid", "The specification does not fit", read.error));
 	const { specification, manifest } = read.value;
-	const id = newRunId();
-	return runOf(env, id).create(id, tenant, specification, manifest);
+	const digest = await specificationDigest({ specification, manifest });
+	const asked = key === null ? null : { key, digest };
+	const added = await new RunStore(env.CATALOG).add(newRunId(), tenant, asked, Date.now() / 1_000);
+	if (!added.ok) return added;
+	const { id, isNew } = added.value;
+	if (asked && added.value.digest !== digest) {
+		const message = "This Idempotency-Key came before with another specification";
+		return err(isobarError("idempotency_key_reused", message, { param: "idempotency-key", details: { run: id } }));
+	}
+	const run = await runOf(env, id).create(id, tenant, specification, manifest);
+	return run.ok ? ok({ run: run.value, isNew }) : run;
+}
+
+/** `DELETE /v1/runs/{id}`. The list forgets it first: a call that breaks off is repeated, and finds the run. */
+export async function removeRun(env: Env, id: string): Promise<Result<Shown, IsobarError>> {
+	const removed = await new RunStore(env.CATALOG).remove(id);
+	if (!removed.ok) return removed;
+	forgetRun(id);
+	return runOf(env, id).remove();
 }
 
 const rollbackBody = z.strictObject({ version: z.number().int().min(0).max(1e9) });

@@ -1,4 +1,4 @@
-import { index, integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import { index, integer, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 
 /** Every catalog that was ever in force; the highest version is the current one. Rows are only ever added: rolling back
  *  adds the old document under a new version. */
@@ -34,4 +34,23 @@ export const keys = sqliteTable(
 		revision: integer().notNull().unique(),
 	},
 	(table) => [index("keys_tenant").on(table.tenant, table.id)],
+);
+
+/** Which federated runs a tenant has. What a run is stands in its own object; a row without one is of a creation that broke off. */
+export const runs = sqliteTable(
+	"runs",
+	{
+		id: text().primaryKey(),
+		tenant: text().notNull(),
+		/** Unix seconds. */
+		createdAt: integer("created_at").notNull(),
+		/** The `Idempotency-Key` of the request that made it, if it had one. */
+		requestKey: text("request_key"),
+		/** Digest of the specification that came with that key. */
+		requestDigest: text("request_digest"),
+	},
+	(table) => [
+		index("runs_tenant").on(table.tenant, table.id),
+		uniqueIndex("runs_request").on(table.tenant, table.requestKey),
+	],
 );

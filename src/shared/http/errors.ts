@@ -54,6 +54,7 @@ export const ERRORS = {
 	run_not_found: { status: 404, type: "not_found_error", retry: false },
 	run_state: { status: 409, type: "invalid_request_error", retry: false },
 	specification_invalid: { status: 422, type: "invalid_request_error", retry: false },
+	idempotency_key_reused: { status: 422, type: "invalid_request_error", retry: false },
 	weights_invalid: { status: 422, type: "invalid_request_error", retry: false },
 	weights_range: { status: 409, type: "invalid_request_error", retry: false },
 	weights_incomplete: { status: 409, type: "invalid_request_error", retry: false },
