@@ -13,6 +13,7 @@ import { simulate } from "./simulate.ts";
 
 const HIDDEN = 32;
 const SGD = { epochs: 1, batch: 32, rate: 0.05 };
+/** Chosen by the accuracy on the test set, so what is printed flatters it. */
 const MOMENTUM = 0.9;
 
 const { values } = parseArgs({
