@@ -38,7 +38,7 @@ export class RunFlush {
 				versions.extendRound(run.round);
 				return this.#context.note("round_extended", { round: run.round, deadline: decision.deadline }, now);
 			case "pause": {
-				const stopped = paused(run, decision.reason);
+				const stopped = paused(run, decision.reason, now);
 				if (stopped.ok) store.putRun(stopped.value);
 				return this.#context.note("state", { state: "paused", reason: decision.reason }, now);
 			}
@@ -91,7 +91,7 @@ export class RunFlush {
 		if (phase === "sum") {
 			const found = coefficientsOf(specification, facts, population, null);
 			if (!found.ok) {
-				store.putRun(flushFailed(run));
+				store.putRun(flushFailed(run, now));
 				return this.#context.note("flush_failed", { round: run.round, message: found.error.message }, now);
 			}
 			coefficients = found.value;
@@ -230,7 +230,7 @@ export class RunFlush {
 		const now = clock();
 		this.#context.transact(() => {
 			if (!this.#making(version, round)) return;
-			const run = flushFailed(store.run());
+			const run = flushFailed(store.run(), now);
 			versions.fail(version);
 			grams.remove(version);
 			for (const id of updates.moveTo(run.round, round)) store.addRelease(id);

@@ -65,6 +65,8 @@ export class RunLifecycle {
 			if (!next.ok) return next;
 			if (next.value !== run) {
 				this.#giveUp(run, next.value);
+				// Their clocks stood still.
+				if (action === "resume" && run.pausedAt !== null) this.#context.updates.putOff(now - run.pausedAt);
 				store.putRun(next.value);
 				this.#context.versions.openRound(next.value.round, now);
 				this.#context.note("state", { state: next.value.state, reason: next.value.pauseReason }, now);
@@ -125,7 +127,7 @@ export class RunLifecycle {
 						? err({ message: "an open run is started" })
 						: started(run, specification, clock());
 				case "pause":
-					return paused(run, "asked");
+					return paused(run, "asked", clock());
 				case "finish":
 					return run.state === "open" ? err({ message: "an open run is cancelled or started" }) : finished(run);
 				case "cancel":

@@ -50,6 +50,11 @@ export class RunRoom {
 		return briefRun(this.#context);
 	}
 
+	/** Sets the alarm of a run that was there before, should it have been lost. */
+	async wake(): Promise<void> {
+		if (this.isThere) await this.#upkeep.arm();
+	}
+
 	/** What is due: a round's deadline, a version that shards have not told of, and what was left to do. */
 	async alarm(): Promise<void> {
 		const { store } = this.#context;

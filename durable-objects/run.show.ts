@@ -25,7 +25,7 @@ export function shownRun({ facts, store, updates, members, versions, shards }: R
 		step: run.step,
 		making: run.making && { version: run.making.version, kind: run.making.kind },
 		pending: updates.pendingCount(run.round),
-		staged: updates.stagedCount(run, Date.now() / 1_000),
+		staged: updates.stagedCount(),
 		staged_max: stagedMax(specification),
 		clients: members.count(),
 		parameters: manifest.parameters,

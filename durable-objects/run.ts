@@ -107,7 +107,7 @@ export class Run extends DurableObject<Env> implements RunPort {
 	}
 
 	openUpdate(client: string, update: string): Reply<OpenUpdate> {
-		return this.#with(async ({ work }) => work.openUpdate(client, update));
+		return this.#with(({ work }) => work.openUpdate(client, update));
 	}
 
 	reopen(client: string, update: string): Reply<OpenUpdate> {
@@ -191,6 +191,10 @@ export class Run extends DurableObject<Env> implements RunPort {
 	}
 
 	#open(): Promise<RunRoom> {
-		return (this.#room ??= import("./run.room.ts").then(({ RunRoom }) => new RunRoom(this.ctx, this.env)));
+		return (this.#room ??= import("./run.room.ts").then(async ({ RunRoom }) => {
+			const room = new RunRoom(this.ctx, this.env);
+			await room.wake();
+			return room;
+		}));
 	}
 }

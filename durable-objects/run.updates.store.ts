@@ -1,6 +1,6 @@
 import type { Encoding } from "../src/shared/federated/encoding.ts";
 import type { FinalRefusal, UpdateAnswer } from "../src/shared/federated/messages.ts";
-import type { PendingUpdate, Run, Task } from "../src/shared/federated/run.ts";
+import type { PendingUpdate, Task } from "../src/shared/federated/run.ts";
 import type { Seconds } from "../src/shared/units.ts";
 import { pendingSummary } from "./run.summary.ts";
 import type { RoundSummary } from "./run.versions.store.ts";
@@ -65,12 +65,12 @@ export class RunUpdatesStore {
 	/** The client's open task. */
 	taskOf(client: string): Task | null {
 		const [row] = this.#sql.exec<TaskRow>("SELECT * FROM tasks WHERE client = ?", client);
-		return row ? taskOfRow(row) : null;
+		return row ? taskFrom(row) : null;
 	}
 
 	task(id: string): Task | null {
 		const [row] = this.#sql.exec<TaskRow>("SELECT * FROM tasks WHERE id = ?", id);
-		return row ? taskOfRow(row) : null;
+		return row ? taskFrom(row) : null;
 	}
 
 	/** In the place of the client's task before. */
@@ -85,7 +85,7 @@ export class RunUpdatesStore {
 
 	/** Tasks that hold bytes in the shards, or may. */
 	openTasks(): readonly Task[] {
-		return this.#sql.exec<TaskRow>("SELECT * FROM tasks WHERE released = 0").toArray().map(taskOfRow);
+		return this.#sql.exec<TaskRow>("SELECT * FROM tasks WHERE released = 0").toArray().map(taskFrom);
 	}
 
 	markReleased(id: string): void {
@@ -98,10 +98,17 @@ export class RunUpdatesStore {
 		return this.#sql.exec(sql, JSON.stringify(ids)).toArray().length > 0;
 	}
 
-	/** When the first of those is due; infinite when there is none. */
-	soonestDeadline(): Seconds {
-		const sql = "SELECT min(deadline) AS at FROM tasks WHERE released = 0";
-		return this.#sql.exec<{ at: number | null }>(sql).one().at ?? Infinity;
+	/** When the first of those is due that is not yet, and whether one is; infinite when there is none. */
+	deadlines(now: Seconds): { readonly next: Seconds; readonly isOneDue: boolean } {
+		const sql = `SELECT min(CASE WHEN deadline > ?1 THEN deadline END) AS next, total(deadline <= ?1) AS due
+			FROM tasks WHERE released = 0`;
+		const { next, due } = this.#sql.exec<{ next: number | null; due: number }>(sql, now).one();
+		return { next: next ?? Infinity, isOneDue: due > 0 };
+	}
+
+	/** Gives open tasks longer. */
+	putOff(seconds: Seconds): void {
+		this.#sql.exec("UPDATE tasks SET deadline = deadline + ? WHERE released = 0", seconds);
 	}
 
 	/** Versions from which pending updates were trained. */
@@ -175,12 +182,12 @@ export class RunUpdatesStore {
 		return this.#sql.exec<{ n: number }>(sql, round).one().n;
 	}
 
-	/** Updates that hold bytes in the shards: those of tasks whose time is not over, be it that the round goes on; pending ones and those
-	 *  that are being summed. */
-	stagedCount({ round, deadline }: Pick<Run, "round" | "deadline">, now: Seconds): number {
-		const sql = `SELECT (SELECT count(*) FROM tasks WHERE released = 0 AND (deadline >= ?1 OR (round = ?2 AND ?3 >= ?1)))
+	/** Updates that hold bytes in the shards, or may begin to: those of tasks that are not released, pending ones and those that are
+	 *  being summed. */
+	stagedCount(): number {
+		const sql = `SELECT (SELECT count(*) FROM tasks WHERE released = 0)
 			+ (SELECT count(*) FROM updates WHERE status = 'pending') AS n`;
-		return this.#sql.exec<{ n: number }>(sql, now, round, deadline ?? 0).one().n;
+		return this.#sql.exec<{ n: number }>(sql).one().n;
 	}
 
 	/** Tasks that hold a place in their round: answered and not refused, or in their own time. */
@@ -266,7 +273,7 @@ export class RunUpdatesStore {
 	}
 }
 
-function taskOfRow({ issued_at: issuedAt, released, ...row }: TaskRow): Task {
+function taskFrom({ issued_at: issuedAt, released, ...row }: TaskRow): Task {
 	const { id, client, round, base, deadline } = row;
 	return { id, client, round, base, issuedAt, deadline, released: released === 1 };
 }

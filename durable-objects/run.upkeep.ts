@@ -1,7 +1,7 @@
 import { makeRule } from "../src/shared/federated/rules/registry.ts";
 import { versionsToDrop } from "../src/shared/federated/retention.ts";
 import type { Run } from "../src/shared/federated/run.ts";
-import { deadlineOf, isCurrent } from "../src/shared/federated/task.ts";
+import { isCurrent, isLate } from "../src/shared/federated/task.ts";
 import type { Seconds } from "../src/shared/units.ts";
 import { clock, type RunContext } from "./run.context.ts";
 
@@ -39,15 +39,16 @@ export class RunUpkeep {
 		const { store, updates } = this.#context;
 		const soon = Math.max(now, this.#retryAt);
 		if (store.isDeleting) return soon;
-		const { making, deadline } = store.run();
-		const lapse = updates.soonestDeadline();
+		const { state, making, deadline } = store.run();
+		const { next, isOneDue } = updates.deadlines(now);
 		const chores = store.collectDue || store.releases(1).length > 0;
 		return Math.min(
 			making ? now + ASK_SECONDS : Infinity,
 			deadline !== null && !making ? deadline : Infinity,
 			chores ? soon : Infinity,
-			// A round that goes on gives its tasks longer than they say.
-			lapse > now ? lapse + PASSED_SECONDS : now + LAPSED_SECONDS,
+			// The clocks of tasks stand still in a pause, and a round that goes on gives its tasks longer than they say.
+			state === "paused" ? Infinity : next + PASSED_SECONDS,
+			state !== "paused" && isOneDue ? now + LAPSED_SECONDS : Infinity,
 		);
 	}
 
@@ -63,7 +64,7 @@ export class RunUpkeep {
 				await storage.deleteAll();
 				return true;
 			}
-			if (this.#context.updates.soonestDeadline() <= now) {
+			if (store.run().state !== "paused" && this.#context.updates.deadlines(now).isOneDue) {
 				this.#context.transact(() => this.releaseStale(store.run()));
 				// Others may have the places of those who did not answer.
 				this.#context.wakeWork();
@@ -115,7 +116,7 @@ export class RunUpkeep {
 		const { store, updates, specification } = this.#context;
 		const now = clock();
 		for (const task of updates.openTasks()) {
-			if (isCurrent(task, run, specification) && now <= deadlineOf(task, run)) continue;
+			if (isCurrent(task, run, specification) && !isLate(task, run, now)) continue;
 			updates.markReleased(task.id);
 			store.addRelease(task.id);
 		}

@@ -1,5 +1,5 @@
 import { updateDigest } from "../src/shared/federated/audit.ts";
-import { decideCommit } from "../src/shared/federated/commit.ts";
+import { decideCommit, refusalOf } from "../src/shared/federated/commit.ts";
 import type { CommitError, FinalRefusal } from "../src/shared/federated/messages.ts";
 import { updateId, type Run, type Task } from "../src/shared/federated/run.ts";
 import { partsOf } from "../src/shared/federated/shard-plan.ts";
@@ -47,73 +47,86 @@ export class RunWork {
 
 	/** Decides on a client's task, and notes what is new. */
 	async ask(member: StoredMember, loss: number | null, now: Seconds): Promise<Shown> {
-		const { store, members, updates, versions, specification } = this.#context;
+		const { store } = this.#context;
 		const lot = await lotOf(store.run().round, member.client);
-		let isNew = false;
-		const shown = this.#context.transact(() => {
-			members.noteAsked(member, loss, now);
-			const run = store.run();
-			const decision = decideTask(run, specification, member, this.#askFacts(member, run, lot, now), now);
-			if (decision.kind === "issue") {
-				const { task } = decision;
-				const before = updates.taskOf(member.client);
-				if (before && before.id !== task.id) this.#replaced(before, run, now);
-				if (before?.id !== task.id) {
-					members.countTask(member.client);
-					versions.countTask(task.round);
-				}
-				updates.putTask(task);
-				isNew = true;
-			}
-			const answer = taskAnswer(decision, run);
-			const state = { state: run.state, round: run.round, version: run.version };
-			if (answer.kind !== "task") {
-				const retry = answer.kind === "wait" ? answer.until : null;
-				return { object: "task", task: null, reason: answer.reason, retry_at: retry, run: state };
-			}
-			const { id, round, base, deadline } = answer;
-			const { client_configuration: config, encodings } = specification;
-			const digest = versions.version(base)?.digest ?? null;
-			const weightMax = Math.min(specification.weights.max, member.weightCap ?? Infinity);
-			const task = {
-				update: id,
-				round,
-				base: { version: base, digest },
-				deadline,
-				config,
-				encodings,
-				weight_max: weightMax,
-			};
-			return { object: "task", task, run: state };
-		});
-		// Somebody has to notice when its time is over.
-		if (isNew) await this.#upkeep.arm();
+		const shown = this.#context.transact(() => this.#answered(member, loss, lot, now));
+		// Of a new task, of one that it replaces, and of an alarm that was lost.
+		await this.#upkeep.arm();
 		return shown;
 	}
 
-	/** The task that parts may be sent for. */
-	openUpdate(client: string, update: string): Result<OpenUpdate, IsobarError> {
-		const { updates } = this.#context;
-		const decided = updates.update(update);
-		const owner = decided?.client ?? updates.task(update)?.client;
-		if (owner !== client) return err(noUpdate(update));
-		if (decided) {
-			const message = `The update ${update} is decided: ${decided.answer.status}`;
-			return err(isobarError("update_closed", message, { details: { update: shownUpdate(this.#context, decided) } }));
+	#answered(member: StoredMember, loss: number | null, lot: number, now: Seconds): Shown {
+		const { store, members, updates, versions, specification } = this.#context;
+		members.noteAsked(member, loss, now);
+		const run = store.run();
+		const decision = decideTask(run, specification, member, this.#askFacts(member, run, lot, now), now);
+		if (decision.kind === "issue") {
+			const { task } = decision;
+			const before = updates.taskOf(member.client);
+			if (before && before.id !== task.id) this.#replaced(before, run, now);
+			if (before?.id !== task.id) {
+				members.countTask(member.client);
+				versions.countTask(task.round);
+			}
+			updates.putTask(task);
 		}
-		const { id, round, base } = updates.task(update)!;
-		return ok({ id, client, round, base });
+		const answer = taskAnswer(decision, run);
+		const state = { state: run.state, round: run.round, version: run.version };
+		if (answer.kind !== "task") {
+			const retry = answer.kind === "wait" ? answer.until : null;
+			return { object: "task", task: null, reason: answer.reason, retry_at: retry, run: state };
+		}
+		const { id, round, base, deadline } = answer;
+		const { client_configuration: config, encodings } = specification;
+		const digest = versions.version(base)?.digest ?? null;
+		const weightMax = Math.min(specification.weights.max, member.weightCap ?? Infinity);
+		const task = {
+			update: id,
+			round,
+			base: { version: base, digest },
+			deadline,
+			config,
+			encodings,
+			weight_max: weightMax,
+		};
+		return { object: "task", task, run: state };
+	}
+
+	/** The task that parts may be sent for. What could not count any more is answered now as its commit would be. */
+	async openUpdate(client: string, update: string): Promise<Result<OpenUpdate, IsobarError>> {
+		const { store, members, updates, specification } = this.#context;
+		const now = clock();
+		const open = this.#context.transact((): Result<OpenUpdate, IsobarError> => {
+			const member = members.member(client);
+			const decided = updates.update(update);
+			const task = updates.task(update);
+			if (!member || (decided ?? task)?.client !== client) return err(noUpdate(update));
+			if (decided || !task) return err(this.#closed(update));
+			const run = store.run();
+			const refusal = refusalOf(run, specification, member, task, now);
+			if (refusal === null) return ok({ id: task.id, client, round: task.round, base: task.base });
+			this.#refused(task, refusal, run, now);
+			return err(this.#closed(update));
+		});
+		if (!open.ok) await this.#upkeep.arm();
+		return open;
+	}
+
+	#closed(update: string): IsobarError {
+		const decided = this.#context.updates.update(update)!;
+		const message = `The update ${update} is decided: ${decided.answer.status}`;
+		return isobarError("update_closed", message, { details: { update: shownUpdate(this.#context, decided) } });
 	}
 
 	/** Lets the parts of an update that is not decided be replaced, though a commit that broke off has sealed them. */
 	async reopen(client: string, update: string): Promise<Result<OpenUpdate, IsobarError>> {
 		while (this.#committing.has(update)) await this.#committing.get(update);
-		const open = this.openUpdate(client, update);
-		if (!open.ok) return open;
-		await this.#alone(
-			update,
-			this.#context.eachShard(this.#context.shards, (shard) => shard.unseal(update)),
-		);
+		return this.#alone(update, this.#reopen(client, update));
+	}
+
+	async #reopen(client: string, update: string): Promise<Result<OpenUpdate, IsobarError>> {
+		const open = await this.openUpdate(client, update);
+		if (open.ok) await this.#context.eachShard(this.#context.shards, (shard) => shard.unseal(update));
 		return open;
 	}
 
@@ -150,7 +163,10 @@ export class RunWork {
 
 	async #commit(client: string, update: string, commit: Commit): Promise<Result<Shown, IsobarError>> {
 		const first = this.#decide(client, update, commit, null, clock());
-		if (first) return first;
+		if (first) {
+			await this.#upkeep.arm();
+			return first;
+		}
 		const { specification } = this.#context;
 		const { encoding, parts } = commit;
 		if (!specification.encodings.includes(encoding)) {
@@ -260,7 +276,7 @@ export class RunWork {
 				nextLapse: updates.nextLapse(run.round, now),
 				available: selection.by === "fraction" ? members.available(now) : 0,
 				lossRank: selection.by === "loss" ? members.lossRank(client, selection.loss_max, now) : 0,
-				staged: updates.stagedCount(run, now),
+				staged: updates.stagedCount(),
 			},
 			lot,
 		};

@@ -147,11 +147,12 @@ describe("asynchronous rounds", () => {
 		expect((await operator.weights(run))[0]).toBeCloseTo(1 + Math.SQRT1_2, 6);
 
 		const tooStale = await b.task("?wait=5");
+		const sent = await b.putParts(tooStale.update, Float32Array.of(1));
 		for (const version of [3, 4]) {
 			await a.contribute(Float32Array.of(0));
 			await operator.untilVersion(run, version);
 		}
-		const late = await b.commit(tooStale.update, await b.putParts(tooStale.update, Float32Array.of(1)));
+		const late = await b.commit(tooStale.update, sent);
 		expect(late.body).toMatchObject({ state: "refused", reason: { code: "too_stale" } });
 	});
 

@@ -5,7 +5,7 @@ import { isClosed } from "./run-state.ts";
 import type { Member, PendingUpdate, Run, Task } from "./run.ts";
 import { EXAMPLES_CLAIM_MAX } from "./sizes.ts";
 import type { Specification } from "./specification.ts";
-import { deadlineOf, isCurrent } from "./task.ts";
+import { isCurrent, isLate } from "./task.ts";
 
 /** Turnarounds of a client that its running mean remembers. */
 const TURNAROUNDS_MAX = 10;
@@ -90,7 +90,8 @@ export function weightOf({ weights }: Specification, { weightCap }: Member, { ex
 	return weights.by === "uniform" ? 1 : Math.min(examples, weights.max, weightCap ?? Infinity);
 }
 
-function refusalOf(
+/** Why an update from this task could not count any more; null when it could. */
+export function refusalOf(
 	run: Run,
 	specification: Specification,
 	member: Member,
@@ -100,7 +101,7 @@ function refusalOf(
 	if (member.state === "expelled") return "expelled";
 	if (isClosed(run)) return "run_closed";
 	if (!isCurrent(task, run, specification)) return specification.staleness_max === 0 ? "round_closed" : "too_stale";
-	if (now > deadlineOf(task, run)) return "late";
+	if (isLate(task, run, now)) return "late";
 	return null;
 }
 

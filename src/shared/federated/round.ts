@@ -54,8 +54,9 @@ export function summing(run: Run): Run {
 
 /** The frozen flush had no finite coefficients: its updates become pending again in the present round, and the run waits for
  *  its owner (expel a client, change nothing and resume, or finish). */
-export function flushFailed(run: Run): Run {
-	const paused = run.state === "running" ? ({ state: "paused", pauseReason: "flush_failed" } as const) : {};
+export function flushFailed(run: Run, now: Seconds): Run {
+	const paused =
+		run.state === "running" ? ({ state: "paused", pauseReason: "flush_failed", pausedAt: now } as const) : {};
 	return { ...run, ...paused, making: null, deadline: null };
 }
 

@@ -19,6 +19,8 @@ export interface Making {
 export interface Run {
 	readonly state: RunState;
 	readonly pauseReason: PauseReason | null;
+	/** While it is paused, since when. */
+	readonly pausedAt: Seconds | null;
 	/** Newest version that every shard has; 0 is the initial weights, null until they are there. */
 	readonly version: number | null;
 	/** Optimiser steps in the history of `version`. */
@@ -56,7 +58,7 @@ export interface Task {
 	readonly base: number;
 	readonly issuedAt: Seconds;
 	readonly deadline: Seconds;
-	/** It was over, and the shards were told to forget what came for it: it counts again only once it is given again. */
+	/** Its time was over, and the shards were told to forget what came for it: it counts again only once it is given again. */
 	readonly released: boolean;
 }
 

@@ -24,7 +24,7 @@ export interface RoundFacts {
 	readonly available: number;
 	/** Of those, how many come before this one by `lossOrder`. Read only where selection is by loss. */
 	readonly lossRank: number;
-	/** Updates that hold bytes in the shards, or may begin to: tasks whose deadline has not passed, pending and being summed. */
+	/** Updates that hold bytes in the shards, or may begin to: tasks that are not released, pending and being summed. */
 	readonly staged: number;
 }
 
@@ -62,7 +62,7 @@ export function decideTask(
 	if (run.version === null || run.state === "open") return wait("not_started");
 	if (run.state === "paused") return wait("paused");
 	const { task } = facts;
-	if (task && now <= deadlineOf(task, run) && isCurrent(task, run, specification)) return { kind: "known", task };
+	if (task && !isLate(task, run, now) && isCurrent(task, run, specification)) return { kind: "known", task };
 	if (facts.contributed) return wait("contributed", run.deadline);
 	if (nextParent(run) - run.version > specification.staleness_max) return wait("version_in_making");
 	// A client whose task of this round lapsed may go on with it: same id, same base.
@@ -72,7 +72,9 @@ export function decideTask(
 	}
 	// What comes for it from now on must not be forgotten with what came before.
 	if (lapsed && facts.releasing) return wait("staging_full", now + RELEASE_SECONDS);
-	if (facts.round.staged >= stagedMax(specification)) return wait("staging_full", run.deadline);
+	// Who was not released yet holds a place already.
+	if ((!lapsed || lapsed.released) && facts.round.staged >= stagedMax(specification))
+		return wait("staging_full", run.deadline);
 	return {
 		kind: "issue",
 		task: {
@@ -97,6 +99,11 @@ export function taskAnswer(decision: TaskDecision, run: Run): TaskAnswer {
 export function deadlineOf(task: Task, run: Run): Seconds {
 	const goesOn = task.round === run.round && !task.released;
 	return goesOn && run.deadline !== null ? Math.max(task.deadline, run.deadline) : task.deadline;
+}
+
+/** Whether a task's time is over. It stands still while the run is paused. */
+export function isLate(task: Task, run: Run, now: Seconds): boolean {
+	return task.released || (run.state !== "paused" && now > deadlineOf(task, run));
 }
 
 /** Whether an update from this task could still count, its deadline aside. */

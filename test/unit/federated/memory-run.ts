@@ -5,7 +5,7 @@ import { decideFlush, extended, frozen, rolledBack, versionMade } from "../../..
 import { cancelled, finished, newRun, paused, started, weightsReady } from "../../../src/shared/federated/run-state.ts";
 import { nextParent, type Member, type PendingUpdate, type Run, type Task } from "../../../src/shared/federated/run.ts";
 import { specificationSchema, type Specification } from "../../../src/shared/federated/specification.ts";
-import { deadlineOf, decideTask, lossOrder, taskAnswer } from "../../../src/shared/federated/task.ts";
+import { decideTask, isLate, lossOrder, taskAnswer } from "../../../src/shared/federated/task.ts";
 
 interface StoredUpdate extends PendingUpdate {
 	answer: UpdateAnswer;
@@ -106,7 +106,7 @@ export class MemoryRun {
 	}
 
 	#inTime(): readonly Task[] {
-		return [...this.tasks.values()].filter((task) => this.now <= deadlineOf(task, this.run));
+		return [...this.tasks.values()].filter((task) => !isLate(task, this.run, this.now));
 	}
 
 	/** What the alarm and every change ask: whether to flush. */
@@ -115,7 +115,7 @@ export class MemoryRun {
 		const pending = this.pending();
 		const decision = decideFlush(run, specification, pending.length, now);
 		if (decision.kind === "extend") this.run = extended(run, decision.deadline);
-		if (decision.kind === "pause") this.run = value(paused(run, decision.reason));
+		if (decision.kind === "pause") this.run = value(paused(run, decision.reason, now));
 		if (decision.kind !== "flush") return;
 		this.flushes.push({ pending: pending.length, due: run.deadline !== null && now >= run.deadline });
 		const parent = nextParent(run);
@@ -159,12 +159,14 @@ export class MemoryRun {
 	}
 
 	pause(): void {
-		const next = paused(this.run, "asked");
+		const next = paused(this.run, "asked", this.now);
 		if (next.ok) this.run = next.value;
 	}
 
 	resume(): void {
 		const next = started(this.run, this.specification, this.now);
+		const stood = this.now - (this.run.pausedAt ?? this.now);
+		for (const [client, task] of this.tasks) this.tasks.set(client, { ...task, deadline: task.deadline + stood });
 		if (next.ok) this.run = next.value;
 		this.settle();
 	}
