@@ -2,7 +2,7 @@ import { linkDigest, versionDigest, type Link } from "../src/shared/federated/au
 import { coefficientsOf, flushFacts, flushPlan } from "../src/shared/federated/freeze.ts";
 import type { FinalRefusal } from "../src/shared/federated/messages.ts";
 import { decideFlush, extended, flushFailed, frozen, summing, versionMade } from "../src/shared/federated/round.ts";
-import { paused } from "../src/shared/federated/run-state.ts";
+import { isClosed, paused } from "../src/shared/federated/run-state.ts";
 import { makeRule } from "../src/shared/federated/rules/registry.ts";
 import type { Coefficients } from "../src/shared/federated/rules/rule.ts";
 import { nextParent, type Making, type Run } from "../src/shared/federated/run.ts";
@@ -11,6 +11,11 @@ import { clock, type RunContext } from "./run.context.ts";
 import type { RunUpkeep } from "./run.upkeep.ts";
 import type { StoredVersion } from "./run.versions.store.ts";
 import type { GramProgress, MakingPlan, VersionProgress } from "./shard.messages.ts";
+
+interface Refused {
+	readonly id: string;
+	readonly client: string;
+}
 
 /** From updates that are pending to a version that every shard has. What is decided stands in the run's rows before a shard hears
  *  of it, and shards are asked again until they have done it. */
@@ -92,7 +97,9 @@ export class RunFlush {
 			const found = coefficientsOf(specification, facts, population, null);
 			if (!found.ok) {
 				store.putRun(flushFailed(run, now));
-				return this.#context.note("flush_failed", { round: run.round, message: found.error.message }, now);
+				const { message } = found.error;
+				const largest = updates.largest(run.round);
+				return this.#context.note("flush_failed", { round: run.round, message, largest }, now);
 			}
 			coefficients = found.value;
 		}
@@ -233,22 +240,35 @@ export class RunFlush {
 			const run = flushFailed(store.run(), now);
 			versions.fail(version);
 			grams.remove(version);
-			for (const id of updates.moveTo(run.round, round)) store.addRelease(id);
 			store.putRun(run);
-			this.#context.note("flush_failed", { round, version, message: fault }, now);
+			this.#context.note("flush_failed", { round, version, message: fault, largest: updates.largest(round) }, now);
+			if (isClosed(run)) return this.refusePending("run_closed", null, now);
+			for (const update of updates.pendingOfExpelled()) this.refuse(update, "expelled", now);
+			// Of one client that has another already the older goes.
+			for (const update of updates.doubles(run.round, round)) this.refuse(update, "round_closed", now);
+			updates.moveTo(run.round, round);
 		});
+		await this.#upkeep.arm();
 		await this.#context.eachShard(this.#context.shards, (shard) => shard.drop(version, round)).catch(() => {});
 	}
 
 	/** Refuses what is pending, in one round or in all. Call in a transaction. */
 	refusePending(reason: FinalRefusal, round: number | null, now: Seconds): void {
-		const { store, updates, members, versions } = this.#context;
-		for (const { id, client } of updates.refusePending(reason, round)) {
-			store.addRelease(id);
-			members.countRefused(client);
-			versions.countRefused(store.run().round);
-			this.#context.note("update_refused", { update: id, client, reason }, now);
-		}
+		for (const update of this.#context.updates.refusePending(reason, round)) this.#refused(update, reason, now);
+	}
+
+	/** Refuses one that is pending. Call in a transaction. */
+	refuse(update: Refused, reason: FinalRefusal, now: Seconds): void {
+		this.#context.updates.refuse(update.id, reason);
+		this.#refused(update, reason, now);
+	}
+
+	#refused({ id, client }: Refused, reason: FinalRefusal, now: Seconds): void {
+		const { store, members, versions } = this.#context;
+		store.addRelease(id);
+		members.countRefused(client);
+		versions.countRefused(store.run().round);
+		this.#context.note("update_refused", { update: id, client, reason }, now);
 	}
 
 	/** Ends all open tasks with this answer. Call in a transaction. */

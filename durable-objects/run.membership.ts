@@ -83,16 +83,15 @@ export class RunMembership {
 		const now = clock();
 		const found = this.#context.transact(() => {
 			const member = members.member(client);
-			if (!member || member.state === "expelled") return member;
-			members.expel(client);
+			if (!member) return null;
 			const { round } = store.run();
 			for (const update of updates.pendingOf(client)) {
-				if (update.answer.status !== "pending" || update.answer.round !== round) continue;
-				updates.refuse(update.id, "expelled");
-				members.countRefused(client);
-				store.addRelease(update.id);
-				this.#context.note("update_refused", { update: update.id, client, reason: "expelled" }, now);
+				if (update.answer.status === "pending" && update.answer.round === round) {
+					this.#flush.refuse(update, "expelled", now);
+				}
 			}
+			if (member.state === "expelled") return member;
+			members.expel(client);
 			const task = updates.taskOf(client);
 			if (task) {
 				updates.addRefused(task, "expelled", now);

@@ -13,6 +13,9 @@ export interface Committed {
 	readonly metrics: Readonly<Record<string, number>>;
 }
 
+/** An update, and whose it is. */
+type Named = { id: string; client: string };
+
 /** An update that was decided. */
 export interface StoredUpdate {
 	readonly id: string;
@@ -232,28 +235,37 @@ export class RunUpdatesStore {
 		this.#sql.exec(sql, version, round);
 	}
 
-	/** What is pending in one round from now on counts for another; of a client that has one there already, the older is refused. */
-	moveTo(round: number, from: number): readonly string[] {
-		const doubles = this.#sql
-			.exec<{ id: string }>(
-				`UPDATE updates SET status = 'refused', reason = 'round_closed' WHERE status = 'pending' AND round = ?1
-				 AND client IN (SELECT client FROM updates WHERE round = ?2) RETURNING id`,
-				from,
-				round,
-			)
-			.toArray();
+	/** Of clients that have one pending in `round` too, what is pending in the round `from`. */
+	doubles(round: number, from: number): readonly Named[] {
+		const sql = `SELECT id, client FROM updates WHERE status = 'pending' AND round = ?2
+			AND client IN (SELECT client FROM updates WHERE status = 'pending' AND round = ?1)`;
+		return this.#sql.exec<Named>(sql, round, from).toArray();
+	}
+
+	/** What is pending in one round from now on counts for another. */
+	moveTo(round: number, from: number): void {
 		this.#sql.exec("UPDATE updates SET round = ? WHERE round = ? AND status = 'pending'", round, from);
-		return doubles.map(({ id }) => id);
+	}
+
+	/** What is pending of clients that were expelled since. */
+	pendingOfExpelled(): readonly Named[] {
+		const sql = `SELECT updates.id, updates.client FROM updates JOIN members ON members.client = updates.client
+			WHERE updates.status = 'pending' AND members.state = 'expelled'`;
+		return this.#sql.exec<Named>(sql).toArray();
+	}
+
+	/** The update with the largest norm that is pending in a round. */
+	largest(round: number): { readonly update: string; readonly client: string; readonly norm: number } | null {
+		const sql = `SELECT id AS "update", client, sqrt(square_norm) AS norm FROM updates WHERE round = ? AND status = 'pending'
+			ORDER BY square_norm DESC, id LIMIT 1`;
+		return this.#sql.exec<{ update: string; client: string; norm: number }>(sql, round).toArray()[0] ?? null;
 	}
 
 	/** Refuses what is pending, in one round or in all; gives what it was. */
-	refusePending(
-		reason: FinalRefusal,
-		round: number | null,
-	): readonly { readonly id: string; readonly client: string }[] {
+	refusePending(reason: FinalRefusal, round: number | null): readonly Named[] {
 		const sql = `UPDATE updates SET status = 'refused', reason = ?1 WHERE status = 'pending' AND (?2 IS NULL OR round = ?2)
 			RETURNING id, client`;
-		return this.#sql.exec<{ id: string; client: string }>(sql, reason, round).toArray();
+		return this.#sql.exec<Named>(sql, reason, round).toArray();
 	}
 
 	refuse(id: string, reason: FinalRefusal): void {

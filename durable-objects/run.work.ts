@@ -231,6 +231,12 @@ export class RunWork {
 					break;
 				case "pending":
 					if (!staged) return null;
+					// Of a flush that failed one may be pending again: a client has one in a round, its newest.
+					for (const { id, answer } of updates.pendingOf(client)) {
+						if (answer.status === "pending" && answer.round === run.round) {
+							this.#flush.refuse({ id, client }, "round_closed", now);
+						}
+					}
 					updates.addPending(
 						decision.update,
 						task!.round,
