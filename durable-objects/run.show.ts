@@ -1,4 +1,5 @@
 import { stagedMax } from "../src/shared/federated/check-specification.ts";
+import { normMax } from "../src/shared/federated/commit.ts";
 import type { FinalRefusal, UpdateAnswer } from "../src/shared/federated/messages.ts";
 import type { RunContext } from "./run.context.ts";
 import type { Invitation, StoredMember } from "./run.members.store.ts";
@@ -27,6 +28,7 @@ export function shownRun({ facts, store, updates, members, versions, shards }: R
 		pending: updates.pendingCount(run.round),
 		staged: updates.stagedCount(),
 		staged_max: stagedMax(specification),
+		update_norm_max: normMax(specification) ?? null,
 		clients: members.count(),
 		parameters: manifest.parameters,
 		tensors: manifest.tensors.length,

@@ -1,5 +1,6 @@
 import type { Seconds } from "../units.ts";
 import type { CommitError, FinalRefusal, UpdateAnswer, UpdateReport } from "./messages.ts";
+import { makeOptimiser } from "./optimisers/registry.ts";
 import { makeRule } from "./rules/registry.ts";
 import { isClosed } from "./run-state.ts";
 import type { Member, PendingUpdate, Run, Task } from "./run.ts";
@@ -113,8 +114,8 @@ function reportFault({ rule }: Specification, { examples, steps, loss }: UpdateR
 		message,
 		...(limit !== undefined && { limit }),
 	});
-	if (!(examples > 0 && examples <= EXAMPLES_CLAIM_MAX)) {
-		return bad("examples", `has to be over 0 and at most ${EXAMPLES_CLAIM_MAX}`, EXAMPLES_CLAIM_MAX);
+	if (!(Number.isInteger(examples) && examples >= 1 && examples <= EXAMPLES_CLAIM_MAX)) {
+		return bad("examples", `has to be a whole number from 1 to ${EXAMPLES_CLAIM_MAX}`, EXAMPLES_CLAIM_MAX);
 	}
 	if (needs.steps && steps === null) return bad("steps", `${rule.name} needs the number of local steps`);
 	if (steps !== null && !(Number.isSafeInteger(steps) && steps > 0))
@@ -124,8 +125,13 @@ function reportFault({ rule }: Specification, { examples, steps, loss }: UpdateR
 	return null;
 }
 
-function normFault({ limits }: Specification, squaredNorm: number): CommitError | null {
-	const limit = limits.update_norm_max;
+/** The largest norm that an update may have; undefined where neither the specification nor its optimiser says. */
+export function normMax({ limits, server_optimiser }: Specification): number | undefined {
+	return limits.update_norm_max ?? makeOptimiser(server_optimiser).normMax;
+}
+
+function normFault(specification: Specification, squaredNorm: number): CommitError | null {
+	const limit = normMax(specification);
 	const norm = Math.sqrt(squaredNorm);
 	if (limit === undefined || norm <= limit) return null;
 	return {

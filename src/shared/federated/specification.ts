@@ -57,7 +57,7 @@ export const specificationSchema = z.strictObject({
 	limits: z
 		.strictObject({
 			clients_max: count.max(1_000_000).default(100_000),
-			/** L2 norm of an update; a larger one is refused. */
+			/** L2 norm of an update; a larger one is refused. Default: what the server optimiser takes (`normMax`), else none. */
 			update_norm_max: z.number().positive().max(1e30).optional(),
 			/** Updates whose bytes lie in the shards at once: in upload, pending, and being summed. Default: twice the flush's
 			 *  count, 64 at least. */

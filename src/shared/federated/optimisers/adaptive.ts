@@ -9,6 +9,10 @@ export const rate = z.number().positive().max(1_000);
 export const decay = z.number().min(0).max(0.9999);
 export const tau = z.number().positive().max(1).default(1e-3);
 
+/** Squares are kept in f32, which ends at 3.4e38, so that one update of 1e20 would stop every flush that it is in. This is far over
+ *  any model's, and its square leaves eight orders of magnitude to sums and to the rule's factors squared. */
+const NORM_MAX = 1e15;
+
 interface Adaptive {
 	readonly beta1: number;
 	readonly tau: number;
@@ -22,6 +26,7 @@ interface Adaptive {
  *  where beta1 is not 0. */
 export function adaptive({ beta1, tau, secondMomentStart, rate, secondMoment }: Adaptive): ServerOptimiser {
 	return {
+		normMax: NORM_MAX,
 		initialState: beta1 === 0 ? [secondMomentStart] : [secondMomentStart, 0],
 		step({ model, delta, state, step }) {
 			const eta = rate(step);

@@ -19,6 +19,8 @@ export interface StepRow {
 export interface ServerOptimiser {
 	/** One value for each array of state: what it is filled with before the first step. */
 	readonly initialState: readonly number[];
+	/** The largest norm of an update that does not stop it, where the specification names none. */
+	readonly normMax?: number;
 	step(row: StepRow): void;
 }
 
