@@ -3,10 +3,11 @@ import { isobarError, type IsobarError } from "../src/shared/http/errors.ts";
 import { err, ok, type Result } from "../src/shared/result.ts";
 import type { Seconds } from "../src/shared/units.ts";
 import { clock, type RunContext } from "./run.context.ts";
+import { unknownClient } from "./run.errors.ts";
 import type { RunFlush } from "./run.flush.ts";
 import type { ClientKey, NewClient, NewInvitation, Shown } from "./run.messages.ts";
+import { nonceFault } from "./run.nonces.ts";
 import { shownInvitation, shownMember } from "./run.show.ts";
-import { unknownClient } from "./run.work.ts";
 
 /** Who may take part in a run. */
 export class RunMembership {
@@ -40,12 +41,13 @@ export class RunMembership {
 		const { store, members, specification } = this.#context;
 		const now = clock();
 		return this.#context.transact(() => {
-			if (!members.takeNonce(client.publicKey, client.nonce, client.expiresAt, now)) {
-				return err(isobarError("nonce_replayed", "This nonce was used before: sign the request anew"));
-			}
 			const known = members.memberByKey(client.publicKey);
 			if (known?.state === "expelled") return err(isobarError("client_expelled", "This key's client was expelled"));
-			if (known) return ok({ isNew: false, client: { ...shownMember(known), run: this.#context.facts.id } });
+			if (known) {
+				const fault = nonceFault(members, client.publicKey, client, now);
+				if (fault) return err(fault);
+				return ok({ isNew: false, client: { ...shownMember(known), run: this.#context.facts.id } });
+			}
 			const invitation = members.invitation(client.tokenHash);
 			if (!invitation) return err(isobarError("invitation_invalid", "This is no invitation to this run"));
 			if (invitation.expiresAt < now) return err(isobarError("invitation_expired", "The invitation has expired"));
@@ -58,6 +60,9 @@ export class RunMembership {
 			if (members.count() >= limit) {
 				return err(isobarError("clients_full", `The run takes ${limit} clients`, { details: { limit } }));
 			}
+			// A stranger without an invitation leaves nothing here.
+			const fault = nonceFault(members, client.publicKey, client, now);
+			if (fault) return err(fault);
 			const id = randomId("cl_", 12);
 			members.use(invitation.id);
 			members.add(id, client.publicKey, client.name, invitation, now);

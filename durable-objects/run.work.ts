@@ -1,6 +1,6 @@
 import { updateDigest } from "../src/shared/federated/audit.ts";
 import { decideCommit, refusalOf } from "../src/shared/federated/commit.ts";
-import type { CommitError, FinalRefusal } from "../src/shared/federated/messages.ts";
+import type { FinalRefusal } from "../src/shared/federated/messages.ts";
 import { updateId, type Run, type Task } from "../src/shared/federated/run.ts";
 import { partsOf } from "../src/shared/federated/shard-plan.ts";
 import { decideTask, taskAnswer, type AskFacts } from "../src/shared/federated/task.ts";
@@ -8,10 +8,12 @@ import { isobarError, type IsobarError } from "../src/shared/http/errors.ts";
 import { err, ok, type Result } from "../src/shared/result.ts";
 import type { Seconds } from "../src/shared/units.ts";
 import { clock, type RunContext } from "./run.context.ts";
+import { commitError, noUpdate, unknownClient } from "./run.errors.ts";
 import type { RunFlush } from "./run.flush.ts";
 import { lotOf } from "./run.lot.ts";
 import type { StoredMember } from "./run.members.store.ts";
 import type { Commit, OpenUpdate, Shown } from "./run.messages.ts";
+import { nonceFault } from "./run.nonces.ts";
 import { shownUpdate } from "./run.show.ts";
 import type { RunUpkeep } from "./run.upkeep.ts";
 
@@ -34,6 +36,7 @@ export class RunWork {
 	async task(client: string, loss: number | null, waitSeconds: Seconds): Promise<Result<Shown, IsobarError>> {
 		const until = clock() + waitSeconds;
 		for (let told = loss; ; told = null) {
+			if (this.#context.store.isDeleting) return err(isobarError("run_not_found", "There is no such run"));
 			const member = this.#context.members.member(client);
 			if (!member) return err(unknownClient(client));
 			const now = clock();
@@ -145,8 +148,8 @@ export class RunWork {
 	async commit(client: string, update: string, commit: Commit): Promise<Result<Shown, IsobarError>> {
 		const { members } = this.#context;
 		const now = clock();
-		const isNew = this.#context.transact(() => members.takeNonce(client, commit.nonce, commit.expiresAt, now));
-		if (!isNew) return err(isobarError("nonce_replayed", "This nonce was used before: sign the request anew"));
+		const fault = this.#context.transact(() => nonceFault(members, client, commit, now));
+		if (fault) return err(fault);
 		while (this.#committing.has(update)) await this.#committing.get(update);
 		return this.#alone(update, this.#commit(client, update, commit));
 	}
@@ -287,32 +290,4 @@ export class RunWork {
 			lot,
 		};
 	}
-}
-
-function commitError(error: CommitError, missing: readonly number[]): IsobarError {
-	switch (error.code) {
-		case "task_unknown":
-			return isobarError("update_not_found", error.message);
-		case "parts_missing":
-			return isobarError("parts_missing", error.message, { details: { missing } });
-		case "report_invalid": {
-			const { field, message, limit } = error;
-			return isobarError("report_invalid", `${field} ${message}`, {
-				param: field,
-				...(limit !== undefined && { details: { limit } }),
-			});
-		}
-		case "norm_too_large": {
-			const { message, norm, limit } = error;
-			return isobarError("norm_too_large", message, { details: { norm, limit } });
-		}
-	}
-}
-
-export function unknownClient(client: string): IsobarError {
-	return isobarError("client_unknown", `The run has no client ${client}`);
-}
-
-function noUpdate(update: string): IsobarError {
-	return isobarError("update_not_found", `This client has no task with the update ${update}`);
 }

@@ -87,7 +87,8 @@ export async function updateState(
 
 const joinBody = z.strictObject({
 	invitation: z.string().min(1).max(200),
-	public_key: z.string().regex(/^[A-Za-z0-9_-]{43}$/, "32 bytes in base64url"),
+	// The last character has four bits of the key; others would be the same key by another name.
+	public_key: z.string().regex(/^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/, "32 bytes in base64url, unused bits 0"),
 	name: z.string().max(200).default(""),
 });
 
