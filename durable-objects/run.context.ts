@@ -28,6 +28,8 @@ export class RunContext {
 	readonly versions: RunVersionsStore;
 	readonly grams: RunGramsStore;
 	readonly #waiting: Readonly<Record<Channel, Set<() => void>>> = { work: new Set(), events: new Set() };
+	/** Whether the transaction under way has noted an event. */
+	#isNoted = false;
 	/** Called when tasks may have changed. */
 	onWork: () => void = () => {};
 
@@ -60,17 +62,19 @@ export class RunContext {
 		return this.store.shards(this.facts);
 	}
 
-	/** All or nothing of it; who waits is told afterwards. */
+	/** All or nothing of it; who waits is told afterwards of what is new. */
 	transact<T>(write: () => T): T {
 		const before = this.store.run();
+		this.#isNoted = false;
 		const result = this.storage.transactionSync(write);
-		this.#tell("events");
+		if (this.#isNoted) this.#tell("events");
 		if (isWorkNew(before, this.store.run())) this.#tell("work");
 		return result;
 	}
 
 	note(kind: string, data: object, now: Seconds): void {
 		this.store.addEvent(kind, data, now);
+		this.#isNoted = true;
 	}
 
 	/** Until something changes on the channel, or so many seconds have passed. */
@@ -108,6 +112,12 @@ export class RunContext {
 
 	/** Tells all who wait for work that there may be some, though the run is in the state that it was. */
 	wakeWork(): void {
+		this.#tell("work");
+	}
+
+	/** Tells all who wait for anything: the run is at its end. */
+	wakeAll(): void {
+		this.#tell("events");
 		this.#tell("work");
 	}
 

@@ -8,6 +8,7 @@ import type { Coefficients } from "../src/shared/federated/rules/rule.ts";
 import { nextParent, type Making, type Run } from "../src/shared/federated/run.ts";
 import type { Seconds } from "../src/shared/units.ts";
 import { clock, type RunContext } from "./run.context.ts";
+import { roundSummary } from "./run.summary.ts";
 import type { RunUpkeep } from "./run.upkeep.ts";
 import type { StoredVersion } from "./run.versions.store.ts";
 import type { GramProgress, MakingPlan, VersionProgress } from "./shard.messages.ts";
@@ -108,7 +109,7 @@ export class RunFlush {
 		const plan = flushPlan(specification, facts, coefficients, { version, parent, step: run.step + 1 });
 		versions.begin({ version, kind: "flush", parent, step: plan.step, round: run.round }, plan, now);
 		if (phase === "gram") grams.begin(version, population);
-		versions.closeRound(run.round, version, updates.summary(run.round), now);
+		versions.closeRound(run.round, version, roundSummary(this.#context.storage, run.round), now);
 		versions.openRound(next.round, now);
 		store.putRun(next);
 		this.#upkeep.releaseStale(next);
@@ -193,7 +194,7 @@ export class RunFlush {
 			updates.accept(round, version);
 			members.countAccepted(version);
 			store.putRun(run);
-			this.#upkeep.collectVersions(run);
+			this.#upkeep.collectVersions();
 			if (!specification.retention.updates) {
 				for (const { id } of updates.acceptedIn(version)) store.addRelease(id);
 			}

@@ -11,6 +11,7 @@ import { clock, type RunContext } from "./run.context.ts";
 import type { RunFlush } from "./run.flush.ts";
 import type { RunAction, Shown, WeightsFileHead } from "./run.messages.ts";
 import { shownRun } from "./run.show.ts";
+import { roundSummary } from "./run.summary.ts";
 import { shardsOf } from "../src/shared/federated/shard-plan.ts";
 
 /** What its operator does with a run: from its creation to its end. */
@@ -91,6 +92,7 @@ export class RunLifecycle {
 			if (!next.ok) return err(isobarError("run_state", next.error.message, { details: { reason: next.error.code } }));
 			this.#flush.refusePending("rolled_back", null, now);
 			this.#flush.dropTasks("rolled_back", now);
+			versions.closeRound(run.round, null, roundSummary(this.#context.storage, run.round), now);
 			versions.begin(
 				{ version: next.value.making!.version, kind: "rollback", parent: version, step: found.step, round: run.round },
 				null,
@@ -110,6 +112,7 @@ export class RunLifecycle {
 	async remove(): Promise<Shown> {
 		const { store, facts } = this.#context;
 		store.markDeleting();
+		this.#context.wakeAll();
 		await this.#flush.goOn();
 		return { object: "run", id: facts.id, state: "deleted" };
 	}

@@ -174,10 +174,12 @@ export class RunMembersStore {
 		}).length;
 	}
 
-	/** Sum of the weights that the members last committed with. */
+	/** Sum of the weights that the members last committed with, in the order of their ids: always the same bits. */
 	populationWeight(): number {
-		const sql = "SELECT total(weight) AS n FROM members WHERE state = 'active'";
-		return this.#sql.exec<{ n: number }>(sql).one().n;
+		const sql = "SELECT weight FROM members WHERE state = 'active' AND weight IS NOT NULL ORDER BY client";
+		let sum = 0;
+		for (const { weight } of this.#sql.exec<{ weight: number }>(sql)) sum += weight;
+		return sum;
 	}
 
 	/** Whether a nonce is new; then it is not any more. */

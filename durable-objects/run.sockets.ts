@@ -49,6 +49,7 @@ export class RunSockets {
 	}
 
 	async #tell(socket: WebSocket): Promise<void> {
+		if (this.#context.store.isDeleting) return socket.close(4004, "deleted");
 		const client = socket.deserializeAttachment() as string;
 		const member = this.#context.members.member(client);
 		if (!member || member.state === "expelled") return socket.close(4003, "expelled");

@@ -1,7 +1,7 @@
 import type { RoundSummary } from "./run.versions.store.ts";
 
-/** Means and extremes of the updates that are pending in a round. */
-export function pendingSummary(sql: SqlStorage, round: number): RoundSummary {
+/** Means and extremes of what is pending in a round, for its history. */
+export function roundSummary({ sql }: DurableObjectStorage, round: number): RoundSummary {
 	const row = sql
 		.exec<RoundSummary & Record<string, number | null>>(
 			`SELECT count(*) AS updates, total(weight) AS weight, total(examples) AS examples,
@@ -11,11 +11,11 @@ export function pendingSummary(sql: SqlStorage, round: number): RoundSummary {
 			round,
 		)
 		.one();
-	return { ...row, metrics: meanMetrics(sql, round) };
+	return { ...row, metrics: metricsOf(sql, round) };
 }
 
 /** Weighted means of the clients' own metrics. */
-function meanMetrics(sql: SqlStorage, round: number): Record<string, number> {
+function metricsOf(sql: SqlStorage, round: number): Record<string, number> {
 	const rows = sql.exec<{ name: string; value: number }>(
 		`SELECT metric.key AS name, sum(metric.value * updates.weight) / sum(updates.weight) AS value
 		 FROM updates, json_each(updates.metrics) AS metric WHERE updates.round = ? AND updates.status = 'pending'

@@ -168,7 +168,8 @@ export class Run extends DurableObject<Env> implements RunPort {
 	}
 
 	override async webSocketClose(socket: WebSocket, code: number): Promise<void> {
-		socket.close(code === 1005 || code === 1006 ? 1000 : code);
+		// What the platform closed with is not always what may be sent.
+		socket.close(code === 1000 || (code >= 3000 && code <= 4999) ? code : 1000);
 	}
 
 	override async alarm(): Promise<void> {

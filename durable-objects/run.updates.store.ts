@@ -2,8 +2,6 @@ import type { Encoding } from "../src/shared/federated/encoding.ts";
 import type { FinalRefusal, UpdateAnswer } from "../src/shared/federated/messages.ts";
 import type { PendingUpdate, Task } from "../src/shared/federated/run.ts";
 import type { Seconds } from "../src/shared/units.ts";
-import { pendingSummary } from "./run.summary.ts";
-import type { RoundSummary } from "./run.versions.store.ts";
 
 /** What a commit says of its update beside what the rule reads. */
 export interface Committed {
@@ -278,15 +276,9 @@ export class RunUpdatesStore {
 		const sql = "SELECT * FROM updates WHERE version = ? AND status = 'accepted' ORDER BY id";
 		return this.#sql.exec<UpdateRow>(sql, version).toArray().map(storedUpdate);
 	}
-
-	/** Means and extremes of what is pending in a round, for its history. */
-	summary(round: number): RoundSummary {
-		return pendingSummary(this.#sql, round);
-	}
 }
 
-function taskFrom({ issued_at: issuedAt, released, ...row }: TaskRow): Task {
-	const { id, client, round, base, deadline } = row;
+function taskFrom({ id, client, round, base, issued_at: issuedAt, deadline, released }: TaskRow): Task {
 	return { id, client, round, base, issuedAt, deadline, released: released === 1 };
 }
 

@@ -92,17 +92,15 @@ export class RunUpkeep {
 		const [kept, newest] = [versions.kept(), store.run().version ?? 0];
 		await this.#context.eachShard(shards, (shard) => shard.keepOnly(kept, newest));
 		// What fell out meanwhile is told the next time.
-		store.collectDue = versions.kept().length !== kept.length;
+		store.collectDue = versions.kept().join() !== kept.join();
 	}
 
-	/** Marks what falls out of the versions that are kept. Call in a transaction. */
-	collectVersions(run: Run): void {
+	/** Marks what falls out of the versions that are kept, while none is being made. Call in a transaction. */
+	collectVersions(): void {
 		const { store, updates, versions, specification } = this.#context;
 		const { retention, rule } = specification;
 		const inUse = new Set(updates.taskBases());
 		if (makeRule(rule).needs.bases) for (const base of updates.pendingBases()) inUse.add(base);
-		const plan = run.making && versions.plan(run.making.version);
-		if (plan) for (const version of [plan.parent, ...plan.bases.map(([base]) => base)]) inUse.add(version);
 		const dropped = versionsToDrop(versions.kept(), retention.versions, inUse);
 		for (const version of dropped) {
 			versions.markCollected(version);
