@@ -12,7 +12,7 @@ import type { RunFlush } from "./run.flush.ts";
 import type { RunAction, Shown, WeightsFileHead } from "./run.messages.ts";
 import { shownRun } from "./run.show.ts";
 import { roundSummary } from "./run.summary.ts";
-import { shardsOf } from "../src/shared/federated/shard-plan.ts";
+import { rowCount, shardsOf } from "../src/shared/federated/shard-plan.ts";
 
 /** What its operator does with a run: from its creation to its end. */
 export class RunLifecycle {
@@ -46,11 +46,13 @@ export class RunLifecycle {
 		return err(isobarError("run_state", `The run is ${state}: its weights are what they are`, { details: { state } }));
 	}
 
-	putWeightsFile(head: WeightsFileHead): Result<null, IsobarError> {
+	/** Begins a file anew; the shards drop what they have of an earlier one with the first row of this. */
+	beginWeightsFile(file: Omit<WeightsFileHead, "epoch">): Result<WeightsFileHead, IsobarError> {
 		const open = this.weightsFile();
 		if (!open.ok) return open;
+		const head = { ...file, epoch: (open.value?.epoch ?? 0) + 1 };
 		this.#context.transact(() => this.#context.store.putWeightsFile(head));
-		return ok(null);
+		return ok(head);
 	}
 
 	async change(action: RunAction): Promise<Result<Shown, IsobarError>> {
@@ -155,31 +157,43 @@ export class RunLifecycle {
 		this.#flush.dropTasks("run_closed", now);
 	}
 
-	/** Makes the initial weights version 0, when every shard has all of its rows. */
+	/** Makes the initial weights version 0, when every shard has all rows of the file that was begun last. No shard fixes its rows
+	 *  before all have said so; one that has fixed them takes another file if one is begun before version 0 is there. */
 	async #takeWeights(): Promise<Result<null, IsobarError>> {
 		const { store, versions, specification, manifest, shards } = this.#context;
 		if (store.run().version !== null) return ok(null);
-		const progress = await this.#context.eachShard(shards, (shard) => shard.finishInitial());
-		const missing = progress.reduce((sum, each) => sum + (each.state === "making" ? each.rowsLeft : 0), 0);
-		if (missing > 0) {
-			const message = `${missing} rows of the initial weights are missing: send them with PUT /weights`;
-			return err(isobarError("weights_incomplete", message, { details: { rows_missing: missing } }));
-		}
+		const epoch = store.weightsFile()?.epoch ?? 0;
+		const lacking = await this.#context.eachShard(shards, async (shard, range) => {
+			return rowCount(range) - (await shard.initialRows(epoch)).length;
+		});
+		const missing = lacking.reduce((sum, rows) => sum + rows, 0);
+		if (missing > 0) return err(weightsIncomplete(missing));
+		const progress = await this.#context.eachShard(shards, (shard) => shard.finishInitial(epoch));
+		const open = progress.filter(({ state }) => state !== "made").length;
+		if (open > 0) return err(weightsIncomplete(open));
 		const digests = progress.flatMap((each) => (each.state === "made" ? [...each.rowDigests] : []));
 		const digest = await versionDigest(Uint8Array.from(digests));
 		const previous = await specificationDigest({ specification, manifest });
 		const link = await linkDigest({ previous, version: 0, versionDigest: digest, made: { kind: "initial" } });
 		const now = clock();
-		this.#context.transact(() => {
+		return this.#context.transact((): Result<null, IsobarError> => {
 			const ready = weightsReady(store.run());
-			if (!ready.ok || store.run().version !== null) return;
+			if (!ready.ok || store.run().version !== null) return ok(null);
+			// Another file was begun meanwhile.
+			if ((store.weightsFile()?.epoch ?? 0) !== epoch)
+				return err(weightsIncomplete(rowCount({ begin: 0, end: manifest.parameters })));
 			versions.begin({ version: 0, kind: "initial", parent: null, step: 0, round: 0 }, null, now);
 			versions.finish(0, digest, link, now);
 			store.putRun(ready.value);
 			this.#context.note("version", { version: 0, digest, updates: 0 }, now);
+			return ok(null);
 		});
-		return ok(null);
 	}
+}
+
+function weightsIncomplete(rows: number): IsobarError {
+	const message = `${rows} rows of the initial weights are missing: send them with PUT /weights`;
+	return isobarError("weights_incomplete", message, { details: { rows_missing: rows } });
 }
 
 export function noVersion(name: string): IsobarError {

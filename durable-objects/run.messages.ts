@@ -21,6 +21,8 @@ export interface RunFacts {
 export interface WeightsFileHead {
 	readonly size: number;
 	readonly dataOffset: number;
+	/** Each file that is begun from its first byte has a number of its own, upwards from 1: rows of one do not mix with another's. */
+	readonly epoch: number;
 }
 
 export interface NewInvitation {
@@ -90,7 +92,8 @@ export interface RunPort {
 
 	/** `run_state` when the run is not open any more. */
 	weightsFile(): Reply<WeightsFileHead | null>;
-	putWeightsFile(head: WeightsFileHead): Reply<null>;
+	/** Begins a file of initial weights: what came of an earlier one counts no more. */
+	beginWeightsFile(file: Omit<WeightsFileHead, "epoch">): Reply<WeightsFileHead>;
 
 	invite(invitation: NewInvitation): Reply;
 	invitations(): Reply;

@@ -65,8 +65,8 @@ export class Run extends DurableObject<Env> implements RunPort {
 		return this.#with(async ({ lifecycle }) => lifecycle.weightsFile());
 	}
 
-	putWeightsFile(head: WeightsFileHead): Reply<null> {
-		return this.#with(async ({ lifecycle }) => lifecycle.putWeightsFile(head));
+	beginWeightsFile(file: Omit<WeightsFileHead, "epoch">): Reply<WeightsFileHead> {
+		return this.#with(async ({ lifecycle }) => lifecycle.beginWeightsFile(file));
 	}
 
 	invite(invitation: NewInvitation): Reply {

@@ -1,10 +1,10 @@
 import { encodedBytes } from "../src/shared/federated/encoding.ts";
+import { rowCount } from "../src/shared/federated/shard-plan.ts";
 import { ROW_PARAMETERS } from "../src/shared/federated/sizes.ts";
 import type { ShardGramStore } from "./shard.gram.store.ts";
 import type { ShardPlace, Slice } from "./shard.messages.ts";
 import type { ShardStagingStore } from "./shard.staging.store.ts";
 import { Unmakable, updateRows } from "./shard.update-rows.ts";
-import { rowCount } from "./shard.version.store.ts";
 
 /** Bytes that are read, and products that are added, before others get their turn: some 50 ms. One row at least. */
 const SLICE_BYTES = 32 * 2 ** 20;

@@ -1,11 +1,12 @@
 import { encodedBytes } from "../src/shared/federated/encoding.ts";
 import type { FlushPlan } from "../src/shared/federated/messages.ts";
 import type { ServerOptimiser } from "../src/shared/federated/optimisers/optimiser.ts";
+import { rowCount } from "../src/shared/federated/shard-plan.ts";
 import { ROW_PARAMETERS } from "../src/shared/federated/sizes.ts";
 import type { MakingPlan, ShardPlace, Slice } from "./shard.messages.ts";
 import type { ShardStagingStore } from "./shard.staging.store.ts";
 import { missing, Unmakable, updateRows } from "./shard.update-rows.ts";
-import { rowCount, type ShardVersionStore } from "./shard.version.store.ts";
+import type { ShardVersionStore } from "./shard.version.store.ts";
 
 /** Bytes that are read before others get their turn: some 50 ms. */
 const SLICE_BYTES = 32 * 2 ** 20;

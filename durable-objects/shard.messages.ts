@@ -82,9 +82,9 @@ export type OpenReply = { readonly found: StagedPart } | { readonly upload: numb
 /** What others call. Every call may be repeated. */
 export interface ShardPort {
 	create(place: ShardPlace): Promise<void>;
-	putInitialRow(row: number, bytes: Uint8Array, digest: ArrayBuffer): Promise<void>;
-	initialRows(): Promise<readonly number[]>;
-	finishInitial(): Promise<VersionProgress>;
+	putInitialRow(epoch: number, row: number, bytes: Uint8Array, digest: ArrayBuffer): Promise<boolean>;
+	initialRows(epoch: number): Promise<readonly number[]>;
+	finishInitial(epoch: number): Promise<VersionProgress>;
 	open(place: PartPlace, digest: string): Promise<OpenReply>;
 	putRow(upload: number, row: number, bytes: Uint8Array): Promise<RowReply>;
 	close(upload: number, digest: string | null): Promise<StagedPart | null>;

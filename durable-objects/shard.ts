@@ -2,6 +2,7 @@ import { DurableObject } from "cloudflare:workers";
 import { decode } from "../src/shared/federated/decode.ts";
 import { encodedBytes, type Encoding } from "../src/shared/federated/encoding.ts";
 import { squaredNorm } from "../src/shared/federated/kernels.ts";
+import { rowCount } from "../src/shared/federated/shard-plan.ts";
 import { ROW_PARAMETERS } from "../src/shared/federated/sizes.ts";
 import type { Seconds } from "../src/shared/units.ts";
 import { runOf } from "./federated-objects.ts";
@@ -23,7 +24,7 @@ import type {
 } from "./shard.messages.ts";
 import { SHARD_MIGRATIONS } from "./shard.migrations.ts";
 import { ShardStagingStore } from "./shard.staging.store.ts";
-import { rowCount, ShardVersionStore } from "./shard.version.store.ts";
+import { ShardVersionStore } from "./shard.version.store.ts";
 import { migrate } from "./sql-migrations.ts";
 
 /** An upload that has not ended after this has broken off. */
@@ -61,23 +62,24 @@ export class Shard extends DurableObject<Env> {
 		this.#versions.begin(0, 0, { kind: "initial" });
 	}
 
-	/** Initial weights, a row at a time; `digest` is that of its bytes. Rows of a version that is whole do not change. */
-	putInitialRow(row: number, bytes: Uint8Array<ArrayBuffer>, digest: ArrayBuffer): void {
-		if (this.#versions.state(0) !== "making") return;
-		this.#versions.putWeights(0, row, new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4), digest);
+	/** Initial weights of file `epoch`, a row at a time; `digest` is that of its bytes. False when the row does not count: the file is
+	 *  not the latest, version 0 is whole, or other bytes were sent in its place. */
+	putInitialRow(epoch: number, row: number, bytes: Uint8Array<ArrayBuffer>, digest: ArrayBuffer): boolean {
+		const weights = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
+		return this.#versions.putInitial(epoch, row, weights, digest);
 	}
 
-	initialRows(): readonly number[] {
-		return this.#versions.initialRows();
+	initialRows(epoch: number): readonly number[] {
+		return this.#versions.initialRows(epoch);
 	}
 
-	/** Version 0 is whole once all rows are here. */
-	finishInitial(): VersionProgress {
+	/** Version 0 is whole once all rows of a file are here. */
+	finishInitial(epoch: number): VersionProgress {
 		const rows = rowCount(this.#place());
-		const missing = rows - this.#versions.initialRows().length;
+		const missing = rows - this.#versions.initialRows(epoch).length;
 		if (missing > 0) return { state: "making", rowsLeft: missing };
-		if (this.#versions.state(0) === "making") this.#versions.finishInitial(rows);
-		return this.#versions.progress(0, 0, rows);
+		this.#versions.finishInitial(epoch, rows);
+		return this.#versions.progress(0, epoch, rows);
 	}
 
 	/** Begins the upload of a part, or says that these bytes are here. */

@@ -1,4 +1,4 @@
-import { rowAt, type ParameterRange } from "../src/shared/federated/shard-plan.ts";
+import { isSameDigest } from "../src/shared/http/content-digest.ts";
 import type { MakingPlan, VersionProgress } from "./shard.messages.ts";
 
 /** Rows of a shard are fewer than this (the 10 GB of an object are 9,537 rows of weights), so a row's id is its version times this
@@ -128,8 +128,26 @@ export class ShardVersionStore {
 		this.#sql.exec("INSERT OR REPLACE INTO weight_rows VALUES (?, ?, ?)", id, digest, bytesOf(weights));
 	}
 
-	/** Which rows of the initial weights are here, counted from the shard's first. */
-	initialRows(): readonly number[] {
+	/** One row of a file of initial weights, by the file's number. The first row of a later file drops all of an earlier one. False, and
+	 *  nothing is written, when the file is not the latest, when version 0 is whole, or when other bytes are in the row. */
+	putInitial(epoch: number, row: number, weights: Float32Array<ArrayBuffer>, digest: ArrayBuffer): boolean {
+		return this.#storage.transactionSync(() => {
+			if (!this.isAttempted(0, epoch)) {
+				this.#sql.exec("DELETE FROM weight_rows WHERE id < ?", ROWS_PER_VERSION);
+				this.begin(0, epoch, { kind: "initial" });
+			}
+			const now = this.#row(0);
+			if (now?.state !== "making" || now.attempt !== epoch) return false;
+			const [known] = this.#sql.exec<{ digest: ArrayBuffer }>("SELECT digest FROM weight_rows WHERE id = ?", row);
+			if (known) return isEqual(known.digest, digest);
+			this.putWeights(0, row, weights, digest);
+			return true;
+		});
+	}
+
+	/** Which rows of a file of initial weights are here, counted from the shard's first. */
+	initialRows(epoch: number): readonly number[] {
+		if (this.#row(0)?.attempt !== epoch) return [];
 		const sql = "SELECT id FROM weight_rows WHERE id < ? ORDER BY id";
 		return this.#sql
 			.exec<{ id: number }>(sql, ROWS_PER_VERSION)
@@ -137,8 +155,10 @@ export class ShardVersionStore {
 			.map(({ id }) => id);
 	}
 
-	finishInitial(rows: number): void {
-		this.#sql.exec("UPDATE versions SET state = 'made', next_row = ? WHERE version = 0", rows);
+	finishInitial(epoch: number, rows: number): void {
+		const sql =
+			"UPDATE versions SET state = 'made', next_row = ? WHERE version = 0 AND attempt = ? AND state = 'making'";
+		this.#sql.exec(sql, rows, epoch);
 	}
 
 	fail(version: number, fault: string): void {
@@ -188,9 +208,8 @@ export class ShardVersionStore {
 	}
 }
 
-/** Rows of a range of parameters that begins at a row. */
-export function rowCount({ begin, end }: ParameterRange): number {
-	return rowAt(end - 1) - rowAt(begin) + 1;
+function isEqual(a: ArrayBuffer, b: ArrayBuffer): boolean {
+	return isSameDigest(new Uint8Array(a), new Uint8Array(b));
 }
 
 function stateId(version: number, row: number, array: number): number {

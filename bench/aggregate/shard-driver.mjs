@@ -21,8 +21,8 @@ const ACTIONS = {
 			const object = shardOf(env, shard);
 			const begin = shard * rows * ROW;
 			await object.create({ run: "bench", shard, begin, end: begin + rows * ROW });
-			for (let row = 0; row < rows; row++) await object.putInitialRow(row, bytes, new ArrayBuffer(32));
-			await object.finishInitial();
+			for (let row = 0; row < rows; row++) await object.putInitialRow(1, row, bytes, new ArrayBuffer(32));
+			await object.finishInitial(1);
 			for (const update of updates) {
 				const digests = [];
 				for (let row = 0; row < rows; row += ROWS_PER_PART) {

@@ -6,12 +6,14 @@ import { isobarError, type IsobarError } from "../../src/shared/http/errors.ts";
 import { err, ok, type Result } from "../../src/shared/result.ts";
 import { runOf, shardOf } from "../../durable-objects/federated-objects.ts";
 import type { RunFacts, WeightsFileHead } from "../../durable-objects/run.messages.ts";
-import { readContentRange } from "./byte-range.ts";
+import { readContentRange, type ByteRange } from "./byte-range.ts";
 import { ExactReader } from "./exact-reader.ts";
 import { WeightsFile } from "./weights-file.ts";
 
 /** Rows on their way to shards while the next is read. */
 const ROWS_UNDER_WAY = 4;
+
+type WeightsFilePlace = Omit<WeightsFileHead, "epoch">;
 
 interface Stored {
 	/** Rows of the model that are there without a gap, from the first on. */
@@ -23,37 +25,62 @@ interface Stored {
 export async function weightsState(env: Env, facts: RunFacts): Promise<Result<object, IsobarError>> {
 	const head = await runOf(env, facts.id).weightsFile();
 	if (!head.ok) return head;
-	return ok(shown(facts, head.value, await storedRows(env, facts)));
+	return ok(shown(facts, head.value, await storedRows(env, facts, head.value)));
 }
 
-/** `PUT /v1/runs/{id}/weights`: a safetensors file, or the range of it that comes next. Only a row at a time is in memory. */
+/** `PUT /v1/runs/{id}/weights`: a safetensors file, or the range of it that comes next. Only a row at a time is in memory. What begins
+ *  at byte 0 is a file of its own: nothing of an earlier one counts any more. */
 export async function putWeights(request: Request, env: Env, facts: RunFacts): Promise<Result<object, IsobarError>> {
 	const run = runOf(env, facts.id);
 	const kept = await run.weightsFile();
 	if (!kept.ok) return kept;
-	const stored = await storedRows(env, facts);
+	const stored = await storedRows(env, facts, kept.value);
 	const range = rangeOf(request.headers.get("content-range"));
 	if (!range.ok) return range;
 	const first = range.value?.first ?? 0;
 	const next = nextByte(facts, kept.value, stored);
 	if (first !== 0 && first !== next) return err(wrongRange(first, next));
 	const reader = new ExactReader(request.body);
+	const row = first === 0 ? 0 : stored.rows;
 	let head = kept.value;
 	if (first === 0) {
 		const read = await readHead(reader, facts);
 		if (!read.ok) return read;
-		head = { size: read.value.dataOffset + read.value.dataBytes, dataOffset: read.value.dataOffset };
-		const put = await run.putWeightsFile(head);
-		if (!put.ok) return put;
+		const { dataOffset, dataBytes } = read.value;
+		const file = { size: dataOffset + dataBytes, dataOffset };
+		const fits = range.value ? checkRange(facts, file, range.value, row) : ok(null);
+		if (!fits.ok) return fits;
+		const begun = await run.beginWeightsFile(file);
+		if (!begun.ok) return begun;
+		head = begun.value;
+	} else if (head && range.value) {
+		const fits = checkRange(facts, head, range.value, row);
+		if (!fits.ok) return fits;
 	}
 	if (!head) return err(wrongRange(first, 0));
-	if (range.value && range.value.size !== head.size) {
-		return weightsInvalid(`The file would have ${range.value.size} bytes, and by its header it has ${head.size}`);
-	}
-	const row = first === 0 ? 0 : stored.rows;
-	const sent = await sendRows(env, facts, reader, row);
+	const sent = await sendRows(env, facts, head.epoch, reader, row);
 	if (!sent.ok) return sent;
-	return ok(shown(facts, head, await storedRows(env, facts)));
+	if (sent.value === "stored") return ok(shown(facts, head, await storedRows(env, facts, head)));
+	// Another file was begun, or version 0 has been made.
+	const now = await run.weightsFile();
+	if (!now.ok) return now;
+	return err(wrongRange(first, nextByte(facts, now.value, await storedRows(env, facts, now.value))));
+}
+
+/** A range has to fit the file, and to bring at least one whole row: what is left of a row is forgotten. */
+function checkRange(
+	{ manifest }: RunFacts,
+	{ size, dataOffset }: WeightsFilePlace,
+	{ first, last, size: total }: ByteRange & { readonly size: number },
+	row: number,
+): Result<null, IsobarError> {
+	if (total !== size) return weightsInvalid(`The file would have ${total} bytes, and by its header it has ${size}`);
+	const end = Math.min(manifest.parameters, (row + 1) * ROW_PARAMETERS);
+	const least = dataOffset + new WeightsFile(manifest).byteOf(end) - first;
+	if (last + 1 - first >= least) return ok(null);
+	const message = `The range ends within the row that it begins: send ${least} bytes at least, so that a row is stored`;
+	const details = { next_byte: first, bytes_min: least };
+	return err(isobarError("weights_range", message, { param: "content-range", details }));
 }
 
 function rangeOf(header: string | null): Result<ReturnType<typeof readContentRange>, IsobarError> {
@@ -84,36 +111,43 @@ async function readHead(reader: ExactReader, facts: RunFacts): Promise<Result<Fi
 	return weightsInvalid(message, { code: "model_mismatch", tensor: other.name });
 }
 
-/** Sends what comes, row by row, from row `from` on, to the shards. What is left of a row when the body ends is forgotten. */
+/** Sends what comes, row by row, from row `from` on, to the shards. What is left of a row when the body ends is forgotten. The last row
+ *  goes when the body has ended where it should, so that a file which is refused is never whole. `refused`: a shard has not taken a
+ *  row into this file. */
 async function sendRows(
 	env: Env,
 	{ id, manifest, specification }: RunFacts,
+	epoch: number,
 	body: ExactReader,
 	from: number,
-): Promise<Result<null, IsobarError>> {
+): Promise<Result<"stored" | "refused", IsobarError>> {
 	const perShard = specification.shard_parameters / ROW_PARAMETERS;
 	const file = new WeightsFile(manifest);
-	const underWay: Promise<void>[] = [];
+	const underWay: Promise<boolean>[] = [];
+	const ended = async () => ((await Promise.all(underWay)).every(Boolean) ? "stored" : "refused");
 	const rows = rowsOf({ begin: from * ROW_PARAMETERS, end: manifest.parameters });
 	for (const [index, range] of rows.entries()) {
 		const length = file.byteOf(range.end) - file.byteOf(range.begin);
 		const bytes = await body.read(length);
-		if (bytes.byteLength < length) {
-			await Promise.all(underWay);
-			return ok(null);
-		}
+		if (bytes.byteLength < length) return ok(await ended());
 		const values = file.decode(range, bytes);
 		const bad = values.findIndex((value) => !Number.isFinite(value));
 		if (bad >= 0) {
 			await Promise.all(underWay);
 			return err(notFinite(file, range.begin + bad));
 		}
+		if (range.end === manifest.parameters && !(await body.isAtEnd())) {
+			await Promise.all(underWay);
+			return weightsInvalid("it goes on behind its last tensor");
+		}
 		const row = from + index;
-		underWay.push(put(shardOf(env, id, Math.floor(row / perShard)), row % perShard, values));
-		if (underWay.length >= ROWS_UNDER_WAY) await underWay.shift();
+		underWay.push(put(shardOf(env, id, Math.floor(row / perShard)), epoch, row % perShard, values));
+		if (underWay.length >= ROWS_UNDER_WAY && !(await underWay.shift())) {
+			await Promise.all(underWay);
+			return ok("refused");
+		}
 	}
-	await Promise.all(underWay);
-	return (await body.isAtEnd()) ? ok(null) : weightsInvalid("it goes on behind its last tensor");
+	return ok(await ended());
 }
 
 function notFinite(file: WeightsFile, index: number): IsobarError {
@@ -122,15 +156,25 @@ function notFinite(file: WeightsFile, index: number): IsobarError {
 	return isobarError("weights_invalid", message, { param: tensor, details: { index, reason: "not_finite" } });
 }
 
-async function put(shard: ReturnType<typeof shardOf>, row: number, values: Float32Array<ArrayBuffer>): Promise<void> {
-	await shard.putInitialRow(row, new Uint8Array(values.buffer), await crypto.subtle.digest("SHA-256", values));
+async function put(
+	shard: ReturnType<typeof shardOf>,
+	epoch: number,
+	row: number,
+	values: Float32Array<ArrayBuffer>,
+): Promise<boolean> {
+	const digest = await crypto.subtle.digest("SHA-256", values);
+	return shard.putInitialRow(epoch, row, new Uint8Array(values.buffer), digest);
 }
 
-async function storedRows(env: Env, { id, manifest, specification }: RunFacts): Promise<Stored> {
+async function storedRows(
+	env: Env,
+	{ id, manifest, specification }: RunFacts,
+	head: WeightsFileHead | null,
+): Promise<Stored> {
 	const shards = shardsOf(manifest.parameters, specification.shard_parameters);
 	const total = rowsOf({ begin: 0, end: manifest.parameters }).length;
 	for (const range of shards) {
-		const missing = firstMissing(await shardOf(env, id, range.shard).initialRows(), range);
+		const missing = firstMissing(await shardOf(env, id, range.shard).initialRows(head?.epoch ?? 0), range);
 		if (missing !== null) return { rows: missing, total };
 	}
 	return { rows: total, total };

@@ -29,6 +29,11 @@ export function shardsOf(parameters: number, shardParameters: number): readonly 
 	return shards;
 }
 
+/** How many rows a range has that begins at one. */
+export function rowCount({ begin, end }: ParameterRange): number {
+	return rowAt(end - 1) - rowAt(begin) + 1;
+}
+
 /** The rows of a shard, or of any range that begins at one. Row numbers of a model count from its first parameter. */
 export function rowsOf({ begin, end }: ParameterRange): readonly ParameterRange[] {
 	const rows: ParameterRange[] = [];
