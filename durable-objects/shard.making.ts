@@ -8,7 +8,7 @@ import type { ShardStagingStore } from "./shard.staging.store.ts";
 import { missing, Unmakable, updateRows } from "./shard.update-rows.ts";
 import type { ShardVersionStore } from "./shard.version.store.ts";
 
-/** Bytes that are read before others get their turn: some 50 ms. */
+/** Bytes that are read before others get their turn: some 50 ms. One row at least, of all updates: the specification bounds it. */
 const SLICE_BYTES = 32 * 2 ** 20;
 /** Bytes of rows that are held until they are written together. */
 const WRITTEN_BYTES = 4 * 2 ** 20;
@@ -41,7 +41,7 @@ export class ShardMaking {
 			for (let row = making.rowsMade, read = 0; row < rows && read < SLICE_BYTES;) {
 				const made: Made[] = [];
 				// A commit costs more than a row, so several are written in one.
-				for (let bytes = 0; row + made.length < rows && bytes < WRITTEN_BYTES;) {
+				for (let bytes = 0; row + made.length < rows && bytes < WRITTEN_BYTES && read < SLICE_BYTES;) {
 					const next = make(row + made.length);
 					made.push(next);
 					read += next.read;

@@ -3,7 +3,14 @@ import { encodedBytes } from "./encoding.ts";
 import type { Manifest } from "./manifest.ts";
 import { makeOptimiser } from "./optimisers/registry.ts";
 import { checkRule, makeRule } from "./rules/registry.ts";
-import { SHARD_STORED_BYTES_MAX, SHARDS_MAX, UPDATES_AT_ONCE_MAX, UPDATES_STAGED_MAX } from "./sizes.ts";
+import {
+	ROW_PARAMETERS,
+	ROW_SUMMED_BYTES_MAX,
+	SHARD_STORED_BYTES_MAX,
+	SHARDS_MAX,
+	UPDATES_AT_ONCE_MAX,
+	UPDATES_STAGED_MAX,
+} from "./sizes.ts";
 import type { Specification } from "./specification.ts";
 
 /** Updates staged at once where the specification says nothing, at least. */
@@ -67,8 +74,15 @@ export function checkSpecification(specification: Specification, manifest: Manif
 		bad(
 			"shard_parameters",
 			`a shard would store ${bytes.total} bytes at most (${bytes.updates} of ${staged} staged updates, ${bytes.versions} of ` +
-				`${retention.versions} versions${retention.updates ? ` and ${bytes.retained} of their updates` : ""}), and it may ` +
+				`${bytes.kept} versions${retention.updates ? ` and ${bytes.retained} of their updates` : ""}), and it may ` +
 				`store ${SHARD_STORED_BYTES_MAX}: take smaller shards, or stage or keep less`,
+		);
+	}
+	const row = staged * largestUpdate(specification, Math.min(ROW_PARAMETERS, manifest.parameters));
+	if (row > ROW_SUMMED_BYTES_MAX) {
+		bad(
+			"limits.updates_staged_max",
+			`one row of ${staged} staged updates has ${row} bytes, and at most ${ROW_SUMMED_BYTES_MAX} are summed in one turn`,
 		);
 	}
 	return problems;
@@ -76,13 +90,24 @@ export function checkSpecification(specification: Specification, manifest: Manif
 
 /** The most that a run's largest shard stores. */
 function shardBytes(specification: Specification, manifest: Manifest) {
-	const { encodings, retention, shard_parameters, server_optimiser } = specification;
+	const { retention, shard_parameters, server_optimiser } = specification;
 	const parameters = Math.min(shard_parameters, manifest.parameters);
-	const update = Math.max(...encodings.map((encoding) => encodedBytes(encoding, parameters)));
-	const updates = update * stagedMax(specification);
-	// One more version is being made.
-	const versions =
-		(retention.versions + 1) * parameters * 4 * (1 + makeOptimiser(server_optimiser).initialState.length);
-	const retained = retention.updates ? updates * retention.versions : 0;
-	return { updates, versions, retained, total: updates + versions + retained };
+	const updates = largestUpdate(specification, parameters) * stagedMax(specification);
+	const kept = versionsKeptMax(specification);
+	const versions = kept * parameters * 4 * (1 + makeOptimiser(server_optimiser).initialState.length);
+	const retained = retention.updates ? updates * kept : 0;
+	return { updates, kept, versions, retained, total: updates + versions + retained };
+}
+
+/** Versions that a shard has at once, at most. Beside the newest there are those that staged updates, or ones that may still come, are
+ *  differences to, each with its optimiser state: no older than the staleness allows, and while a version is made one older. One more
+ *  is being made. */
+function versionsKeptMax(specification: Specification): number {
+	const { retention, staleness_max } = specification;
+	const reach = staleness_max + 2;
+	return Math.max(retention.versions, Math.min(retention.versions + stagedMax(specification), reach)) + 1;
+}
+
+function largestUpdate({ encodings }: Specification, parameters: number): number {
+	return Math.max(...encodings.map((encoding) => encodedBytes(encoding, parameters)));
 }

@@ -25,6 +25,8 @@ export const SHARD_STORED_BYTES_MAX = 9 * 10 ** 9;
 /** Updates whose bytes lie in the shards at once, and so the most of one flush. Its list, about 100 bytes an update, is one value of
  *  one row in the run and in each shard. */
 export const UPDATES_STAGED_MAX = 10_000;
+/** Bytes of one row of all staged updates. A row is summed in one turn, at 300 MB/s or more: half of the 30 s that a turn may take. */
+export const ROW_SUMMED_BYTES_MAX = 2 ** 32;
 /** Updates of one flush for rules that need them all at once: inner products grow with the square of it. */
 export const UPDATES_AT_ONCE_MAX = 64;
 /** What a client may claim at most; its weight is capped far lower. */

@@ -102,6 +102,16 @@ describe("what does not fit together is refused by its path", () => {
 			"shard_parameters",
 		],
 		[
+			"more versions than a shard holds, kept as bases of updates that come late",
+			{ model: model(2 ** 24), flush: FLUSH, staleness_max: 70, limits: { updates_staged_max: 80 } },
+			"shard_parameters",
+		],
+		[
+			"more of one row than is summed in one turn",
+			{ model: model(2 ** 20), flush: FLUSH, shard_parameters: 2 ** 18, limits: { updates_staged_max: 5_000 } },
+			"limits.updates_staged_max",
+		],
+		[
 			"more retained updates than a shard holds",
 			{ model: model(2 ** 24), flush: { when: "count", count: 20 }, retention: { updates: true } },
 			"shard_parameters",
