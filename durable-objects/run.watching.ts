@@ -10,6 +10,8 @@ import { shownParticipation, shownRound, shownVersion } from "./run.show.ts";
 import type { StoredVersion } from "./run.versions.store.ts";
 
 const EVENTS_AT_ONCE = 256;
+/** A page of the audit ends with the version that reaches this: one of 10,000 updates takes some 2.5 MB, and a call at most 32 MiB. */
+const AUDIT_BYTES = 4 * 2 ** 20;
 
 /** What can be seen of a run. */
 export class RunWatching {
@@ -56,7 +58,9 @@ export class RunWatching {
 		const { versions, specification, manifest } = this.#context;
 		const first = await specificationDigest({ specification, manifest });
 		const rows = versions.after(after, limit + 1);
-		const data = rows.slice(0, limit).map((row) => {
+		const data: object[] = [];
+		for (let bytes = 0; data.length < Math.min(limit, rows.length) && bytes < AUDIT_BYTES;) {
+			const row = rows[data.length]!;
 			const { made, previous } =
 				row.kind === "initial"
 					? { previous: first, made: { kind: row.kind } as const }
@@ -79,9 +83,11 @@ export class RunWatching {
 							})),
 						}
 					: made;
-			return { version: row.version, digest: row.digest, link: row.link, previous, made: shown };
-		});
-		return { object: "list", data, has_more: rows.length > limit };
+			const each = { version: row.version, digest: row.digest, link: row.link, previous, made: shown };
+			bytes += JSON.stringify(each).length;
+			data.push(each);
+		}
+		return { object: "list", data, has_more: rows.length > data.length };
 	}
 
 	/** Events after one; where there is none yet, it waits for the first. */
