@@ -240,6 +240,8 @@ export class RunFlush {
 			if (!this.#making(version, round)) return;
 			const run = flushFailed(store.run(), now);
 			versions.fail(version);
+			// The shards are told so, now or from the alarm.
+			store.collectDue = true;
 			grams.remove(version);
 			store.putRun(run);
 			this.#context.note("flush_failed", { round, version, message: fault, largest: updates.largest(round) }, now);
@@ -249,8 +251,7 @@ export class RunFlush {
 			for (const update of updates.doubles(run.round, round)) this.refuse(update, "round_closed", now);
 			updates.moveTo(run.round, round);
 		});
-		await this.#upkeep.arm();
-		await this.#context.eachShard(this.#context.shards, (shard) => shard.drop(version, round)).catch(() => {});
+		await this.goOn();
 	}
 
 	/** Refuses what is pending, in one round or in all. Call in a transaction. */

@@ -150,6 +150,7 @@ export class RunLifecycle {
 		const { versions, grams } = this.#context;
 		if (before.making && !after.making) {
 			versions.fail(before.making.version);
+			this.#context.store.collectDue = true;
 			grams.remove(before.making.version);
 		}
 		// What is being summed into a last version counts.

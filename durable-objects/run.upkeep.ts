@@ -89,10 +89,14 @@ export class RunUpkeep {
 			if (updates.isAnyOpen(told)) this.#context.wakeWork();
 		}
 		if (!store.collectDue) return;
+		const failed = versions.failed();
+		for (const { version, round } of failed) {
+			await this.#context.eachShard(shards, (shard) => shard.drop(version, round));
+		}
 		const [kept, newest] = [versions.kept(), store.run().version ?? 0];
 		await this.#context.eachShard(shards, (shard) => shard.keepOnly(kept, newest));
 		// What fell out meanwhile is told the next time.
-		store.collectDue = versions.kept().join() !== kept.join();
+		store.collectDue = versions.kept().join() !== kept.join() || versions.failed().length !== failed.length;
 	}
 
 	/** Marks what falls out of the versions that are kept, while none is being made. Call in a transaction. */

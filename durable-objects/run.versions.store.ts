@@ -134,6 +134,12 @@ export class RunVersionsStore {
 		this.#sql.exec("UPDATE versions SET state = 'collected' WHERE version = ?", version);
 	}
 
+	/** Attempts that have failed and were not begun anew. */
+	failed(): readonly { readonly version: number; readonly round: number }[] {
+		const sql = "SELECT version, round FROM versions WHERE state = 'failed'";
+		return this.#sql.exec<{ version: number; round: number }>(sql).toArray();
+	}
+
 	fail(version: number): void {
 		this.#sql.exec("UPDATE versions SET state = 'failed' WHERE version = ?", version);
 		this.#sql.exec("DELETE FROM made_shards WHERE version = ?", version);

@@ -58,8 +58,15 @@ export class ShardStagingStore {
 			.map(stagedPart);
 	}
 
-	/** Begins an upload and gives its number. */
+	/** Begins an upload and gives its number. It takes the place of one of the same part that is under way, and of everything that
+	 *  came of its update in another encoding. Call in a transaction. */
 	open({ update, part, encoding, begin, end }: PartPlace, now: Seconds): number {
+		const overtaken = `UPDATE uploads SET state = 'dead'
+			WHERE state = 'arriving' AND update_id = ? AND (part = ? OR encoding <> ?)`;
+		this.#sql.exec(overtaken, update, part, encoding);
+		const others = `UPDATE uploads SET state = 'dead'
+			WHERE update_id = ? AND state IN ('staged', 'sealed') AND state = 'staged' AND encoding <> ?`;
+		this.#sql.exec(others, update, encoding);
 		const sql = `INSERT INTO uploads (update_id, part, encoding, begin_at, end_at, state, at)
 			VALUES (?, ?, ?, ?, ?, 'arriving', ?) RETURNING upload`;
 		return this.#sql.exec<{ upload: number }>(sql, update, part, encoding, begin, end, now).one().upload;
@@ -165,10 +172,34 @@ export class ShardStagingStore {
 		this.#sql.exec("UPDATE uploads SET state = 'dead' WHERE state = 'arriving' AND at < ?", before);
 	}
 
-	/** When the oldest upload under way began; infinite when there is none. */
-	oldestArriving(): Seconds {
-		const [row] = this.#sql.exec<{ at: number }>("SELECT at FROM uploads WHERE state = 'arriving' ORDER BY at LIMIT 1");
+	/** When the oldest upload in this state began, or was last asked for; infinite when there is none. */
+	oldest(state: "arriving" | "staged"): Seconds {
+		const [row] = this.#sql.exec<{ at: number }>("SELECT at FROM uploads WHERE state = ? ORDER BY at LIMIT 1", state);
 		return row?.at ?? Infinity;
+	}
+
+	/** Updates of which parts have waited since before this to be sealed, the oldest first. */
+	waiting(before: Seconds, limit: number): readonly string[] {
+		return this.#sql
+			.exec<{ update_id: string }>(
+				"SELECT update_id FROM uploads WHERE state = 'staged' AND at < ? GROUP BY update_id ORDER BY min(at) LIMIT ?",
+				before,
+				limit,
+			)
+			.toArray()
+			.map((row) => row.update_id);
+	}
+
+	/** Notes that the run has been asked for an update's staged parts: they stay, or go. */
+	endWaiting(update: string, isWanted: boolean, now: Seconds): void {
+		const state = isWanted ? "staged" : "dead";
+		const sql = `UPDATE uploads SET at = ?, state = ?
+			WHERE update_id = ? AND state IN ('staged', 'sealed') AND state = 'staged'`;
+		this.#sql.exec(sql, now, state, update);
+	}
+
+	get isAnyDead(): boolean {
+		return this.#sql.exec("SELECT 1 FROM uploads WHERE state = 'dead' LIMIT 1").toArray().length > 0;
 	}
 
 	/** Deletes some rows of what is marked. Whether there are more. */

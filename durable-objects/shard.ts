@@ -25,10 +25,16 @@ import type {
 import { SHARD_MIGRATIONS } from "./shard.migrations.ts";
 import { ShardStagingStore } from "./shard.staging.store.ts";
 import { ShardVersionStore } from "./shard.version.store.ts";
-import { migrate } from "./sql-migrations.ts";
+import { isMigrated, migrate } from "./sql-migrations.ts";
 
 /** An upload that has not ended after this has broken off. */
 const UPLOAD_SECONDS: Seconds = 3_600;
+/** How long whole parts wait for their update's commit before the run is asked whether it still wants them. */
+const WAITING_SECONDS: Seconds = 3_600;
+/** Updates that it is asked for in one alarm. */
+const ASKED_PER_ALARM = 16;
+/** An alarm for what is overdue, as when the run cannot be reached, comes again after this. */
+const ALARM_SECONDS_MIN: Seconds = 5;
 /** Slices of work in one alarm, each a turn of its own; then the next alarm. */
 const SLICES_PER_ALARM = 32;
 
@@ -43,7 +49,8 @@ export class Shard extends DurableObject<Env> {
 
 	constructor(ctx: DurableObjectState, env: Env) {
 		super(ctx, env);
-		migrate(ctx.storage, SHARD_MIGRATIONS);
+		// One that was never made, or is deleted, has no tables: whatever comes late fails, and brings nothing back.
+		if (isMigrated(ctx.storage)) migrate(ctx.storage, SHARD_MIGRATIONS);
 		this.#staging = new ShardStagingStore(ctx.storage);
 		this.#versions = new ShardVersionStore(ctx.storage);
 		this.#making = new ShardMaking(this.#staging, this.#versions);
@@ -52,6 +59,7 @@ export class Shard extends DurableObject<Env> {
 	}
 
 	create({ run, shard, begin, end }: ShardPlace): void {
+		migrate(this.ctx.storage, SHARD_MIGRATIONS);
 		this.ctx.storage.sql.exec(
 			"INSERT OR IGNORE INTO shard (only, run, shard, begin_at, end_at) VALUES (1, ?, ?, ?, ?)",
 			run,
@@ -87,8 +95,9 @@ export class Shard extends DurableObject<Env> {
 		const found = this.#staging.part(place);
 		if (found && (found.sealed || found.digest === digest)) return { found };
 		const now = clock();
-		const upload = this.#staging.open(place, now);
-		await this.#arm(now + UPLOAD_SECONDS);
+		const upload = this.ctx.storage.transactionSync(() => this.#staging.open(place, now));
+		// What that has taken the place of is deleted from the alarm.
+		await this.#arm(this.#staging.isAnyDead ? now : now + UPLOAD_SECONDS);
 		return { upload };
 	}
 
@@ -213,7 +222,9 @@ export class Shard extends DurableObject<Env> {
 	}
 
 	override async alarm(): Promise<void> {
+		if (!isMigrated(this.ctx.storage)) return;
 		this.#staging.giveUp(clock() - UPLOAD_SECONDS);
+		await this.#askForWaiting();
 		let more = true;
 		for (let slice = 0; more && slice < SLICES_PER_ALARM; slice++) {
 			const place = this.#place();
@@ -224,7 +235,26 @@ export class Shard extends DurableObject<Env> {
 			// Calls are served between slices.
 			await scheduler.wait(0);
 		}
-		await this.#arm(more ? clock() : this.#staging.oldestArriving() + UPLOAD_SECONDS);
+		const due = Math.min(
+			this.#staging.oldest("arriving") + UPLOAD_SECONDS,
+			this.#staging.oldest("staged") + WAITING_SECONDS,
+		);
+		await this.#arm(more ? clock() : Math.max(due, clock() + ALARM_SECONDS_MIN));
+	}
+
+	/** Parts that came late, for an update that the run does not know or has decided without them, are given up: it will not say so. */
+	async #askForWaiting(): Promise<void> {
+		const { run } = this.#place();
+		try {
+			for (const update of this.#staging.waiting(clock() - WAITING_SECONDS, ASKED_PER_ALARM)) {
+				const known = await runOf(this.env, run).update(update);
+				// Only what is decided has a state.
+				const isWanted = known.ok && (!("state" in known.value) || known.value["state"] === "pending");
+				this.#staging.endWaiting(update, isWanted, clock());
+			}
+		} catch (error) {
+			console.warn(JSON.stringify({ event: "run_not_asked", run, error: String(error) }));
+		}
 	}
 
 	/** Tells the run that a version's work is done or has failed. It also asks by itself, so a call that is lost costs time only. */

@@ -115,6 +115,9 @@ export class ShardVersionStore {
 					const id = stateId(version, rowsMade + index, array);
 					this.#sql.exec("INSERT OR REPLACE INTO optimiser_rows VALUES (?, ?)", id, bytesOf(values));
 				}
+				// Arrays that an attempt which failed has left.
+				const absent = [state.length, STATES_MAX - 1].map((array) => stateId(version, rowsMade + index, array));
+				this.#sql.exec("DELETE FROM optimiser_rows WHERE id BETWEEN ? AND ?", ...absent);
 			}
 			const next = rowsMade + made.length;
 			const state = next === rows ? "made" : "making";

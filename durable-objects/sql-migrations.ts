@@ -26,3 +26,8 @@ export function migrate(storage: DurableObjectStorage, migrations: readonly SqlM
 		}
 	});
 }
+
+/** Whether an object has had any of its steps: false before the first, and after everything of it was deleted. */
+export function isMigrated({ sql }: DurableObjectStorage): boolean {
+	return sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'migrations'").toArray().length > 0;
+}

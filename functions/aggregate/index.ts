@@ -8,7 +8,7 @@ import { clientOf, operatorOf, readerOf, tenantOf } from "./caller.ts";
 import { corsHeaders, preflight } from "./cors.ts";
 import { drainRefused } from "./drain.ts";
 import { isUnreachable, UNREACHABLE } from "./unreachable.ts";
-import { forgetClient } from "./objects.ts";
+import { forgetClient, forgetRun, RUN_NOT_FOUND } from "./objects.ts";
 import { encodingOf, planOf, putPart } from "./parts.ts";
 import { pullDelta, pullModel, pullShard } from "./pull.ts";
 import { listRuns } from "./run-list.ts";
@@ -186,10 +186,14 @@ aggregateApp.post("/v1/runs/:run/:action", async (c) => {
 aggregateApp.all("/v1/runs/*", notThere);
 aggregateApp.all("/v1/runs", notThere);
 
-// What cannot be reached now may be in a moment; anything else is a bug, and the Worker's to report.
-aggregateApp.onError((error) => {
+// What cannot be reached now may be in a moment; a run may have been deleted under a call; anything else is a bug, and the Worker's
+// to report.
+aggregateApp.onError(async (error, c) => {
 	if (isUnreachable(error)) return errorResponse(UNREACHABLE);
-	throw error;
+	const [, run] = /^\/v1\/runs\/(run_[0-9a-f]{32})(?:\/|$)/.exec(c.req.path) ?? [];
+	if (run === undefined || (await runOf(c.env, run).facts())) throw error;
+	forgetRun(run);
+	return errorResponse(RUN_NOT_FOUND);
 });
 
 function operator(handle: (c: RunContext, facts: RunFacts) => Handled, status = 200): Respond {

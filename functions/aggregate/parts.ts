@@ -111,7 +111,7 @@ async function stage(
 	return staged ? ok(staged) : err(UPLOAD_GONE);
 }
 
-const UPLOAD_GONE = isobarError("update_closed", "The update was closed while this part came");
+const UPLOAD_GONE = isobarError("update_closed", "The update was closed, or this part was sent anew, while it came");
 
 function rowError(reply: RowReply): Result<null, IsobarError> {
 	if (reply.ok) return ok(null);
