@@ -20,7 +20,8 @@ class Connections:
         self._ssl_context = (ssl_context or ssl.create_default_context()) if parts.scheme == "https" else None
         self._idle: list[http.client.HTTPConnection] = []
         self._busy: set[http.client.HTTPConnection] = set()
-        self._lock = threading.Lock()
+        # A signal's handler may shut them while its own thread is in here.
+        self._lock = threading.RLock()
 
     def take(self, timeout: float) -> tuple[http.client.HTTPConnection, bool]:
         """A connection, and whether it was used before: the other end may have closed it meanwhile."""
@@ -60,7 +61,7 @@ class Connections:
     def shut(self) -> None:
         """Ends what is under way."""
         with self._lock:
-            for connection in self._busy:
+            for connection in tuple(self._busy):
                 try:
                     if connection.sock is not None:
                         connection.sock.shutdown(socket.SHUT_RDWR)

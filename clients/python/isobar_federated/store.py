@@ -7,6 +7,8 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
+import uuid
 from pathlib import Path
 from typing import Any, Optional, Protocol, Union
 
@@ -23,6 +25,8 @@ from .errors import ClientError
 _KEY = "key.pem"
 _DRAFT = "draft~"
 _LOCK = "lock"
+#: A draft that was not written to for so long was left behind.
+_DRAFT_SECONDS = 60.0
 #: Locks of this process.
 _locked: set[Path] = set()
 
@@ -98,18 +102,46 @@ class FileStore:
         """A file with the number of the process. One that was killed has left it behind."""
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = (self._directory / _LOCK).resolve()
+        draft = self._draft()
         while path not in _locked:
+            # Linked when its number is in it: nobody sees it empty, and takes it for left behind.
+            draft.write_text(str(os.getpid()))
             try:
-                with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                    file.write(str(os.getpid()))
+                os.link(draft, path)
                 _locked.add(path)
+                self._remove_drafts()
                 return True
             except FileExistsError:
                 text = (self.read(_LOCK) or b"").decode()
+            finally:
+                draft.unlink()
             if text.isdigit() and int(text) != os.getpid() and _is_alive(int(text)):
                 return False
-            self.remove(_LOCK)
+            self._break_lock(text)
         return False
+
+    def _break_lock(self, text: str) -> None:
+        """Removes a lock that was left behind. Several may find it so: it is taken aside, and put back by whoever has got another."""
+        aside = self._draft()
+        try:
+            os.rename(self._directory / _LOCK, aside)
+        except FileNotFoundError:
+            return
+        if aside.read_text() != text:
+            try:
+                os.link(aside, self._directory / _LOCK)
+            except FileExistsError:
+                pass
+        aside.unlink()
+
+    def _remove_drafts(self) -> None:
+        """What those who were killed have left half written. Call with the lock."""
+        for path in self._directory.glob(f"{_DRAFT}*"):
+            try:
+                if time.time() - path.stat().st_mtime > _DRAFT_SECONDS:
+                    path.unlink()
+            except FileNotFoundError:
+                pass
 
     def unlock(self) -> None:
         self.remove(_LOCK)
@@ -124,12 +156,15 @@ class FileStore:
     def write(self, name: str, data: bytes) -> None:
         """Beside its place, flushed to the disk, then renamed: after a crash the old file is there, or the new one."""
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = self._directory / f"{_DRAFT}{os.getpid()}~{threading.get_ident()}"
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        draft = self._draft()
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(draft, self._directory / name)
+
+    def _draft(self) -> Path:
+        return self._directory / f"{_DRAFT}{uuid.uuid4().hex}"
 
     def remove(self, name: str) -> None:
         try:

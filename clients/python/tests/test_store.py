@@ -3,6 +3,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
@@ -53,6 +54,40 @@ class Stores(unittest.TestCase):
         self.assertEqual(public_key_of(FileStore(self.path).key()), made)
         self.assertEqual(stat.S_IMODE(os.stat(self.path).st_mode) & 0o77, 0)
         self.assertEqual(stat.S_IMODE(os.stat(self.path / "key.pem").st_mode) & 0o77, 0)
+
+    def test_what_was_left_half_written_is_removed_by_the_next(self) -> None:
+        store = FileStore(self.path)
+        store.write("update", b"1")
+        for name, age in (("draft~old", 100), ("draft~new", 0)):
+            (self.path / name).write_bytes(b"half")
+            at = time.time() - age
+            os.utime(self.path / name, (at, at))
+        self.assertTrue(store.lock())
+        self.assertEqual(sorted(os.listdir(self.path)), ["draft~new", "lock", "update"])
+        store.unlock()
+
+    def test_of_many_who_find_a_lock_left_behind_one_gets_it(self) -> None:
+        store = FileStore(self.path)
+        script = (
+            "import sys, time\n"
+            "from isobar_federated import FileStore\n"
+            "while time.time() < float(sys.argv[2]): pass\n"
+            "print(FileStore(sys.argv[1]).lock(), flush=True)\n"
+            "time.sleep(3)\n"
+        )
+        store.write("lock", b"999999999")
+        start = str(time.time() + 1.5)
+        arguments = [sys.executable, "-c", script, str(self.path), start]
+        folder = Path(__file__).parents[1]
+        children = [subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, cwd=folder) for _ in range(4)]
+        answers = []
+        for child in children:
+            assert child.stdout is not None
+            answers.append(child.stdout.readline().strip())
+        for child in children:
+            child.kill()
+            child.communicate()
+        self.assertEqual(sorted(answers), ["False", "False", "False", "True"])
 
     def test_what_was_left_half_written_is_not_seen(self) -> None:
         store = FileStore(self.path)

@@ -1,10 +1,13 @@
 import base64
 import hashlib
 import re
+import subprocess
+import sys
 import threading
 import time
 import unittest
 from email.utils import formatdate
+from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fake_run import Answer, FakeRun, in_turn, json_answer, refusal
@@ -113,6 +116,22 @@ class Transports(unittest.TestCase):
             release.set()
             with self.assertRaises(Stopped):
                 transport.sleep(10)
+
+    def test_stop_may_be_called_by_a_signal_at_any_moment(self) -> None:
+        script = (
+            "import os, signal\n"
+            "from isobar_federated.connections import Connections\n"
+            "connections = Connections('http://127.0.0.1:1', None)\n"
+            "signal.signal(signal.SIGTERM, lambda *_: connections.shut())\n"
+            "with connections._lock:\n"
+            "    os.kill(os.getpid(), signal.SIGTERM)\n"
+            "print('went on')\n"
+        )
+        folder = Path(__file__).parents[1]
+        ended = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, timeout=20, cwd=folder, check=True
+        )
+        self.assertEqual(ended.stdout.strip(), "went on")
 
     def test_a_redirect_is_not_followed(self) -> None:
         with FakeRun(in_turn(Answer(302, b"", {"location": "http://elsewhere.example.com"}))) as run:

@@ -1,9 +1,12 @@
-import { mkdir, open, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { link, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { newKeys, type Store } from "./store.ts";
 
 const KEY = "key.pem";
 const LOCK = "lock";
+const DRAFT = "draft~";
+/** A draft that was not written to for so long was left behind. */
+const DRAFT_MS = 60_000;
 /** Locks of this process. */
 const locked = new Set<string>();
 
@@ -11,7 +14,6 @@ const locked = new Set<string>();
 export class FileStore implements Store {
 	readonly #directory: string;
 	#keys: Promise<CryptoKeyPair> | null = null;
-	#drafts = 0;
 
 	constructor(directory: string) {
 		this.#directory = directory;
@@ -27,20 +29,59 @@ export class FileStore implements Store {
 		await mkdir(this.#directory, { recursive: true, mode: 0o700 });
 		for (;;) {
 			if (locked.has(path)) return null;
+			// Linked when its number is in it: nobody sees it empty, and takes it for left behind.
+			const draft = this.#draft();
+			await writeFile(draft, String(process.pid), { flag: "wx", mode: 0o600 });
 			try {
-				await writeFile(path, String(process.pid), { flag: "wx", mode: 0o600 });
+				await link(draft, path);
 				locked.add(path);
+				await this.#removeDrafts();
 				return async () => {
 					await rm(path, { force: true });
 					locked.delete(path);
 				};
 			} catch (error) {
 				if (!isCode(error, "EEXIST")) throw error;
+			} finally {
+				await rm(draft, { force: true });
 			}
-			const pid = Number(new TextDecoder().decode((await this.read(LOCK)) ?? new Uint8Array(0)));
+			const text = new TextDecoder().decode((await this.read(LOCK)) ?? new Uint8Array(0));
+			const pid = Number(text);
 			if (pid > 0 && pid !== process.pid && isAlive(pid)) return null;
-			await rm(path, { force: true });
+			await this.#breakLock(path, text);
 		}
+	}
+
+	/** Removes a lock that was left behind. Several may find it so: it is taken aside, and put back when somebody has got it meanwhile. */
+	async #breakLock(path: string, text: string): Promise<void> {
+		const aside = this.#draft();
+		try {
+			await rename(path, aside);
+		} catch (error) {
+			if (isAbsent(error)) return;
+			throw error;
+		}
+		try {
+			if ((await readFile(aside, "utf8")) !== text) await link(aside, path);
+		} catch (error) {
+			if (!isCode(error, "EEXIST")) throw error;
+		} finally {
+			await rm(aside, { force: true });
+		}
+	}
+
+	/** What those who were killed have left half written. Call with the lock. */
+	async #removeDrafts(): Promise<void> {
+		for (const name of await readdir(this.#directory)) {
+			if (!name.startsWith(DRAFT)) continue;
+			const path = join(this.#directory, name);
+			const age = Date.now() - (await stat(path).catch(() => ({ mtimeMs: Date.now() }))).mtimeMs;
+			if (age > DRAFT_MS) await rm(path, { force: true });
+		}
+	}
+
+	#draft(): string {
+		return join(this.#directory, `${DRAFT}${crypto.randomUUID()}`);
 	}
 
 	async read(name: string): Promise<Uint8Array<ArrayBuffer> | null> {
@@ -56,7 +97,7 @@ export class FileStore implements Store {
 	/** Beside its place, flushed to the disk, then renamed: what is there after a crash is the old file or the new one. */
 	async write(name: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
 		await mkdir(this.#directory, { recursive: true, mode: 0o700 });
-		const draft = join(this.#directory, `draft~${process.pid}~${this.#drafts++}`);
+		const draft = this.#draft();
 		const file = await open(draft, "wx", 0o600);
 		try {
 			await file.writeFile(bytes);
@@ -74,7 +115,7 @@ export class FileStore implements Store {
 	async names(prefix: string): Promise<readonly string[]> {
 		try {
 			const names = await readdir(this.#directory);
-			return names.filter((name) => name.startsWith(prefix) && !name.startsWith("draft~")).sort();
+			return names.filter((name) => name.startsWith(prefix) && !name.startsWith(DRAFT)).sort();
 		} catch (error) {
 			if (isAbsent(error)) return [];
 			throw error;

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -66,6 +66,54 @@ test("what a process left half written is not seen", async () => {
 	expect(await store.names("")).toEqual(["update"]);
 	expect((await readdir(path)).sort()).toEqual(["draft~1~0", "update"]);
 });
+
+test("what a process that was killed left half written is removed by the next one", async () => {
+	const path = await folder();
+	const store = new FileStore(path);
+	await mkdir(path);
+	for (const [name, age] of [
+		["draft~old", 100],
+		["draft~new", 0],
+	] as const) {
+		await writeFile(join(path, name), "half");
+		const at = Date.now() / 1_000 - age;
+		await utimes(join(path, name), at, at);
+	}
+	const release = await store.lock();
+	expect((await readdir(path)).sort()).toEqual(["draft~new", "lock"]);
+	await release!();
+});
+
+test("of many who find a lock that was left behind, one gets it", async () => {
+	const path = await folder();
+	await mkdir(path);
+	const source = join(import.meta.dirname, "../../../clients/typescript/src/file-store.ts");
+	const script = `import { FileStore } from ${JSON.stringify(source)};
+		const start = Number(process.argv[2]);
+		while (Date.now() < start);
+		console.log((await new FileStore(process.argv[1]).lock()) ? "got" : "not");
+		setTimeout(() => {}, 3_000);`;
+	await writeFile(join(path, "lock"), "999999999");
+	const start = Date.now() + 1_500;
+	const args = [
+		"--experimental-strip-types",
+		"--no-warnings",
+		"--input-type=module",
+		"-e",
+		script,
+		path,
+		String(start),
+	];
+	const answers = await Promise.all(
+		Array.from({ length: 4 }, async () => {
+			const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+			const [line] = (await once(child.stdout, "data")) as [Buffer];
+			return { child, answer: String(line).trim() };
+		}),
+	);
+	for (const { child } of answers) child.kill("SIGKILL");
+	expect(answers.filter(({ answer }) => answer === "got")).toHaveLength(1);
+}, 20_000);
 
 test("a directory is locked over processes, until they end", async () => {
 	const path = await folder();
