@@ -2,6 +2,8 @@ import { parseArgs } from "node:util";
 import { crashRun } from "./crash-run.ts";
 import { federatedCrashRun } from "./federated-crash-run.ts";
 
+/** Kills of federated runs that fell into the making of a version. */
+let inMaking = 0;
 /** What is tried: one run for a seed, which says what it has seen. */
 const TRIALS: Readonly<Record<string, (seed: number) => Promise<string>>> = {
 	async gateway(seed) {
@@ -9,8 +11,9 @@ const TRIALS: Readonly<Record<string, (seed: number) => Promise<string>>> = {
 		return `killed at answer ${killedAt}; ${answered} answered, ${acknowledged} on record and kept; $${spentNano / 1e9} spent, of it $${unconfirmedNano / 1e9} unconfirmed`;
 	},
 	async federated(seed) {
-		const { kills, repeated, acknowledged } = await federatedCrashRun(seed);
-		return `killed at ${kills.join(", ")}; ${acknowledged} updates acknowledged and counted once, ${repeated} steps repeated, every digest as undisturbed`;
+		const { kills, repeated, acknowledged, inMaking: found } = await federatedCrashRun(seed);
+		inMaking += found;
+		return `killed at ${kills.join(", ")}; ${found} of them while a version was made; ${acknowledged} updates acknowledged and counted once, ${repeated} steps repeated, every digest as undisturbed`;
 	},
 };
 
@@ -37,6 +40,10 @@ for (let seed = first; seed < first + Number(values.runs); seed++) {
 			console.error(`${name}, seed ${seed} FAILED: ${error instanceof Error ? error.message : String(error)}`);
 		}
 	}
+}
+if (names.includes("federated") && inMaking === 0) {
+	failed++;
+	console.error("federated: no kill fell into the making of a version, so the runs have tried nothing of it");
 }
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;
