@@ -3,6 +3,7 @@ import { f32View } from "../../src/shared/federated/decode.ts";
 import { type Encoding } from "../../src/shared/federated/encoding.ts";
 import type { TensorType } from "../../src/shared/federated/manifest.ts";
 import { writeFileHead } from "../../src/shared/federated/safetensors.ts";
+import { ROW_BYTES } from "../../src/shared/federated/sizes.ts";
 import { shardsOf, type ShardRange } from "../../src/shared/federated/shard-plan.ts";
 import { isobarError, type IsobarError } from "../../src/shared/http/errors.ts";
 import { err, ok, type Result } from "../../src/shared/result.ts";
@@ -11,10 +12,20 @@ import type { RunFacts, VersionName } from "../../durable-objects/run.messages.t
 import { readRange } from "./byte-range.ts";
 import { segmentsOf, slicesOf, type Segment } from "./layout.ts";
 import { versionOf } from "./objects.ts";
+import { PullBuffers } from "./pull-buffers.ts";
+import { sendSlices } from "./send-slices.ts";
 
 /** What `?dtype=` may name; int8 for differences only. */
 const FILE_TYPES: Readonly<Record<string, TensorType>> = { f32: "F32", f16: "F16", bf16: "BF16" };
 const DELTA_TYPES: readonly Encoding[] = ["f32", "f16", "bf16", "int8"];
+
+/** Shared by all pulls of the isolate. */
+const buffers = new PullBuffers();
+
+/** What reading a segment holds at most: the f32 rows, two of which a difference is made of, and what is sent of it. */
+function heldBytes({ rows }: Segment): number {
+	return 3 * rows * ROW_BYTES;
+}
 
 /** Bytes that can be sent: a head, and segments behind it. */
 interface Content {
@@ -147,16 +158,7 @@ async function pump(content: Content, range: { first: number; last: number }, to
 			first: Math.max(0, range.first - head.byteLength),
 			last: range.last - head.byteLength,
 		};
-		const slices = slicesOf(segments, inSegments);
-		let next = slices[0] && read(slices[0].segment);
-		for (const [index, slice] of slices.entries()) {
-			const bytes = await next!;
-			const following = slices[index + 1];
-			// The one behind is read while this one is sent.
-			next = following && read(following.segment);
-			next?.catch(() => {});
-			await writer.write(bytes.subarray(slice.from, slice.to));
-		}
+		await sendSlices(slicesOf(segments, inSegments), read, heldBytes, writer, buffers);
 		await writer.close();
 	} catch (error) {
 		await writer.abort(error).catch(() => {});

@@ -38,7 +38,7 @@ test("a call that comes after the deletion of a run fails, and brings nothing of
 	await isGone();
 	for (const late of [
 		() => shard(run).open(place, hex),
-		() => shard(run).release([place.update]),
+		() => shard(run).release([place.update], 1),
 		() => shard(run).make(1, 1, { kind: "copy", from: 0 }),
 		() => shard(run).keepOnly([0], 0),
 	]) {
