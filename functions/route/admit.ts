@@ -169,6 +169,8 @@ async function reserveOnce(
 	try {
 		const held = await withinDeadline(settings.ledgerDeadlineSeconds, reserved.promise);
 		credit.restored(key.id);
+		// What the new lease holds beyond this request is given back once it is idle, however long its requests last.
+		if (!post.isAttended(now())) waitUntil(post.linger(key.tenant, "", carriers(env, id, settings)));
 		return held.ok ? held : err(refusalError(held.error));
 	} catch {
 		const held = reserved.abandon();
