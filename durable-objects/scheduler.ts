@@ -22,9 +22,11 @@ import type {
 	AssignRequest,
 	Bill,
 	FleetStatus,
+	Outlook,
 	SchedulerMail,
 	SchedulerPort,
 } from "../src/shared/scheduler/messages.ts";
+import { outlookOf } from "../src/shared/scheduler/outlook.ts";
 import { placeInName } from "../src/shared/scheduler/name.ts";
 import type { PeerSummary } from "../src/shared/scheduler/peers.ts";
 import { fleetStatus } from "../src/shared/scheduler/status.ts";
@@ -53,8 +55,7 @@ interface Turn {
 }
 
 /** Knows the replicas of one base model: their load, health and speed. One object per (model, region group, shard), named
- *  `model/group/shard`. Decisions are `SchedulerCore`'s; this class gives it a clock, storage
- *  and a network. */
+ *  `model/group/shard`. Decisions are `SchedulerCore`'s; this class gives it a clock, storage and a network. */
 export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPort {
 	readonly #store: SchedulerStore;
 	readonly #core: SchedulerCore;
@@ -149,6 +150,11 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 		return this.#peers.answer(summary);
 	}
 
+	async outlook(model: string, catalogVersion: number, edge: string): Promise<Outlook> {
+		if (catalogVersion > this.#version) await this.#load(model);
+		return outlookOf(this.#core, model, this.ctx.id.name ?? model, edge, Date.now() / 1_000);
+	}
+
 	async status(model: string, catalogVersion: number): Promise<FleetStatus> {
 		if (catalogVersion > this.#version) await this.#load(model);
 		return fleetStatus(this.#core, Date.now() / 1_000);
@@ -161,8 +167,7 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 		batches: readonly SequencedBatch[],
 	): Promise<EventReply | null> {
 		if (catalogVersion > this.#version) await this.#load(model);
-		const isKnown = this.#core.fleet.replicas.some(({ entry }) => entry.name === source.replica);
-		if (!isKnown) return null;
+		if (!this.#core.fleet.get(source.replica)) return null;
 		this.#core.prefixes.heard(source.replica, Date.now() / 1_000);
 		return this.#events.accept(source, batches);
 	}
@@ -178,8 +183,8 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 	}
 
 	override async alarm(): Promise<void> {
-		const now = Date.now() / 1_000;
 		this.#alarmAt = 0;
+		const now = Date.now() / 1_000;
 		this.#core.tick(now);
 		for (const [reservation, turn] of this.#turns) {
 			if (now - turn.since > TURN_SECONDS) this.#turns.delete(reservation);

@@ -15,11 +15,14 @@ import { askLedger, carriers, withinDeadline } from "./objects.ts";
 import { now, thisIsolate, type Isolate } from "./isolate.ts";
 import { requestPrefix, type RequestPrefix } from "./prefix.ts";
 import { readBody } from "./read-body.ts";
-import { readRequest, type RoutedRequest } from "./read-request.ts";
+import { ROUTE_HEADER } from "../../src/shared/router/controls.ts";
+import type { Unrouted } from "./auto/unrouted.ts";
+import type { ModelRoute, Planned } from "./planned.ts";
+import { readRequest, type RoutedRequest, type RouteRequest } from "./read-request.ts";
 import { refusalError } from "./refusal-error.ts";
 import { edgeOf, requestSchedulers, type Edge, type RequestSchedulers } from "./schedulers.ts";
 import type { Hold } from "./purse.ts";
-import { worstNano } from "./worst-nano.ts";
+import { amountOf, sizesOf, worstOf } from "./sizes.ts";
 
 /** A request that may be sent: it is who it says, can be understood, and its cost is reserved. */
 export interface Admitted {
@@ -39,6 +42,8 @@ export interface Admitted {
 	readonly hold: Hold;
 	/** Unix seconds. */
 	readonly startedAt: Seconds;
+	/** Null where the client named the model. */
+	readonly route: ModelRoute | null;
 }
 
 /** The same without the prompt, which is not needed any more once an answer has begun: a stream may last for minutes, and
@@ -71,34 +76,21 @@ export async function admit(
 
 	const body = await readBody(http);
 	if (!body.ok) return body;
-	const read = readRequest(endpoint, body.value);
+	const read = readRequest(endpoint, body.value, http.headers.get(ROUTE_HEADER));
 	if (!read.ok) return read;
-	const request = read.value;
 
 	const snapshot = await isolateCatalog(env).snapshot(waitUntil);
 	if (!snapshot.ok) return snapshot;
-	const found = resolveModel(snapshot.value, request.model, key);
-	if (!found.ok) return found;
-	const model = found.value;
-
 	const isolate = thisIsolate(env);
 	const { settings } = isolate;
-	const choiceTokensMax =
-		endpoint === "embeddings" ? 0 : (request.maxTokens ?? defaultMaxTokens(key, model, request.longestPromptBytes));
-	// A prompt that is longer than every context is never sent, so it need not be paid for.
-	const promptTokensMax = Math.max(1, Math.min(request.promptTokensMax, request.prompts * model.longestContext));
-	const outputTokensMax = choiceTokensMax * request.choices;
-	const policy = policyFor(key.policy, request.overrides, settings.waitingSecondsMax);
-	const sizes = { choiceTokensMax, outputTokensMax, timeout: settings.totalTimeoutSeconds };
-	const need: Amount = {
-		nano: worstNano(model, request, policy, sizes),
-		requests: 1,
-		tokens: promptTokensMax + outputTokensMax,
-		slots: 1,
-	};
 	const edge = edgeOf(http);
+	const caller = { id, isolate, key, request: read.value, snapshot: snapshot.value, edge };
+	const planned = read.value.route ? await routed(caller, read.value.route, env, waitUntil) : named(caller);
+	if (!planned.ok) return planned;
+	const { request, model, policy, need, route } = planned.value;
 	const held = await reserve(isolate, key, need, env, waitUntil);
 	if (!held.ok) return held;
+	const { choiceTokensMax, outputTokensMax } = sizesOf(request, key, model);
 	return ok({
 		id,
 		isolate,
@@ -114,14 +106,35 @@ export async function admit(
 		outputTokensMax,
 		hold: held.value,
 		startedAt,
+		route,
 	});
 }
 
-/** What is injected as `max_tokens`: the key's default, no more than fits beside the prompt where that can be foreseen. */
-function defaultMaxTokens(key: Key, model: CatalogModel, promptBytes: number): Tokens {
-	const wanted = Math.min(key.default_max_tokens, model.model.default_max_tokens ?? Infinity);
-	const room = Math.floor(model.longestContext - promptBytes / 3);
-	return Math.max(1, Math.min(wanted, Math.max(room, Math.ceil(wanted / 16))));
+type Caller = Pick<Unrouted, "id" | "isolate" | "key" | "request" | "snapshot" | "edge">;
+
+/** A request that names its model. */
+function named({ isolate, key, request, snapshot }: Caller): Result<Planned, IsobarError> {
+	const { settings } = isolate;
+	const found = resolveModel(snapshot, request.model, key);
+	if (!found.ok) return found;
+	const model = found.value;
+	const policy = policyFor(key.policy, request.overrides, settings.waitingSecondsMax);
+	const sizes = sizesOf(request, key, model);
+	const need = amountOf(worstOf(model, request, policy, sizes, settings), sizes);
+	return ok({ request, model, policy, need, route: null });
+}
+
+/** One that leaves it to a router, which is loaded with the first of them. */
+async function routed(
+	caller: Caller,
+	route: RouteRequest,
+	env: Env,
+	waitUntil: WaitUntil,
+): Promise<Result<Planned, IsobarError>> {
+	const { key, request, isolate } = caller;
+	const policy = policyFor(key.policy, request.overrides, isolate.settings.waitingSecondsMax);
+	const { routeRequest } = await import("./auto/route-request.ts");
+	return routeRequest({ ...caller, route, policy, estimator: null }, env, waitUntil);
 }
 
 /** How long a refused request waits for what has ended in this isolate to be booked. */

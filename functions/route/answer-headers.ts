@@ -33,6 +33,12 @@ export function answerHeaders(admitted: Admitted, choice: Choice, attempts: numb
 	const { replica } = choice;
 	headers["x-isobar-request-id"] = admitted.id;
 	headers["x-isobar-model"] = admitted.model.id;
+	const { route } = admitted;
+	if (route) {
+		headers["x-isobar-router"] = route.plan.router.id;
+		const { quality, shadow } = route.plan.ranked[route.at]!.candidate;
+		if (!shadow) headers["x-isobar-expected-quality"] = quality.toFixed(4);
+	}
 	headers["x-isobar-pool"] = replica.pool;
 	headers["x-isobar-replica"] = replica.replica;
 	headers["x-isobar-expected-cost-usd"] = replica.expectedUsd.toFixed(9);
@@ -42,13 +48,13 @@ export function answerHeaders(admitted: Admitted, choice: Choice, attempts: numb
 	return headers;
 }
 
-/** Those of an answer that begins before it is known who gives it. */
-export function earlyHeaders({ id, model }: Admitted): Headers {
+/** Those of an answer that begins before it is known who gives it: of one that is routed, not even which model. */
+export function earlyHeaders({ id, model, route }: Admitted): Headers {
 	return new Headers({
 		"content-type": "text/event-stream",
 		"cache-control": "no-cache",
 		"x-isobar-request-id": id,
-		"x-isobar-model": model.id,
+		...(route ? { "x-isobar-router": route.plan.router.id } : { "x-isobar-model": model.id }),
 		"x-isobar-record": `/v1/requests/${id}`,
 	});
 }

@@ -6,6 +6,7 @@ import type { ReplicaName } from "../../src/shared/scheduler/messages.ts";
 import type { Seconds } from "../../src/shared/units.ts";
 import { logBug } from "../bug.ts";
 import { withoutPrompt, type Admitted } from "./admit.ts";
+import { atNextModel } from "./auto/next-model.ts";
 import { answerHeaders, earlyHeaders } from "./answer-headers.ts";
 import { Beat } from "./beat.ts";
 import { unused, type Choice } from "./choice.ts";
@@ -85,14 +86,20 @@ export class Dispatch {
 	}
 
 	async #run(): Promise<Response> {
-		const { settings } = this.#admitted.isolate;
+		const { isolate, route } = this.#admitted;
+		const attemptsMax = Math.min(isolate.settings.attemptsMax, route?.plan.controls.max_calls ?? Infinity);
 		let lastFailure: { failure: Failure; attempt: LastAttempt } | undefined;
-		for (let number = 1; this.#attempts.length < settings.attemptsMax; number++) {
+		for (let number = 1; this.#attempts.length < attemptsMax; number++) {
 			const exclude = this.#attempts.map((attempt) => attempt.replica).concat(this.#unknown);
 			const ask = { number, retry: this.#attempts.length > 0, exclude };
 			const chosen = await choose(this.#admitted, ask, this.#seeker);
 			if (!chosen.ok) {
 				if (chosen.error === "client_gone") return this.#leave(lastFailure?.attempt ?? null);
+				const next = atNextModel(this.#admitted, chosen.error.error.code, this.#http.headers, this.#env);
+				if (next) {
+					this.#admitted = next;
+					continue;
+				}
 				// A retry that finds no replica answers with what went wrong before.
 				if (lastFailure) break;
 				if (this.#unknown.length > 0) break;

@@ -1,5 +1,7 @@
+import { Conversations } from "../../src/shared/router/conversations.ts";
 import { settingsFrom, type Settings } from "../../src/shared/settings.ts";
 import type { Seconds } from "../../src/shared/units.ts";
+import { Outlooks } from "./auto/outlooks.ts";
 import { Credit } from "./credit.ts";
 import { Neighbourhood } from "./neighbourhood.ts";
 import { Post } from "./post.ts";
@@ -12,6 +14,8 @@ export interface Isolate {
 	readonly post: Post;
 	readonly credit: Credit;
 	readonly replicas: Neighbourhood;
+	readonly outlooks: Outlooks;
+	readonly conversations: Conversations;
 }
 
 let isolate: Isolate | undefined;
@@ -30,6 +34,8 @@ function create(settings: Settings): Isolate {
 		post: new Post(settings, newId),
 		credit: new Credit(),
 		replicas: new Neighbourhood(now, settings.retryShareMax),
+		outlooks: new Outlooks(),
+		conversations: new Conversations(),
 	};
 }
 

@@ -1,5 +1,6 @@
 import type { RequestRecord } from "../../src/shared/ledger/messages.ts";
 import { usdFromNano } from "../../src/shared/money/nano.ts";
+import type { RouteExplanation } from "../../src/shared/router/explanation.ts";
 import { EXPLANATION_WIDTH, explanationWidth, type Explanation } from "../../src/shared/scheduler/explanation.ts";
 
 /** The columns of an explanation that are dollars to pay. */
@@ -13,7 +14,7 @@ const TERMS = [
 ] as const;
 
 /** One structured line a request. Holds no prompt and no key, only the key's id. */
-export function logRequest(record: RequestRecord, decision: Explanation | null): void {
+export function logRequest(record: RequestRecord, decision: Explanation | null, route?: RouteExplanation): void {
 	const { id, key, model, pool, replica, status, outcome, error } = record;
 	console.log(
 		JSON.stringify({
@@ -21,6 +22,7 @@ export function logRequest(record: RequestRecord, decision: Explanation | null):
 			id,
 			key,
 			model,
+			...(route && { router: route.router, route: whyRouted(record, route) }),
 			pool,
 			replica,
 			why: whyOf(record, decision),
@@ -39,6 +41,19 @@ export function logRequest(record: RequestRecord, decision: Explanation | null):
 			...(record.start_nano_usd > 0 && { start_usd: usdFromNano(record.start_nano_usd) }),
 		}),
 	);
+}
+
+/** How the model was found, in some words. */
+function whyRouted(
+	{ model }: RequestRecord,
+	{ candidates, chosen, reason, unjudged, in_domain: isKnown }: RouteExplanation,
+): string {
+	const rank = `${reason} of ${candidates.length}`;
+	if (model !== chosen) return `${chosen} refused, ${rank}`;
+	if (unjudged !== undefined) return `${rank}: ${unjudged}`;
+	if (!isKnown) return `${rank}: the prompt is unlike all that the weights know`;
+	const found = candidates.find((each) => each.model === model);
+	return found ? `${rank}: quality ${found.quality.toFixed(2)}, $${found.usd.toPrecision(2)}` : rank;
 }
 
 /** The decision in some words: how many candidates there were, and the two largest terms of the chosen one. */

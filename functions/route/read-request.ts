@@ -1,8 +1,11 @@
 import { overridesSchema, type Overrides } from "../../src/shared/catalog/policy.ts";
 import type { Capability } from "../../src/shared/catalog/schema.ts";
 import { isobarError, type IsobarError } from "../../src/shared/http/errors.ts";
+import { readControls, type RouteControls } from "../../src/shared/router/controls.ts";
+import { readList, routerNamed, type Target } from "../../src/shared/router/target.ts";
 import { skipSpace } from "../../src/shared/http/json-grammar.ts";
 import {
+	elementCount,
 	elementSizes,
 	member,
 	nestedMember,
@@ -21,7 +24,10 @@ export interface RoutedRequest {
 	readonly endpoint: Endpoint;
 	readonly json: JsonText;
 	readonly members: readonly Member[];
+	/** As the client named it: a model, a router, or a list of models as JSON. */
 	readonly model: string;
+	/** Whom it lets choose the model; null where it names one and says nothing of routing. */
+	readonly route: RouteRequest | null;
 	readonly stream: boolean;
 	/** The client wants the usage event itself. */
 	readonly includeUsage: boolean;
@@ -41,6 +47,11 @@ export interface RoutedRequest {
 	/** Where the prompt stands. */
 	readonly prompt: Span;
 	readonly overrides: Overrides;
+}
+
+export interface RouteRequest {
+	readonly target: Target;
+	readonly controls: RouteControls;
 }
 
 const CHOICES_MAX = 1_024;
@@ -77,8 +88,12 @@ const NO_PROMPT: ReadonlySet<string> = new Set([
 	"user",
 ]);
 
-/** Reads a body as the endpoint needs it. Checks the types of what it reads, and no more. */
-export function readRequest(endpoint: Endpoint, bytes: Uint8Array): Result<RoutedRequest, IsobarError> {
+/** Reads a body as the endpoint needs it. Checks the types of what it reads, and no more. `routeHeader`: `x-isobar-route`. */
+export function readRequest(
+	endpoint: Endpoint,
+	bytes: Uint8Array,
+	routeHeader: string | null = null,
+): Result<RoutedRequest, IsobarError> {
 	const json = jsonText(bytes);
 	const scanned = topLevelMembers(json);
 	if (!scanned.ok) {
@@ -90,7 +105,7 @@ export function readRequest(endpoint: Endpoint, bytes: Uint8Array): Result<Route
 	const members = scanned.value;
 	const fields = new BodyFields(json, members);
 	fields.unambiguous(READ);
-	const model = fields.string("model");
+	const named = namedModels(fields, json);
 	const prompt = promptOf(endpoint, fields, json);
 	const stream = endpoint !== "embeddings" && (fields.boolean("stream") ?? false);
 	// Where both stand the pool decides which one holds.
@@ -100,11 +115,12 @@ export function readRequest(endpoint: Endpoint, bytes: Uint8Array): Result<Route
 	const maxTokens = newName === undefined && oldName === undefined ? null : Math.max(newName ?? 0, oldName ?? 0);
 	const n = fields.count("n", CHOICES_MAX) ?? 1;
 	const bestOf = endpoint === "embeddings" ? 1 : (fields.count("best_of", CHOICES_MAX) ?? 1);
-	const overrides = overridesOf(fields);
+	const { route: controls, ...own } = isobarField(fields);
+	const overrides = overridesOf(fields, own);
 	if (fields.problem) return err(fields.problem);
-	if (model === undefined || model === "") {
-		return err(isobarError("model_missing", "The body names no model; GET /v1/models lists them.", { param: "model" }));
-	}
+	if (!named.ok) return named;
+	const route = routeOf(endpoint, named.value, routeHeader, controls);
+	if (!route.ok) return route;
 	if (!prompt) {
 		const name = PROMPT_MEMBER[endpoint];
 		return err(isobarError("invalid_request", `The body has no ${name}.`, { param: name }));
@@ -121,7 +137,8 @@ export function readRequest(endpoint: Endpoint, bytes: Uint8Array): Result<Route
 		endpoint,
 		json,
 		members,
-		model,
+		model: typeof named.value === "string" ? named.value : JSON.stringify(named.value),
+		route: route.value,
 		stream,
 		includeUsage: usage !== undefined && booleanAt(json, usage.value) === true,
 		maxTokens,
@@ -200,9 +217,48 @@ function needsOf(
 	return needs;
 }
 
-function overridesOf(fields: BodyFields): Overrides {
+/** A name, or a list of names. */
+function namedModels(fields: BodyFields, json: JsonText): Result<string | readonly string[], IsobarError> {
+	const span = fields.span("model");
+	// The list is no longer than it may be before it is parsed.
+	if (span && json.text[span.start] === "[") return readList(elementCount(json, span) ?? 0, () => fields.json("model"));
+	const model = fields.string("model");
+	if (model !== undefined && model !== "") return ok(model);
+	return err(isobarError("model_missing", "The body names no model; GET /v1/models lists them.", { param: "model" }));
+}
+
+function routeOf(
+	endpoint: Endpoint,
+	named: string | readonly string[],
+	header: string | null,
+	body: unknown,
+): Result<RouteRequest | null, IsobarError> {
+	const router = typeof named === "string" ? routerNamed(named) : undefined;
+	if (typeof named === "string" && router === undefined && header === null && body === undefined) return ok(null);
+	if (endpoint === "embeddings") {
+		const message =
+			"Vectors of different models cannot be compared: embeddings name one model, and nothing chooses it.";
+		return err(isobarError("invalid_request", message, { param: "model" }));
+	}
+	const controls = readControls(header, body);
+	if (!controls.ok) return controls;
+	// One that names its model is a list of one: what it demands is checked all the same.
+	const models = typeof named === "string" ? [named] : named;
+	return ok({ target: router === undefined ? { models } : { router }, controls: controls.value });
+}
+
+/** The members of the body field `isobar`. */
+function isobarField(fields: BodyFields): { readonly route?: unknown; readonly [name: string]: unknown } {
 	const value = fields.json("isobar");
 	if (value === undefined) return {};
+	if (typeof value === "object" && value !== null && !Array.isArray(value)) return { ...value };
+	fields.wrong("isobar", "isobar must be an object.");
+	return {};
+}
+
+function overridesOf(fields: BodyFields, value: object): Overrides {
+	// Without any there is nothing to check.
+	if (Object.keys(value).length === 0) return {};
 	const parsed = overridesSchema.safeParse(value);
 	if (parsed.success) return parsed.data;
 	const issue = parsed.error.issues[0]!;

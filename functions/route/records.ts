@@ -1,7 +1,7 @@
 import { isolateAuthenticator } from "../../src/adapters/authenticate.ts";
 import { errorResponse, isobarError } from "../../src/shared/http/errors.ts";
 import { explain } from "../../src/shared/objective/explain.ts";
-import { explanationIn } from "../../src/shared/ledger/records.ts";
+import { explanationIn, routeIn } from "../../src/shared/ledger/records.ts";
 import { thisIsolate } from "./isolate.ts";
 import { carriers, flushed, ledgerOf, withinDeadline } from "./objects.ts";
 
@@ -21,8 +21,10 @@ export async function readRecord(id: string, request: Request, env: Env, ctx: Ex
 			if (look > 0) await ways.sleep(PAUSE_MS / 1_000);
 			if (post.isPending(tenant, id)) await flushed(post.flush(ways), ctx);
 			const record = await withinDeadline(settings.ledgerDeadlineSeconds, ledgerOf(env, tenant).request(id));
-			if (record)
-				return Response.json({ ...record, decision: record.decision && explain(explanationIn(record.decision)) });
+			if (record) {
+				const decision = record.decision && explain(explanationIn(record.decision));
+				return Response.json({ ...record, decision, route: routeIn(record) });
+			}
 		}
 	} catch {
 		return errorResponse(

@@ -13,6 +13,7 @@ import type { Failure } from "./failure.ts";
 import { hedgeSettlement, type HedgeEnd } from "./hedge-end.ts";
 import { logRequest } from "./log.ts";
 import type { Billed } from "./mailbox.ts";
+import type { ModelRoute } from "./planned.ts";
 import type { Hold } from "./purse.ts";
 import type { RelayEnd } from "./relay.ts";
 
@@ -120,7 +121,20 @@ function book(admitted: Admitted, ending: Ending, share: Bill | null, hedge: Hed
 	const second = hedge ? hedgeSettlement(hedge) : undefined;
 	const settlement = { record, lease: hold.lease, reserved: hold.amount, ...(second && { hedge: second }) };
 	isolate.post.settle(key.tenant, key.id, hold, settlement);
-	if (isolate.settings.logRequests) logRequest(record, explanation);
+	if (admitted.route) remember(admitted, admitted.route, record);
+	if (isolate.settings.logRequests) logRequest(record, explanation, admitted.route?.plan.explanation);
+}
+
+/** Where the conversation's next turn finds its prefix. */
+function remember({ isolate }: Admitted, { plan }: ModelRoute, record: RequestRecord): void {
+	if (record.replica === null || record.outcome !== "ok") return;
+	const tokens = record.prompt_tokens + record.completion_tokens;
+	isolate.conversations.remember(
+		plan.conversation,
+		record.model,
+		{ replica: record.replica, tokens },
+		Date.now() / 1_000,
+	);
 }
 
 const NO_CHARGE: Charge = {
@@ -189,5 +203,6 @@ function recordOf(
 		reserved_nano_usd: hold.amount.nano + (hedge?.hold?.amount.nano ?? 0),
 		price_version: admitted.catalogVersion,
 		decision: explanation && JSON.stringify(explanation),
+		...(admitted.route && { route: JSON.stringify(admitted.route.plan.explanation) }),
 	};
 }

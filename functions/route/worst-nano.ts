@@ -1,6 +1,7 @@
 import { capabilityBits, type CatalogModel, type CatalogPool } from "../../src/shared/catalog/snapshot.ts";
 import { worstCase } from "../../src/shared/money/pricing.ts";
 import { worstSeconds } from "../../src/shared/perf/worst-seconds.ts";
+import { barredBy } from "../../src/shared/scheduler/barred.ts";
 import { contextNeed } from "../../src/shared/scheduler/context-need.ts";
 import type { AssignPolicy } from "../../src/shared/scheduler/messages.ts";
 import type { NanoUsd, Seconds, Tokens } from "../../src/shared/units.ts";
@@ -21,7 +22,7 @@ interface Sizes {
 export function worstNano(
 	model: CatalogModel,
 	request: Pick<RoutedRequest, "needs" | "promptBytes" | "longestPromptBytes" | "promptTokensMax" | "prompts">,
-	policy: Pick<AssignPolicy, "regions">,
+	policy: Pick<AssignPolicy, "regions" | "privacy" | "contextMin">,
 	{ choiceTokensMax, outputTokensMax, timeout }: Sizes,
 ): NanoUsd {
 	const needs = capabilityBits(request.needs);
@@ -30,7 +31,7 @@ export function worstNano(
 	const mayServe = (pool: CatalogPool): boolean =>
 		(pool.capabilityBits & needs) === needs &&
 		context.prompt * CONTEXT_DOUBT + context.answer <= pool.contextLength &&
-		(policy.regions === null || policy.regions.includes(pool.pool.place.region));
+		barredBy(policy, pool) === null;
 
 	let worst: NanoUsd = 0;
 	for (const pool of model.pools) {

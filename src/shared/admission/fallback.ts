@@ -3,6 +3,7 @@ import { usdFromNano } from "../money/nano.ts";
 import { tokenBill } from "../money/pricing.ts";
 import { priorRates } from "../perf/prior.ts";
 import { expectedTpot, expectedTtft } from "../perf/replica-model.ts";
+import { barredBy } from "../scheduler/barred.ts";
 import { contextNeed } from "../scheduler/context-need.ts";
 import type { AssignRequest, RankedReplica } from "../scheduler/messages.ts";
 
@@ -39,11 +40,10 @@ export function fallbackRank(
 	const context = contextNeed(request, tokens);
 	const candidates = model.replicas
 		.filter(({ pool, name }) => {
-			const { regions } = request.policy;
 			return (
 				(pool.capabilityBits & needs) === needs &&
 				context.prompt * 0.85 + context.answer <= pool.contextLength &&
-				(!regions || regions.includes(pool.pool.place.region)) &&
+				barredBy(request.policy, pool) === null &&
 				!request.exclude.includes(name)
 			);
 		})

@@ -31,8 +31,8 @@ export interface Findings {
 	readonly warnings: Problem[];
 }
 
-/** The name that lets the router choose. */
-const ROUTER_NAME = "auto";
+/** The name that lets the router choose; `auto:ID` names one. */
+export const ROUTER_NAME = "auto";
 
 /** The gateway's own variables. As a pool's credential they would be sent to the pool. */
 const OWN_SECRETS: ReadonlySet<string> = new Set(["ADMIN_TOKEN", "SETTINGS"]);
@@ -43,8 +43,8 @@ export function checkModels(models: CatalogParts["models"], { problems }: Findin
 	const claim = (name: string, path: string) => {
 		const before = names.get(name);
 		if (before) problems.push({ path, message: `duplicate name ${JSON.stringify(name)}: it is ${before} already` });
-		else if (name === ROUTER_NAME)
-			problems.push({ path, message: `"auto" is reserved: it lets the router choose a model` });
+		else if (name === ROUTER_NAME || name.startsWith(`${ROUTER_NAME}:`))
+			problems.push({ path, message: `${JSON.stringify(name)} is reserved: it lets a router choose a model` });
 		else names.set(name, path);
 	};
 	for (const [index, model] of models) claim(model.id, `models[${index}].id`);
@@ -215,7 +215,13 @@ function checkShared(
 	if (!shared) hosts.set(url, path);
 }
 
-function claimId(ids: Map<string, string>, id: string, path: string, what: string, { problems }: Findings): void {
+export function claimId(
+	ids: Map<string, string>,
+	id: string,
+	path: string,
+	what: string,
+	{ problems }: Findings,
+): void {
 	const before = ids.get(id);
 	if (before) problems.push({ path, message: `duplicate ${what} id ${JSON.stringify(id)}: it is ${before} already` });
 	else ids.set(id, path);

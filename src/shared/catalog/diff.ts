@@ -22,12 +22,13 @@ export interface Changes {
 	readonly changed: readonly { readonly id: string; readonly fields: readonly FieldChange[] }[];
 }
 
-/** Names are model ids, pool ids and `pool/replica`; each list is in the order of the catalogs. */
+/** Names are ids of models, pools, region groups and routers, and `pool/replica`; each list is in the order of the catalogs. */
 export interface CatalogDiff {
 	readonly models: Changes;
 	readonly pools: Changes;
 	readonly replicas: Changes;
 	readonly region_groups: Changes;
+	readonly routers: Changes;
 }
 
 type Fields = ReadonlyMap<string, unknown>;
@@ -40,6 +41,7 @@ export function diffCatalogs(from: Catalog, to: Catalog): CatalogDiff {
 		pools: changes(poolsOf(from), poolsOf(to)),
 		replicas: changes(replicasOf(from), replicasOf(to)),
 		region_groups: changes(groupsOf(from), groupsOf(to)),
+		routers: changes(routersOf(from), routersOf(to)),
 	};
 }
 
@@ -56,6 +58,10 @@ function poolsOf(catalog: Catalog): Map<string, Fields> {
 
 function groupsOf(catalog: Catalog): Map<string, Fields> {
 	return new Map((catalog.region_groups ?? []).map((group) => [group.id, flatten(group)]));
+}
+
+function routersOf(catalog: Catalog): Map<string, Fields> {
+	return new Map((catalog.routers ?? []).map((router) => [router.id, flatten(router)]));
 }
 
 function replicasOf(catalog: Catalog): Map<string, Fields> {

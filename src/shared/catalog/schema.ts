@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { ENGINE_NAMES } from "./engines.ts";
+import { PRIVACY_ZONES, routerSchema } from "./routers.ts";
 import { SCALE_TO_ZERO_NAMES } from "./scale-to-zero.ts";
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._:@/-]{0,127}$/;
@@ -53,6 +54,11 @@ export const modelSchema = z.strictObject({
 	default_max_tokens: z.number().int().positive().optional(),
 	/** Scheduler objects among which the model's conversations are divided, where one is not enough. Default 1. */
 	scheduler_shards: z.number().int().positive().max(64).optional(),
+	/** Its name in the model card of the router's weights. Absent: nothing is known of its quality. */
+	card: z.string().min(1).max(128).optional(),
+	released: z.iso.date().optional(),
+	/** An SPDX identifier, or a word of the operator's own. */
+	licence: z.string().min(1).max(64).optional(),
 });
 export type Model = z.infer<typeof modelSchema>;
 
@@ -110,6 +116,8 @@ export const poolSchema = z.strictObject({
 		region: id,
 		/** A first guess of the round trip from the edge; learned after that. */
 		round_trip_ms: z.number().nonnegative().default(20),
+		/** Whose hands a prompt is in there. Default: `public`. */
+		privacy: z.enum(PRIVACY_ZONES).optional(),
 	}),
 	price: priceSchema,
 	/** Narrower than the model's, when this pool serves less of it. */
@@ -164,6 +172,8 @@ export const catalogSchema = z.strictObject({
 	pools: z.array(poolSchema).max(500),
 	/** Pools whose region is in none of them are in the group `global`, and so are edges. */
 	region_groups: z.array(regionGroupSchema).max(32).optional(),
+	/** For `model: "auto"` and `"auto:ID"`. */
+	routers: z.array(routerSchema).max(64).optional(),
 });
 export type Catalog = z.infer<typeof catalogSchema>;
 export type CatalogInput = z.input<typeof catalogSchema>;

@@ -7,6 +7,7 @@ import { didYouMean, nearestNames } from "./nearest-names.ts";
 import { pricingOf, type PoolPricing } from "./pricing.ts";
 import { groupOfRegion } from "./region-groups.ts";
 import { baseUrlOf } from "./replica-url.ts";
+import type { PrivacyZone, Router } from "./routers.ts";
 import {
 	CAPABILITIES,
 	type Capability,
@@ -39,6 +40,7 @@ export interface CatalogPool {
 	readonly contextLength: Tokens;
 	/** Region group. */
 	readonly group: string;
+	readonly privacy: PrivacyZone;
 	/** Requests go there with a `cache_salt`. */
 	readonly cacheSalt: boolean;
 	readonly replicas: readonly CatalogReplica[];
@@ -67,6 +69,7 @@ export interface CatalogSnapshot {
 	readonly pools: ReadonlyMap<string, CatalogPool>;
 	/** By `pool/replica`. */
 	readonly replicas: ReadonlyMap<ReplicaName, CatalogReplica>;
+	readonly routers: ReadonlyMap<string, Router>;
 }
 
 const BIT = new Map<Capability, number>(CAPABILITIES.map((capability, index) => [capability, 1 << index]));
@@ -107,6 +110,7 @@ export function buildSnapshot(version: number, catalog: Catalog): CatalogSnapsho
 		models,
 		pools: new Map(pools.map((pool) => [pool.id, pool])),
 		replicas: new Map(pools.flatMap((pool) => pool.replicas.map((replica) => [replica.name, replica] as const))),
+		routers: new Map((catalog.routers ?? []).map((router) => [router.id, router])),
 	};
 }
 
@@ -146,6 +150,7 @@ function poolOf(pool: Pool, model: Model, groups: readonly RegionGroup[]): Catal
 		capabilityBits: capabilityBits(capabilities),
 		contextLength: pool.context_length ?? model.context_length,
 		group: groupOfRegion(groups, pool.place.region),
+		privacy: pool.place.privacy ?? "public",
 		cacheSalt: pool.cache_salt ?? ENGINES[pool.engine].cacheSalt,
 		replicas,
 	};

@@ -9,6 +9,7 @@ import {
 	type CatalogParts,
 	type Findings,
 } from "./checks.ts";
+import { checkRouters } from "./check-routers.ts";
 import { problemsError, problemsFrom, type Problem } from "./problems.ts";
 import { hostKey } from "./replica-url.ts";
 import { catalogSchema, modelSchema, poolSchema, type Catalog, type Model } from "./schema.ts";
@@ -49,7 +50,10 @@ export function validateCatalog(document: unknown, context: CatalogContext): Res
 	checkModels(parts.models, found);
 	checkPools(parts, { ...context, ownHosts: new Set(context.ownHosts.map(hostKey)) }, found);
 
-	if (parsed.success) checkRegionGroups(parsed.data.region_groups ?? [], found);
+	if (parsed.success) {
+		checkRegionGroups(parsed.data.region_groups ?? [], found);
+		checkRouters(parsed.data, found);
+	}
 	const problems = [...(parsed.success ? [] : problemsFrom(parsed.error)), ...found.problems];
 	if (!parsed.success || problems.length > 0) {
 		return err(problemsError("catalog_invalid", "The catalog is not valid", [...problems, ...found.missingSecrets]));

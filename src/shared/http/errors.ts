@@ -25,6 +25,7 @@ export const ERRORS = {
 	media_type_unsupported: { status: 415, type: "invalid_request_error", retry: false },
 	method_not_allowed: { status: 405, type: "invalid_request_error", retry: false },
 	model_not_found: { status: 404, type: "not_found_error", retry: false },
+	router_not_found: { status: 404, type: "not_found_error", retry: false },
 	replica_not_found: { status: 404, type: "not_found_error", retry: false },
 	not_found: { status: 404, type: "not_found_error", retry: false },
 	loop_detected: { status: 508, type: "invalid_request_error", retry: false },

@@ -150,6 +150,8 @@ export interface RequestRecord {
 	 *  /v1/requests/{id}` spells it out. Records of older versions hold the object. Null where no decision was made, or it was
 	 *  too large to keep. */
 	readonly decision: string | Explanation | null;
+	/** A RouteExplanation (router/explanation.ts) as JSON text. Absent where the client named the model. */
+	readonly route?: string;
 }
 
 export interface Attempt {

@@ -69,6 +69,8 @@ function reason(rule: Rejection, needs: number, has: number): string {
 			return `the request needs ${Math.round(needs)} tokens of context, the pool has ${has}`;
 		case "region":
 			return "the policy does not allow the pool's region";
+		case "privacy":
+			return "the prompt may not go to the pool's privacy zone";
 		case "unhealthy":
 			return `put aside after failures for another ${Math.max(0, has).toFixed(1)} s`;
 		case "concurrency":

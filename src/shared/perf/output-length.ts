@@ -3,7 +3,7 @@ import { afterAnswer, bounded, expectedLength, type LengthBelief } from "./lengt
 import { joined, Lru, type Rows } from "./lru.ts";
 
 /** A model that was never seen: 330 tokens in the mean, widely spread, as in chats. */
-const PRIOR: LengthBelief = { mean: Math.log(180), variance: 1.1 ** 2, count: 0 };
+export const LENGTH_PRIOR: LengthBelief = { mean: Math.log(180), variance: 1.1 ** 2, count: 0 };
 /** Answers that an estimate remembers. */
 const KEY_MEMORY = 50;
 const MODEL_MEMORY = 500;
@@ -25,13 +25,19 @@ export class OutputLengths {
 		if (!(tokens >= 1 && tokens <= TOKENS_MAX)) return;
 		const own = this.#own(model, key);
 		this.#set(joined(model, key), afterAnswer(own, tokens, limited, KEY_MEMORY));
-		this.#set(joined(model), afterAnswer(this.#all(model), tokens, limited, MODEL_MEMORY));
+		this.#set(joined(model), afterAnswer(this.ofModel(model), tokens, limited, MODEL_MEMORY));
 	}
 
 	/** E[min(output, maxTokens)] of the key's next answer. Between 1 and `maxTokens`, and 0 where that is 0. */
 	predict(model: string, key: string, maxTokens: Tokens): Tokens {
 		const limit = Number.isNaN(maxTokens) ? Infinity : Math.max(0, maxTokens);
 		return Math.min(limit, Math.max(1, expectedLength(this.#own(model, key), limit)));
+	}
+
+	/** Of all keys of the model; the prior where none was seen. */
+	ofModel(model: string): LengthBelief {
+		const row = this.#rows.get(joined(model));
+		return row ? belief(row) : LENGTH_PRIOR;
 	}
 
 	/** `rows` for the constructor, plain JSON. */
@@ -41,12 +47,7 @@ export class OutputLengths {
 
 	#own(model: string, key: string): LengthBelief {
 		const row = this.#rows.get(joined(model, key));
-		return row ? belief(row) : { ...this.#all(model), count: 0 };
-	}
-
-	#all(model: string): LengthBelief {
-		const row = this.#rows.get(joined(model));
-		return row ? belief(row) : PRIOR;
+		return row ? belief(row) : { ...this.ofModel(model), count: 0 };
 	}
 
 	#set(name: string, { mean, variance, count }: LengthBelief): void {

@@ -9,6 +9,7 @@ import { LIKELY_COLD } from "../warmth/replica-warmth.ts";
 import type { PlanOption } from "../warmth/plan.ts";
 import type { Start } from "../warmth/start.ts";
 import { expectedExcess } from "../objective/lognormal.ts";
+import { barredBy } from "./barred.ts";
 import { contextNeed } from "./context-need.ts";
 import type { Fleet, ReplicaState } from "./fleet.ts";
 import { REJECTIONS, type Explanation, type Rejection } from "./explanation.ts";
@@ -100,8 +101,9 @@ export function decide(fleet: Fleet, request: AssignRequest, circumstances: Circ
 			reject("context", context.prompt + context.answer, pool.contextLength);
 			continue;
 		}
-		if (request.policy.regions && !request.policy.regions.includes(pool.pool.place.region)) {
-			reject("region");
+		const barred = barredBy(request.policy, pool);
+		if (barred !== null) {
+			reject(barred, request.policy.contextMin, pool.contextLength);
 			continue;
 		}
 		const load = circumstances.load(replica);

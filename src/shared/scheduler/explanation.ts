@@ -33,6 +33,7 @@ export const REJECTIONS = [
 	"price_ceiling",
 	"waking",
 	"same_provider",
+	"privacy",
 ] as const;
 export type Rejection = (typeof REJECTIONS)[number];
 

@@ -1,10 +1,12 @@
 /** What crosses between an isolate and the scheduler object. Plain data, so that the replay harness can speak it too. */
 import type { Act } from "./acts.ts";
 import type { Capability } from "../catalog/schema.ts";
+import type { PrivacyZone } from "../catalog/routers.ts";
 import type { Priority } from "../catalog/keys.ts";
 import type { IsobarError } from "../http/errors.ts";
 import type { PrefixUnit } from "../kv/prefix-chain.ts";
 import type { Explanation } from "./explanation.ts";
+import type { LengthBelief } from "../perf/length-belief.ts";
 import type { PeerSummary } from "./peers.ts";
 import type { Seconds, Tokens, Usd } from "../units.ts";
 import type { HedgeTerms } from "../warmth/hedge.ts";
@@ -79,6 +81,10 @@ export interface AssignPolicy {
 	readonly waitingMax: Seconds;
 	readonly regions: readonly string[] | null;
 	readonly priceCeiling: Usd | null;
+	/** The last zone that the prompt may go to. Absent: any. */
+	readonly privacy?: PrivacyZone;
+	/** Tokens of context that a pool must have, whatever the prompt needs. Absent: none. */
+	readonly contextMin?: Tokens;
 }
 
 /** One replica that the caller may use. `expected*` are means. */
@@ -205,8 +211,20 @@ export interface SchedulerPort {
 	/** What another scheduler of the same model has in flight. One of another region group hears in turn how this one stands,
 	 *  which may have nothing in flight and tell nobody; null for a sibling. */
 	share(model: string, catalogVersion: number, summary: PeerSummary): Promise<PeerSummary | null>;
+	/** How its replicas stand, for routers, which rank models by that. `edge`: where the caller runs. */
+	outlook(model: string, catalogVersion: number, edge: string): Promise<Outlook>;
 	/** For operators. `catalogVersion` as in an AssignRequest: an object that just started reads the catalog first. */
 	status(model: string, catalogVersion: number): Promise<FleetStatus>;
+}
+
+/** What a scheduler publishes: what a decision of its own would rest on, but for the prefix caches. */
+export interface Outlook {
+	readonly summary: PeerSummary;
+	readonly bytesPerToken: number;
+	/** How long the model's answers are. */
+	readonly outputLength: LengthBelief;
+	/** By pool, from the caller's edge. */
+	readonly roundTrips: Readonly<Record<string, Seconds>>;
 }
 
 /** Sums are over the answers since this scheduler started that told how much they hit. */

@@ -45,6 +45,10 @@ export function refusalOf(
 			details: { regions: request.policy.regions },
 		});
 	}
+	if (count("privacy") > 0) {
+		const message = `No pool of ${name} that could answer is in a privacy zone that the prompt may go to (${request.policy.privacy}).`;
+		return isobarError("constraint_unmet", message, { param: "isobar.route.require.privacy" });
+	}
 	if (count("context") > 0) {
 		const { prompt, answer } = contextNeed(request, circumstances.promptTokens);
 		const needed = prompt + answer;

@@ -12,7 +12,7 @@ test("equal catalogs differ in nothing, in whatever order they are written", () 
 		pools: fc.shuffledSubarray(sample.pools, { minLength: sample.pools.length }),
 	});
 	const same = { added: [], removed: [], changed: [] };
-	const none = { models: same, pools: same, replicas: same, region_groups: same };
+	const none = { models: same, pools: same, replicas: same, region_groups: same, routers: same };
 	fc.assert(
 		fc.property(shuffled, (other) => {
 			expect(diffCatalogs(sample, other)).toEqual(none);

@@ -1,0 +1,93 @@
+import type { WaitUntil } from "../../../src/adapters/catalog-cache.ts";
+import type { Router } from "../../../src/shared/catalog/routers.ts";
+import type { IsobarError } from "../../../src/shared/http/errors.ts";
+import { conversationHash } from "../../../src/shared/kv/conversation.ts";
+import { saltOf } from "../../../src/shared/kv/prefix-salt.ts";
+import { err, ok, type Result } from "../../../src/shared/result.ts";
+import { choose, type RouteChoice } from "../../../src/shared/router/choice.ts";
+import { unmet, type Rejected } from "../../../src/shared/router/constraints.ts";
+import { explainRoute } from "../../../src/shared/router/explain-route.ts";
+import type { Unjudged } from "../../../src/shared/router/explanation.ts";
+import type { Option } from "../../../src/shared/router/options.ts";
+import { promptText } from "../../../src/shared/router/prompt-text.ts";
+import { refine } from "../../../src/shared/router/refine.ts";
+import { routerFor, type RoutePlan } from "../../../src/shared/router/route-plan.ts";
+import { bitOf, rulesIn } from "../../../src/shared/router/rules.ts";
+import { resolveTarget } from "../../../src/shared/router/target.ts";
+import { contenders, offers, type Contending, type Knowledge } from "./contenders.ts";
+import type { Unrouted } from "./unrouted.ts";
+
+/** Models that one request may go to, one after the other: the money for the dearest of them is reserved. */
+const TRIED_MAX = 4;
+
+/** Ranks the models that may answer a request. Fails where the target is not there, or `constraint_unmet` where no model will do. */
+export async function planRoute(
+	unrouted: Unrouted,
+	env: Env,
+	waitUntil: WaitUntil,
+): Promise<Result<RoutePlan, IsobarError>> {
+	const { isolate, key, request, route, snapshot, edge, estimator } = unrouted;
+	const { controls } = route;
+	const resolved = resolveTarget(snapshot, route.target, key);
+	if (!resolved.ok) return resolved;
+	const router = routerFor(resolved.value.router, controls);
+	const rejected: Rejected[] = resolved.value.forbidden.map((model) => ({ model, rules: bitOf("not_allowed") }));
+	const contending = contenders(unrouted, resolved.value.models, router, rejected);
+	if (contending.length === 0) return err(unmet(rejected));
+
+	const models = contending.map(({ model }) => model);
+	await isolate.outlooks.refresh(models, snapshot.version, edge.name, env, waitUntil);
+	const { endpoint, json, members } = request;
+	const text = promptText(endpoint, json, members);
+	const estimate = estimator?.estimate(text) ?? null;
+	const conversation = `${saltOf(key)} ${conversationHash(endpoint, json, members)}`;
+	const before = isolate.conversations.last(conversation, Date.now() / 1_000);
+	const options = offers(unrouted, contending, router, { estimate, before }, rejected);
+	if (options.length === 0) return err(unmet(rejected));
+
+	const { choice, unjudged } = choiceAmong(options, contending, router, unrouted, { estimate, before });
+	const mode = controls.mode ?? "route";
+	return ok({
+		mode,
+		router,
+		controls,
+		estimator,
+		estimate,
+		ranked: choice.drawn.order.slice(0, TRIED_MAX),
+		explanation: explainRoute({
+			router: router.id,
+			mode,
+			text,
+			estimator,
+			estimate,
+			unjudged,
+			choice,
+			rejected: rejected.map(({ model, rules }) => ({ model, rule: rulesIn(rules)[0]! })),
+		}),
+		conversation,
+	});
+}
+
+function choiceAmong(
+	options: readonly Option[],
+	contending: readonly Contending[],
+	router: Router,
+	{ estimator }: Unrouted,
+	{ estimate, before }: Knowledge,
+): { readonly choice: RouteChoice; readonly unjudged: Unjudged | null } {
+	const cards = contending.map(({ card }) => card);
+	const qualities = new Map(refine(estimate, cards, null).map((quality, index) => [cards[index]!.id, quality]));
+	const judged = options.map((option) => ({ option, quality: qualities.get(option.model.id)! }));
+	const isUnknown = judged.every(({ quality }) => quality.shadow);
+	const unjudged: Unjudged | null = estimator === null ? "weights_unavailable" : isUnknown ? "no_card" : null;
+	const choice = choose(judged, {
+		qualityUsd: router.quality_usd,
+		floor: router.quality_floor ?? 0,
+		weights: router.weights ?? {},
+		incumbent: router.incumbent ?? null,
+		conversation: before?.model ?? null,
+		isJudged: unjudged === null && estimate !== null && estimate.inDomain,
+		today: Date.now(),
+	});
+	return { choice, unjudged };
+}
