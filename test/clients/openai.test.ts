@@ -228,9 +228,9 @@ describe("embeddings", () => {
 });
 
 describe("models", () => {
-	it("lists what the catalog has", async () => {
+	it("lists what the catalog has, and that a router may choose", async () => {
 		const ids = (await all(client.models.list())).map(({ id }) => id);
-		expect(ids.toSorted()).toEqual(["broken", "busy", EMBEDDING, CHAT].toSorted());
+		expect(ids.toSorted()).toEqual(["auto", "broken", "busy", EMBEDDING, CHAT].toSorted());
 	});
 
 	it("retrieves one by id, also with a slash in it, and by alias", async () => {
