@@ -3,13 +3,16 @@ import type { ReplicaOptions } from "../test/simulator/options.ts";
 import { PROFILES, type ProfileName } from "../test/simulator/profile.ts";
 
 const CHAT_MODEL = "llama-3.1-8b";
+const MIDDLE_MODEL = "llama-3.1-70b";
+const LARGE_MODEL = "llama-3.1-405b";
 const EMBEDDING_MODEL = "bge-m3";
 
 /** Credentials of the demo's pools, as the Worker secrets that the catalog names. */
 export const DEMO_SECRETS = { DEMO_API_KEY: "simulated-credential" } as const;
 
 /** What `npm start` simulates: reserved H100s that are always warm, an L40S that has scaled to zero, a commercial API that is
- *  fast, far and paid by the token; and an L4 for embeddings. A replica's name is `pool/replica`. */
+ *  fast, far and paid by the token; an L4 for embeddings; and two
+ *  larger models of that API, among which and the small one a router chooses. A replica's name is `pool/replica`. */
 export const DEMO_REPLICAS: readonly ReplicaOptions[] = [
 	{ name: "h100-reserved/a", model: CHAT_MODEL, profile: "H100" },
 	{ name: "h100-reserved/b", model: CHAT_MODEL, profile: "H100" },
@@ -24,6 +27,20 @@ export const DEMO_REPLICAS: readonly ReplicaOptions[] = [
 		name: "token-api/main",
 		model: "meta-llama/Llama-3.1-8B-Instruct",
 		profile: { prefillTokensPerSecond: 12_000, stepSeconds: 0.006, secondsPerSequence: 0.00002 },
+		apiKey: DEMO_SECRETS.DEMO_API_KEY,
+		behaviour: { latencySeconds: 0.08 },
+	},
+	{
+		name: "api-70b/main",
+		model: "meta-llama/Llama-3.1-70B-Instruct",
+		profile: { prefillTokensPerSecond: 8_000, stepSeconds: 0.011, secondsPerSequence: 0.00003 },
+		apiKey: DEMO_SECRETS.DEMO_API_KEY,
+		behaviour: { latencySeconds: 0.08 },
+	},
+	{
+		name: "api-405b/main",
+		model: "meta-llama/Llama-3.1-405B-Instruct",
+		profile: { prefillTokensPerSecond: 4_000, stepSeconds: 0.022, secondsPerSequence: 0.00005 },
 		apiKey: DEMO_SECRETS.DEMO_API_KEY,
 		behaviour: { latencySeconds: 0.08 },
 	},
@@ -46,7 +63,12 @@ export function demoCatalog(urls: ReadonlyMap<string, string>): CatalogInput {
 				capabilities: ["chat", "completions", "tools", "vision", "logprobs", "json", "token_prompts"],
 				parameters_billion: 8.03,
 				kv_bytes_per_token: 131_072,
+				card: "Meta-Llama-3.1-8B-Instruct",
+				released: "2024-07-23",
+				licence: "llama3.1",
 			},
+			largerModel(MIDDLE_MODEL, 70.6, "Meta-Llama-3.1-70B-Instruct"),
+			largerModel(LARGE_MODEL, 405.9, "Llama-3.1-405B-Inst-fp8"),
 			{ id: EMBEDDING_MODEL, context_length: 8_192, capabilities: ["embeddings"], parameters_billion: 0.568 },
 		],
 		pools: [
@@ -81,6 +103,8 @@ export function demoCatalog(urls: ReadonlyMap<string, string>): CatalogInput {
 				secret: "DEMO_API_KEY",
 				replicas: replicas("token-api"),
 			},
+			apiPool("api-70b", MIDDLE_MODEL, "meta-llama/Llama-3.1-70B-Instruct", 0.88, replicas("api-70b")),
+			apiPool("api-405b", LARGE_MODEL, "meta-llama/Llama-3.1-405B-Instruct", 3.5, replicas("api-405b")),
 			{
 				id: "l4-embeddings",
 				model: EMBEDDING_MODEL,
@@ -92,6 +116,39 @@ export function demoCatalog(urls: ReadonlyMap<string, string>): CatalogInput {
 				replicas: replicas("l4-embeddings"),
 			},
 		],
+		routers: [{ id: "default", models: [CHAT_MODEL, MIDDLE_MODEL, LARGE_MODEL], quality_usd: 0.01 }],
+	};
+}
+
+function largerModel(id: string, billions: number, card: string): CatalogInput["models"][number] {
+	return {
+		id,
+		context_length: 131_072,
+		capabilities: ["chat", "completions", "tools", "logprobs", "json"],
+		parameters_billion: billions,
+		card,
+		released: "2024-07-23",
+		licence: "llama3.1",
+	};
+}
+
+/** A model of the commercial API, at one price for input and output. */
+function apiPool(
+	id: string,
+	model: string,
+	upstream: string,
+	usd: number,
+	replicas: CatalogInput["pools"][number]["replicas"],
+): CatalogInput["pools"][number] {
+	return {
+		id,
+		model,
+		engine: "openai",
+		upstream_model: upstream,
+		place: { provider: "simulated", region: "eu-central", round_trip_ms: 80 },
+		price: { per: "million_tokens", input: usd, output: usd },
+		secret: "DEMO_API_KEY",
+		replicas,
 	};
 }
 
@@ -104,12 +161,13 @@ function ratesOf(profile: ProfileName) {
 	};
 }
 
-/** Puts the demo's models and pools into a catalog, in the place of older ones of the same ids; the rest stays. */
+/** Puts the demo's models, pools and routers into a catalog, in the place of older ones of the same ids; the rest stays. */
 export function withDemo(catalog: CatalogInput, demo: CatalogInput): CatalogInput {
 	return {
 		...catalog,
 		models: replaceById(catalog.models, demo.models),
 		pools: replaceById(catalog.pools, demo.pools),
+		routers: replaceById(catalog.routers ?? [], demo.routers ?? []),
 	};
 }
 

@@ -5,6 +5,9 @@ const requestLog = z.object({
 	event: z.literal("request"),
 	id: z.string(),
 	model: z.string().nullable(),
+	/** Of a request whose model a router has chosen: which, and why that model. */
+	router: z.string().optional(),
+	route: z.string().optional(),
 	pool: z.string().nullable(),
 	replica: z.string().nullable(),
 	why: z.string().nullable(),
@@ -40,7 +43,7 @@ const ENDINGS: Readonly<Record<RequestLog["outcome"], string>> = {
 	cut: " cut",
 };
 
-/** A request as one line for a terminal:
+/** A request as one line for a terminal, the router and its reason before the model that it chose (`auto:ID (…) > MODEL`):
  *  `200 llama-3.1-8b on h100/a (fastest) TTFT 0.21 s, 1.40 s, 34 + 120 tokens, $0.0000040` or, where it did not go well,
  *  `502 upstream_failed llama-3.1-8b on h100/b (…) 3 attempts, 0.02 s, …` */
 export function formatRequest(log: RequestLog): string {
@@ -56,5 +59,6 @@ export function formatRequest(log: RequestLog): string {
 	const ending = ENDINGS[log.outcome] + (log.error ? ` ${log.error}` : "");
 	const where = replica ? ` on ${replica}` : "";
 	const why = log.why ? ` (${log.why})` : "";
-	return `${log.status}${ending} ${log.model ?? "-"}${where}${why} ${figures.join(", ")}`;
+	const router = log.router === undefined ? "" : `auto:${log.router} (${log.route ?? ""}) > `;
+	return `${log.status}${ending} ${router}${log.model ?? "-"}${where}${why} ${figures.join(", ")}`;
 }

@@ -67,7 +67,8 @@ With the OpenAI SDK (run it with  ${facts.node} ${facts.example}):
 ${facts.code.trimEnd()}
 
 The pools of ${MODEL}: h100-reserved is always warm, token-api is far and paid by the token, l40s-serverless has scaled to
-zero and needs 8 s to start. Their control (slow them down, break them: README): ${facts.controlUrl}
+zero and needs 8 s to start. With "model": "auto" a router chooses between it, llama-3.1-70b and llama-3.1-405b, which are paid by
+the token. The control of all pools (slow them down, break them: README): ${facts.controlUrl}
 
 State is in ${facts.state}, the admin token in ${facts.credentials}. To begin anew: ${reset}
 Ctrl-C stops. One line a request follows.

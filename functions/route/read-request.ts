@@ -115,7 +115,7 @@ export function readRequest(
 	const maxTokens = newName === undefined && oldName === undefined ? null : Math.max(newName ?? 0, oldName ?? 0);
 	const n = fields.count("n", CHOICES_MAX) ?? 1;
 	const bestOf = endpoint === "embeddings" ? 1 : (fields.count("best_of", CHOICES_MAX) ?? 1);
-	const { route: controls, ...own } = isobarField(fields);
+	const { route: controls = null, ...own } = isobarField(fields);
 	const overrides = overridesOf(fields, own);
 	if (fields.problem) return err(fields.problem);
 	if (!named.ok) return named;
@@ -234,7 +234,7 @@ function routeOf(
 	body: unknown,
 ): Result<RouteRequest | null, IsobarError> {
 	const router = typeof named === "string" ? routerNamed(named) : undefined;
-	if (typeof named === "string" && router === undefined && header === null && body === undefined) return ok(null);
+	if (typeof named === "string" && router === undefined && header === null && body === null) return ok(null);
 	if (endpoint === "embeddings") {
 		const message =
 			"Vectors of different models cannot be compared: embeddings name one model, and nothing chooses it.";

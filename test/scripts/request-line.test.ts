@@ -27,6 +27,14 @@ describe("the line of a request", () => {
 		);
 	});
 
+	it("tells of a router which model it chose, and why", () => {
+		const routed = { ...line, router: "default", route: "best of 3: quality 0.81, $0.0004" };
+		const log = parseRequestLog(JSON.stringify(routed));
+		expect(log && formatRequest(log)).toMatch(
+			/^200 auto:default \(best of 3: quality 0.81, \$0.0004\) > llama-3.1-8b on h100\/a \(cheapest\) /,
+		);
+	});
+
 	it("leaves out what a refused request does not have", () => {
 		const refused = {
 			...line,

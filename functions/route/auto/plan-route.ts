@@ -80,13 +80,15 @@ function choiceAmong(
 	const judged = options.map((option) => ({ option, quality: qualities.get(option.model.id)! }));
 	const isUnknown = judged.every(({ quality }) => quality.shadow);
 	const unjudged: Unjudged | null = estimator === null ? "weights_unavailable" : isUnknown ? "no_card" : null;
+	const hasIncumbent = options.some(({ model }) => model.id === router.incumbent);
 	const choice = choose(judged, {
 		qualityUsd: router.quality_usd,
 		floor: router.quality_floor ?? 0,
 		weights: router.weights ?? {},
 		incumbent: router.incumbent ?? null,
 		conversation: before?.model ?? null,
-		isJudged: unjudged === null && estimate !== null && estimate.inDomain,
+		// Where nothing is like the prompt, the incumbent is safer than an estimate, and an estimate than any model.
+		isJudged: unjudged === null && estimate !== null && (estimate.inDomain || !hasIncumbent),
 		today: Date.now(),
 	});
 	return { choice, unjudged };

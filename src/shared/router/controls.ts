@@ -59,11 +59,11 @@ export const ROUTE_FIELD = "isobar.route";
 const HEADER_CHARS_MAX = 8_192;
 
 /** The controls of a request: the header's, and over them the body's, field by field, also those of `weights` and `require`.
- *  `body`: undefined where the body has none. */
+ *  `body`: null where the body has none. */
 export function readControls(header: string | null, body: unknown): Result<RouteControls, IsobarError> {
 	const fromHeader = header === null ? ok({}) : parseHeader(header);
 	if (!fromHeader.ok) return fromHeader;
-	const fromBody = body === undefined ? ok({}) : check(body, ROUTE_FIELD);
+	const fromBody = body === null ? ok({}) : check(body, ROUTE_FIELD);
 	return fromBody.ok ? ok(merged(fromHeader.value, fromBody.value)) : fromBody;
 }
 

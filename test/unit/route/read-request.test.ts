@@ -146,6 +146,34 @@ describe("the bound on prompt tokens", () => {
 	});
 });
 
+describe("who chooses the model", () => {
+	const route = (body: object, header: string | null = null) => {
+		const bytes = new TextEncoder().encode(JSON.stringify({ messages, ...body }));
+		const result = readRequest("chat", bytes, header);
+		if (!result.ok) throw new Error(result.error.message);
+		return result.value.route;
+	};
+
+	test("is nobody where it is named and nothing else is said", () => {
+		expect(route({ model: "m" })).toBeNull();
+		expect(route({ model: "m", isobar: { priority: "batch", route: null } })).toBeNull();
+	});
+
+	test("is a router, or is made up from what is listed, or from the one that has to meet something", () => {
+		expect(route({ model: "auto" })).toMatchObject({ target: { router: "default" } });
+		expect(route({ model: "auto:x" })).toMatchObject({ target: { router: "x" } });
+		expect(route({ model: ["a", "b", "a"] })).toMatchObject({ target: { models: ["a", "b"] } });
+		expect(route({ model: "m", isobar: { route: { max_usd: 1 } } })).toMatchObject({
+			target: { models: ["m"] },
+			controls: { max_usd: 1 },
+		});
+		expect(route({ model: "m" }, '{"max_calls":2}')).toMatchObject({
+			target: { models: ["m"] },
+			controls: { max_calls: 2 },
+		});
+	});
+});
+
 describe("what is wrong is named", () => {
 	test.each([
 		["invalid_json", undefined, '{"model":"m","messages":['],
@@ -154,6 +182,15 @@ describe("what is wrong is named", () => {
 		["model_missing", "model", { messages }],
 		["model_missing", "model", { model: "", messages }],
 		["invalid_request", "model", { model: 7, messages }],
+		["invalid_request", "model", { model: [], messages }],
+		["invalid_request", "model", { model: [7], messages }],
+		["invalid_request", "isobar", { model: "m", messages, isobar: "auto" }],
+		["invalid_request", "isobar.route", { model: "m", messages, isobar: { route: "cheap" } }],
+		[
+			"invalid_request",
+			"isobar.route.weights.size",
+			{ model: "m", messages, isobar: { route: { weights: { size: "s" } } } },
+		],
 		["invalid_request", "messages", { model: "m" }],
 		["invalid_request", "messages", { model: "m", messages: "hi" }],
 		["invalid_request", "messages", { model: "m", messages: [] }],

@@ -1,4 +1,5 @@
-import type { CatalogInput, Model, Pool } from "../../../src/shared/catalog/schema.ts";
+import { assignRequest } from "../../support/assign-request.ts";
+import type { CatalogInput } from "../../../src/shared/catalog/schema.ts";
 import { catalogSchema } from "../../../src/shared/catalog/schema.ts";
 import { buildSnapshot, type CatalogModel, type CatalogSnapshot } from "../../../src/shared/catalog/snapshot.ts";
 import type { ChoiceRules, Judged } from "../../../src/shared/router/choice.ts";
@@ -43,8 +44,6 @@ export function modelWith(id: string, pools: readonly PoolMore[] = [{}], more: M
 	return snapshotOf(catalog).models.get(id)!;
 }
 
-export type { Model, Pool };
-
 export const NO_TERMS = { money: 0, congestion: 0, time: 0, late: 0, harm: 0 };
 
 /** An option of a model of which only dollars and seconds matter. */
@@ -79,23 +78,8 @@ export const RULES_OF_CHOICE: ChoiceRules = {
 };
 
 export function question(more: Partial<AssignRequest> = {}): AssignRequest {
-	return {
-		reservation: "r",
-		catalogVersion: 1,
-		model: "m",
-		endpoint: "chat",
-		tenant: "t",
-		key: "k",
-		promptBytes: 4_000,
-		promptTokensMax: 4_000,
-		outputTokensMax: 1_000,
-		choiceTokensMax: 1_000,
-		needs: ["chat"],
-		stream: false,
-		policy: POLICY,
-		exclude: [],
-		edge: "local",
-		retry: false,
-		...more,
-	};
+	return assignRequest(
+		{ reservation: "r", model: "m", outputTokensMax: 1_000, choiceTokensMax: 1_000, ...more },
+		POLICY,
+	);
 }
