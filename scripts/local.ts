@@ -1,8 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { bundleWorker, type Bundle } from "./bundle.ts";
+import { bundleWorker, PROJECT, type Bundle } from "./bundle.ts";
 import { applyMigrations, type Database } from "./migrations.ts";
 import { runWorkers, type LogLine } from "./workerd.ts";
+
+const ASSETS = join(PROJECT, "assets");
 
 export interface LocalOptions {
 	/** 0, the default: a free one. */
@@ -14,6 +16,8 @@ export interface LocalOptions {
 	readonly secrets?: Readonly<Record<string, string>>;
 	/** Overrides of single settings of `src/shared/settings.ts`. */
 	readonly settings?: Readonly<Record<string, unknown>>;
+	/** Directory of the static assets. Default: the project's. */
+	readonly assets?: string;
 	/** How many more isolates run the same script, bound to the same Durable Objects and D1, each at its own URL: what several
 	 *  of Cloudflare's machines are to one ledger. Default: none. */
 	readonly edges?: number;
@@ -59,6 +63,7 @@ export async function startIsobar(options: LocalOptions = {}): Promise<LocalIsob
 			compatibilityDate: bundle.compatibilityDate,
 			compatibilityFlags: [...bundle.compatibilityFlags],
 			bindings,
+			serviceBindings: { ASSETS: { disk: { path: options.assets ?? ASSETS, writable: false } } },
 			d1Databases: { ...bundle.d1Databases },
 			durableObjects: Object.fromEntries(
 				Object.entries(bundle.durableObjects).map(([binding, object]) => [

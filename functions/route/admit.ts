@@ -133,8 +133,12 @@ async function routed(
 ): Promise<Result<Planned, IsobarError>> {
 	const { key, request, isolate } = caller;
 	const policy = policyFor(key.policy, request.overrides, isolate.settings.waitingSecondsMax);
-	const { routeRequest } = await import("./auto/route-request.ts");
-	return routeRequest({ ...caller, route, policy, estimator: null }, env, waitUntil);
+	const [{ routeRequest }, { isolateEstimator }] = await Promise.all([
+		import("./auto/route-request.ts"),
+		import("./auto/weights.ts"),
+	]);
+	const estimator = await isolateEstimator(env).estimator();
+	return routeRequest({ ...caller, route, policy, estimator }, env, waitUntil);
 }
 
 /** How long a refused request waits for what has ended in this isolate to be booked. */

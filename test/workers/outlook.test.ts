@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { beforeAll, expect, test } from "vitest";
-import type { AssignRequest } from "../../src/shared/scheduler/messages.ts";
+import type { AssignRequest, SchedulerPort } from "../../src/shared/scheduler/messages.ts";
 import { schedulerName } from "../../src/shared/scheduler/name.ts";
 import { admin } from "./admin-support.ts";
 import { assignRequest } from "../support/assign-request.ts";
@@ -27,7 +27,7 @@ beforeAll(async () => {
 });
 
 test("a scheduler tells routers of load, rates and who takes requests, reading the catalog first if need be", async () => {
-	const scheduler = env.SCHEDULER.getByName(schedulerName(MODEL));
+	const scheduler: SchedulerPort = env.SCHEDULER.getByName(schedulerName(MODEL));
 	const idle = await scheduler.outlook(MODEL, version, "FRA");
 	expect(idle).toMatchObject({ bytesPerToken: 4, outputLength: { count: 0 }, roundTrips: { "outlook-p": 0.03 } });
 	expect(idle.summary.replicas.map(({ replica, open, inFlight }) => ({ replica, open, inFlight }))).toEqual([

@@ -78,8 +78,5 @@ export const RULES_OF_CHOICE: ChoiceRules = {
 };
 
 export function question(more: Partial<AssignRequest> = {}): AssignRequest {
-	return assignRequest(
-		{ reservation: "r", model: "m", outputTokensMax: 1_000, choiceTokensMax: 1_000, ...more },
-		POLICY,
-	);
+	return assignRequest({ reservation: "r", model: "m", outputTokensMax: 1_000, choiceTokensMax: 1_000, ...more });
 }
