@@ -1,6 +1,6 @@
 import { claimId, type Findings } from "./checks.ts";
 import { didYouMean } from "./nearest-names.ts";
-import { LIST_ROUTER } from "./routers.ts";
+import { LIST_ROUTER } from "./router-names.ts";
 import type { Catalog } from "./schema.ts";
 
 /** Routers against the models of their catalog. */

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { ENGINE_NAMES } from "./engines.ts";
-import { PRIVACY_ZONES, routerSchema } from "./routers.ts";
+import { PRIVACY_ZONES } from "./router-names.ts";
+import { routerSchema } from "./routers.ts";
 import { SCALE_TO_ZERO_NAMES } from "./scale-to-zero.ts";
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._:@/-]{0,127}$/;

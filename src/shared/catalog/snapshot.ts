@@ -7,7 +7,8 @@ import { didYouMean, nearestNames } from "./nearest-names.ts";
 import { pricingOf, type PoolPricing } from "./pricing.ts";
 import { groupOfRegion } from "./region-groups.ts";
 import { baseUrlOf } from "./replica-url.ts";
-import type { PrivacyZone, Router } from "./routers.ts";
+import type { PrivacyZone } from "./router-names.ts";
+import type { Router } from "./routers.ts";
 import {
 	CAPABILITIES,
 	type Capability,

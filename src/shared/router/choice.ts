@@ -1,4 +1,5 @@
-import { PRIVACY_ZONES, type RouteWeights } from "../catalog/routers.ts";
+import type { RouteWeights } from "../catalog/route-fields.ts";
+import { PRIVACY_ZONES } from "../catalog/router-names.ts";
 import type { Usd } from "../units.ts";
 import { draw, type Drawn } from "./draw.ts";
 import type { Reason, RouteCandidate, RouteTerms } from "./explanation.ts";

@@ -1,15 +1,11 @@
 import * as z from "zod";
 import { problemsFrom } from "../catalog/problems.ts";
-import {
-	licencesSchema,
-	PRIVACY_ZONES,
-	qualityFloorSchema,
-	qualityUsdSchema,
-	routeWeightsSchema,
-} from "../catalog/routers.ts";
+import { licencesSchema, qualityFloorSchema, qualityUsdSchema, routeWeightsSchema } from "../catalog/route-fields.ts";
+import { PRIVACY_ZONES } from "../catalog/router-names.ts";
 import { CAPABILITIES } from "../catalog/schema.ts";
 import { isobarError, type IsobarError } from "../http/errors.ts";
 import { USD_MAX } from "../money/nano.ts";
+import { lazy } from "../lazy.ts";
 import { err, ok, type Result } from "../result.ts";
 
 /** `route`: one model answers. `cascade` and `vote`: several may be asked. */
@@ -26,20 +22,20 @@ const requireSchema = () =>
 			regions: z.array(z.string().min(1).max(64)).min(1).max(64),
 			/** Of what the request is expected to cost. */
 			price_ceiling_usd: z.number().nonnegative().max(USD_MAX),
-			licences: licencesSchema,
+			licences: licencesSchema(),
 			/** The last zone that the prompt may go to. */
 			privacy: z.enum(PRIVACY_ZONES),
 		})
 		.partial();
 
 /** The body field `isobar.route`, and the header `x-isobar-route`: how one request is routed. */
-const createSchema = () =>
+const controlsSchema = lazy(() =>
 	z
 		.strictObject({
 			mode: z.enum(MODES),
-			quality_floor: qualityFloorSchema,
-			quality_usd: qualityUsdSchema,
-			weights: routeWeightsSchema,
+			quality_floor: qualityFloorSchema(),
+			quality_usd: qualityUsdSchema(),
+			weights: routeWeightsSchema(),
 			require: requireSchema(),
 			/** Of what the request may cost at most. */
 			max_usd: z.number().nonnegative().max(USD_MAX),
@@ -48,10 +44,9 @@ const createSchema = () =>
 			/** Calls to pools, retries included. */
 			max_calls: z.number().int().min(1).max(64),
 		})
-		.partial();
-export type RouteControls = z.infer<ReturnType<typeof createSchema>>;
-
-let schema: ReturnType<typeof createSchema> | undefined;
+		.partial(),
+);
+export type RouteControls = z.infer<ReturnType<typeof controlsSchema>>;
 
 export const ROUTE_HEADER = "x-isobar-route";
 export const ROUTE_FIELD = "isobar.route";
@@ -81,8 +76,7 @@ function parseHeader(text: string): Result<RouteControls, IsobarError> {
 }
 
 function check(value: unknown, where: string): Result<RouteControls, IsobarError> {
-	schema ??= createSchema();
-	const parsed = schema.safeParse(value);
+	const parsed = controlsSchema().safeParse(value);
 	if (parsed.success) return ok(parsed.data);
 	const [first] = problemsFrom(parsed.error);
 	const path = first?.path ? `${where}.${first.path}` : where;

@@ -1,4 +1,5 @@
-import { PRIVACY_ZONES, type PrivacyZone, type RouteWeights } from "../catalog/routers.ts";
+import type { RouteWeights } from "../catalog/route-fields.ts";
+import { PRIVACY_ZONES, type PrivacyZone } from "../catalog/router-names.ts";
 import type { CatalogModel } from "../catalog/snapshot.ts";
 import { objectiveTerms } from "../objective/objective.ts";
 import type { Terms } from "../scheduler/explanation.ts";

@@ -1,4 +1,5 @@
-import { DEFAULT_ROUTER, LIST_ROUTER, ROUTER_MODELS_MAX, type Router } from "../catalog/routers.ts";
+import { DEFAULT_ROUTER, LIST_ROUTER, ROUTER_MODELS_MAX } from "../catalog/router-names.ts";
+import type { Router } from "../catalog/routers.ts";
 import { didYouMean, nearestNames } from "../catalog/nearest-names.ts";
 import { resolveModel } from "../catalog/resolve-model.ts";
 import type { Key } from "../catalog/keys.ts";

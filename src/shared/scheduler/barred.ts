@@ -1,4 +1,4 @@
-import { PRIVACY_ZONES } from "../catalog/routers.ts";
+import { PRIVACY_ZONES } from "../catalog/router-names.ts";
 import type { CatalogPool } from "../catalog/snapshot.ts";
 import type { AssignPolicy } from "./messages.ts";
 

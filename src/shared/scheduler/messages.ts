@@ -1,7 +1,7 @@
 /** What crosses between an isolate and the scheduler object. Plain data, so that the replay harness can speak it too. */
 import type { Act } from "./acts.ts";
 import type { Capability } from "../catalog/schema.ts";
-import type { PrivacyZone } from "../catalog/routers.ts";
+import type { PrivacyZone } from "../catalog/router-names.ts";
 import type { Priority } from "../catalog/keys.ts";
 import type { IsobarError } from "../http/errors.ts";
 import type { PrefixUnit } from "../kv/prefix-chain.ts";
