@@ -1,4 +1,5 @@
 import { encodedBytes } from "../src/shared/federated/encoding.ts";
+import { free } from "../src/shared/federated/free.ts";
 import type { FlushPlan } from "../src/shared/federated/messages.ts";
 import type { ServerOptimiser } from "../src/shared/federated/optimisers/optimiser.ts";
 import { rowCount } from "../src/shared/federated/shard-plan.ts";
@@ -8,10 +9,12 @@ import type { ShardStagingStore } from "./shard.staging.store.ts";
 import { missing, Unmakable, updateRows } from "./shard.update-rows.ts";
 import type { ShardVersionStore } from "./shard.version.store.ts";
 
-/** Bytes that are read before others get their turn: some 50 ms. One row at least, of all updates: the specification bounds it. */
-const SLICE_BYTES = 32 * 2 ** 20;
-/** Bytes of rows that are held until they are written together. */
+/** Bytes that are read before others get their turn: some 100 ms, and what is made of them is one commit, which waits for the disk. One
+ *  row at least, of all updates: the specification bounds it. */
+const SLICE_BYTES = 64 * 2 ** 20;
+/** Bytes of rows that are held until they are written. */
 const WRITTEN_BYTES = 4 * 2 ** 20;
+
 interface Made {
 	readonly weights: Float32Array<ArrayBuffer>;
 	readonly state: readonly Float32Array<ArrayBuffer>[];
@@ -40,7 +43,6 @@ export class ShardMaking {
 			const make = await this.#maker(making.plan, place);
 			for (let row = making.rowsMade, read = 0; row < rows && read < SLICE_BYTES;) {
 				const made: Made[] = [];
-				// A commit costs more than a row, so several are written in one.
 				for (let bytes = 0; row + made.length < rows && bytes < WRITTEN_BYTES && read < SLICE_BYTES;) {
 					const next = make(row + made.length);
 					made.push(next);
@@ -51,6 +53,7 @@ export class ShardMaking {
 				const digested = made.map((each, index) => ({ ...each, digest: digests[index]! }));
 				if (!this.#versions.putMade({ ...making, rowsMade: row }, rows, digested)) break;
 				row += made.length;
+				for (const { weights, state } of made) free([weights, ...state]);
 			}
 		} catch (error) {
 			if (!(error instanceof Unmakable)) throw error;

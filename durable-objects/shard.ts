@@ -1,6 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
-import { decode } from "../src/shared/federated/decode.ts";
+import { passingValues } from "../src/shared/federated/decode.ts";
 import { encodedBytes, type Encoding } from "../src/shared/federated/encoding.ts";
+import { free } from "../src/shared/federated/free.ts";
 import { squaredNorm } from "../src/shared/federated/kernels.ts";
 import { rowCount } from "../src/shared/federated/shard-plan.ts";
 import { ROW_PARAMETERS } from "../src/shared/federated/sizes.ts";
@@ -96,8 +97,7 @@ export class Shard extends DurableObject<Env> {
 		if (found && (found.sealed || found.digest === digest)) return { found };
 		const now = clock();
 		const upload = this.ctx.storage.transactionSync(() => this.#staging.open(place, now));
-		// What that has taken the place of is deleted from the alarm.
-		await this.#arm(this.#staging.isAnyDead ? now : now + UPLOAD_SECONDS);
+		await this.#armForStaging();
 		return { upload };
 	}
 
@@ -107,11 +107,11 @@ export class Shard extends DurableObject<Env> {
 		if (!arriving) return { ok: false, fault: "upload_gone" };
 		const { encoding, begin, end } = arriving;
 		const first = begin + row * ROW_PARAMETERS;
-		const values = scratch(Math.min(end, first + ROW_PARAMETERS) - first);
-		if (bytes.byteLength !== encodedBytes(encoding, values.length)) {
-			throw new RangeError(`a row of ${values.length} parameters has ${bytes.byteLength} bytes in ${encoding}`);
+		const length = Math.min(end, first + ROW_PARAMETERS) - first;
+		if (bytes.byteLength !== encodedBytes(encoding, length)) {
+			throw new RangeError(`a row of ${length} parameters has ${bytes.byteLength} bytes in ${encoding}`);
 		}
-		decode(encoding, bytes, values);
+		const values = passingValues(encoding, bytes, length);
 		const square = squaredNorm(values);
 		if (!Number.isFinite(square)) {
 			this.#staging.drop(upload);
@@ -119,6 +119,7 @@ export class Shard extends DurableObject<Env> {
 			return { ok: false, fault: "not_finite", index: first + Math.max(0, index) };
 		}
 		this.#staging.putRow(upload, row, square, bytes);
+		free([bytes]);
 		return { ok: true };
 	}
 
@@ -130,7 +131,7 @@ export class Shard extends DurableObject<Env> {
 				? this.ctx.storage.transactionSync(() => this.#staging.close(arriving, digest))
 				: null;
 		if (!staged) this.#staging.drop(upload);
-		await this.#arm(clock());
+		await this.#armForStaging();
 		return staged;
 	}
 
@@ -145,7 +146,7 @@ export class Shard extends DurableObject<Env> {
 		digests: readonly (readonly [part: number, digest: string])[],
 	): Promise<SealReply> {
 		const reply = this.ctx.storage.transactionSync(() => this.#staging.seal(update, encoding, new Map(digests)));
-		await this.#arm(clock());
+		await this.#armForStaging();
 		return reply;
 	}
 
@@ -235,11 +236,20 @@ export class Shard extends DurableObject<Env> {
 			// Calls are served between slices.
 			await scheduler.wait(0);
 		}
-		const due = Math.min(
+		await this.#arm(more ? clock() : Math.max(this.#stagingDue, clock() + ALARM_SECONDS_MIN));
+	}
+
+	/** When uploads are to be given up, or the run is to be asked for parts that wait. */
+	get #stagingDue(): Seconds {
+		return Math.min(
 			this.#staging.oldest("arriving") + UPLOAD_SECONDS,
 			this.#staging.oldest("staged") + WAITING_SECONDS,
 		);
-		await this.#arm(more ? clock() : Math.max(due, clock() + ALARM_SECONDS_MIN));
+	}
+
+	/** What has been replaced or given up is deleted from the alarm. An alarm that finds nothing to do costs as much as a row. */
+	#armForStaging(): Promise<void> {
+		return this.#arm(this.#staging.isAnyDead ? clock() : this.#stagingDue);
 	}
 
 	/** Parts that came late, for an update that the run does not know or has decided without them, are given up: it will not say so. */
@@ -283,13 +293,6 @@ export class Shard extends DurableObject<Env> {
 		const set = await this.ctx.storage.getAlarm();
 		if (set === null || set > at * 1_000) await this.ctx.storage.setAlarm(at * 1_000);
 	}
-}
-
-let decoded: Float32Array<ArrayBuffer> | undefined;
-
-/** For values that are not needed beyond the turn: one array for all shards of the isolate. */
-function scratch(length: number): Float32Array<ArrayBuffer> {
-	return (decoded ??= new Float32Array(ROW_PARAMETERS)).subarray(0, length);
 }
 
 function clock(): Seconds {

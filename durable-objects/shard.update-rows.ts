@@ -1,4 +1,5 @@
 import { encodedBytes } from "../src/shared/federated/encoding.ts";
+import { free } from "../src/shared/federated/free.ts";
 import type { PlannedUpdate } from "../src/shared/federated/messages.ts";
 import type { RowUpdate } from "../src/shared/federated/row-pieces.ts";
 import type { ShardStagingStore } from "./shard.staging.store.ts";
@@ -27,7 +28,8 @@ export function updateRows<T extends Omit<PlannedUpdate, "coefficient">>(
 		const none = (): never => missing(`the row of parameter ${first} of update ${id}`);
 		const whole = () => staging.row(id, encoding, first) ?? none();
 		const piece = (from: number, to: number) => staging.rowPiece(id, encoding, first, from, to) ?? none();
-		return { ...update, read: piecewise ? windowed(encodedBytes(encoding, length), window, piece) : whole };
+		if (piecewise) return { ...update, read: windowed(encodedBytes(encoding, length), window, piece) };
+		return { ...update, read: whole, release: (bytes) => free([bytes]) };
 	});
 }
 
@@ -42,6 +44,7 @@ function windowed(
 	return (from, to) => {
 		if (from < start || to > start + held.byteLength) {
 			start = from;
+			free([held]);
 			held = read(from, Math.min(bytes, Math.max(to, from + window)));
 		}
 		return held.subarray(from - start, to - start);

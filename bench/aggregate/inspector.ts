@@ -56,7 +56,10 @@ export class Inspector {
 		this.#socket.send(JSON.stringify({ id, method, params: {} }));
 		for (const began = performance.now(); performance.now() - began < ANSWER_MS;) {
 			const answer = this.#answers.get(id);
-			if (answer) return answer;
+			if (answer) {
+				this.#answers.delete(id);
+				return answer;
+			}
 			await this.#turn();
 			await new Promise((resolve) => setTimeout(resolve, TURN_MS));
 		}

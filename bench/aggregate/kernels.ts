@@ -1,7 +1,7 @@
 import { decode } from "../../src/shared/federated/decode.ts";
 import { encode } from "../../src/shared/federated/encode.ts";
 import { encodedBytes, ENCODINGS, type Encoding } from "../../src/shared/federated/encoding.ts";
-import { addEncoded, addGram, squaredNorm } from "../../src/shared/federated/kernels.ts";
+import { addEncoded, addGram, ROWS_ADDED, squaredNorm, type EncodedRow } from "../../src/shared/federated/kernels.ts";
 import { makeOptimiser } from "../../src/shared/federated/optimisers/registry.ts";
 import { makeRule } from "../../src/shared/federated/rules/registry.ts";
 import { ROW_PARAMETERS } from "../../src/shared/federated/sizes.ts";
@@ -64,9 +64,18 @@ function kernelsOf(seed: number): readonly Measured[] {
 	const all = ROW_PARAMETERS * UPDATES;
 	// A value in, the sum in and out.
 	const sums = ENCODINGS.map((encoding): Measured => {
-		const rows = updates.map((values) => encode(encoding, values));
-		const run = () => rows.forEach((row, i) => addEncoded(sum, 1 / (i + 2), encoding, row));
+		const rows = encodedRows(updates, encoding);
+		const run = () => rows.forEach((row) => addEncoded(sum, [row]));
 		return { name: `weighted sum, ${encoding}`, parameters: all, bytes: bytesOf(encoding) + 16, run };
+	});
+	// As a flush does it: the sum in and out once for four values.
+	const together = ENCODINGS.map((encoding): Measured => {
+		const rows = encodedRows(updates, encoding);
+		const run = () => {
+			for (let at = 0; at < UPDATES; at += ROWS_ADDED) addEncoded(sum, rows.slice(at, at + ROWS_ADDED));
+		};
+		const bytes = bytesOf(encoding) + 16 / ROWS_ADDED;
+		return { name: `weighted sum, ${encoding}, four rows at once`, parameters: all, bytes, run };
 	});
 	const out = new Float32Array(ROW_PARAMETERS);
 	const decodes = ENCODINGS.filter((encoding) => encoding !== "f32").map((encoding): Measured => {
@@ -92,6 +101,7 @@ function kernelsOf(seed: number): readonly Measured[] {
 	const delta = new Float64Array(ROW_PARAMETERS).fill(1e-3);
 	return [
 		...sums,
+		...together,
 		...decodes,
 		{
 			name: "squared norm, f32",
@@ -118,6 +128,10 @@ function kernelsOf(seed: number): readonly Measured[] {
 			run: () => adam.step({ model: out, delta, state, step: 1 }),
 		},
 	];
+}
+
+function encodedRows(updates: readonly Float32Array[], encoding: Encoding): readonly EncodedRow[] {
+	return updates.map((values, i) => ({ encoding, coefficient: 1 / (i + 2), bytes: encode(encoding, values) }));
 }
 
 function bytesOf(encoding: Encoding): number {

@@ -7,15 +7,13 @@ const PROCESSES_MAX = 8;
 /** What a process answers to a job. */
 export type Reply<Outcome> = { readonly outcome: Outcome } | { readonly error: string };
 
-/** Processes that play jobs, as many as there are cores. */
+/** Processes that play jobs, as many as there are cores if not told otherwise. */
 export class Workers<Job extends object, Outcome> {
 	readonly #children: ChildProcess[];
 
-	/** `path`: the program of a process, which calls `answerJobs`; its argument is the data directory. */
-	constructor(path: string, dataDirectory: string) {
-		this.#children = Array.from({ length: Math.min(PROCESSES_MAX, availableParallelism()) }, () =>
-			fork(path, [dataDirectory], { execArgv: [], serialization: "advanced" }),
-		);
+	/** `path`: the program of a process, which calls `answerJobs`; `args`: its arguments. */
+	constructor(path: string, args: readonly string[], count = Math.min(PROCESSES_MAX, availableParallelism())) {
+		this.#children = Array.from({ length: count }, () => fork(path, args, { execArgv: [], serialization: "advanced" }));
 	}
 
 	/** The outcomes in the order of the jobs. Rejects with the first that fails. */

@@ -21,7 +21,7 @@ await runBench({
 
 async function run({ quick, seed, data, plot }: BenchOptions, say: (text: string) => void): Promise<Findings> {
 	const path = join(import.meta.dirname, "job-process.ts");
-	const workers = new Workers<Job, Played>(path, resolve(data ?? resolve(PROJECT, "../shared/data")));
+	const workers = new Workers<Job, Played>(path, [resolve(data ?? resolve(PROJECT, "../shared/data"))]);
 	try {
 		const found = await playAll(workers, quick ? QUICK : FULL, seed, say);
 		if (plot !== null) await writePlots(resolve(plot), found);

@@ -92,6 +92,8 @@ async function stage(
 		}
 		underWay.push(shard.putRow(upload, row, bytes));
 		await writer.write(bytes);
+		// The call has its own copy.
+		reader.reuse(bytes);
 		if (underWay.length < ROWS_UNDER_WAY) continue;
 		const reply = rowError(await underWay.shift()!);
 		if (!reply.ok) return reply;

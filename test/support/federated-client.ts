@@ -191,7 +191,7 @@ export class TestClient {
 		const plan = await this.call("GET", `/plan?encoding=${encoding}`);
 		const digests: string[] = [];
 		for (const { part, begin, end } of plan.body.parts as { part: number; begin: number; end: number }[]) {
-			const bytes = encode(encoding, values.subarray(begin, end)) as Uint8Array<ArrayBuffer>;
+			const bytes = encode(encoding, values.subarray(begin, end));
 			const put = await this.putPart(update, part, bytes, encoding);
 			if (put.status > 201) throw new Error(await put.text());
 			const staged: Json = await put.json();

@@ -1,5 +1,5 @@
 import { SCALE_BYTES, type Encoding } from "./encoding.ts";
-import { INT8_BLOCK } from "./sizes.ts";
+import { INT8_BLOCK, ROW_PARAMETERS } from "./sizes.ts";
 
 /** All f16 values by their bits; 256 KiB, made at the first use. */
 let f16Values: Float32Array | null = null;
@@ -17,6 +17,17 @@ export function decode(encoding: Encoding, bytes: Uint8Array, out: Float32Array)
 		case "int8":
 			return decodeInt8(bytes, out);
 	}
+}
+
+let scratch: Float32Array<ArrayBuffer> | undefined;
+
+/** `length` values of an encoding, a row at most, that are needed until the next call only: the bytes themselves where they can be, else
+ *  one array for all who ask. */
+export function passingValues(encoding: Encoding, bytes: Uint8Array, length: number): Float32Array {
+	if (encoding === "f32" && bytes.byteOffset % 4 === 0) return f32View(bytes, length);
+	const values = (scratch ??= new Float32Array(ROW_PARAMETERS)).subarray(0, length);
+	decode(encoding, bytes, values);
+	return values;
 }
 
 /** The bytes as f32, without a copy where they are aligned. Workers run on little-endian machines only. */

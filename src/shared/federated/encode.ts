@@ -3,7 +3,7 @@ import { INT8_BLOCK } from "./sizes.ts";
 
 /** Values as the bytes of an encoding, rounded to nearest, ties to even (int8: of the block's scale, largest / 127). A value
  *  that the encoding cannot hold becomes infinite, and the update is refused. */
-export function encode(encoding: Encoding, values: Float32Array): Uint8Array {
+export function encode(encoding: Encoding, values: Float32Array): Uint8Array<ArrayBuffer> {
 	const bytes = new Uint8Array(encodedBytes(encoding, values.length));
 	switch (encoding) {
 		case "f32":

@@ -1,5 +1,4 @@
-import { f32View } from "./decode.ts";
-import { addDifference, addEncoded, addFour, FOUR } from "./kernels.ts";
+import { addDifference, addEncoded, allFinite, ROWS_ADDED } from "./kernels.ts";
 import type { ServerOptimiser } from "./optimisers/optimiser.ts";
 import { eachPiece, encodedRow, type RowUpdate } from "./row-pieces.ts";
 import type { Rule } from "./rules/rule.ts";
@@ -32,28 +31,16 @@ export function makeRow(rule: Rule, optimiser: ServerOptimiser, inputs: RowInput
 	return allFinite(model) && state.every(allFinite);
 }
 
-/** Rows of f32 by fours where they stand together, all others one by one; the order is that of the ids in any case. */
+/** By fours, in the order of the ids. */
 function addUpdates(sum: Float64Array, updates: RowInputs["updates"]): void {
-	for (let i = 0; i < updates.length;) {
-		const group = updates.slice(i, i + FOUR);
-		if (group.length === FOUR && group.every(({ encoding }) => encoding === "f32")) {
-			const rows = group.map((update) => f32View(encodedRow(update, 0, sum.length), sum.length));
-			addFour(
-				sum,
-				group.map(({ coefficient }) => coefficient ?? 0),
-				rows,
-			);
-			i += FOUR;
-		} else {
-			const update = updates[i++]!;
-			addEncoded(sum, update.coefficient ?? 0, update.encoding, encodedRow(update, 0, sum.length));
-		}
+	for (let at = 0; at < updates.length; at += ROWS_ADDED) {
+		const group = updates.slice(at, at + ROWS_ADDED);
+		const rows = group.map((update) => ({
+			encoding: update.encoding,
+			coefficient: update.coefficient ?? 0,
+			bytes: encodedRow(update, 0, sum.length),
+		}));
+		addEncoded(sum, rows);
+		for (const [i, { bytes }] of rows.entries()) group[i]!.release?.(bytes);
 	}
-}
-
-function allFinite(values: Float32Array): boolean {
-	// A finite value times zero is zero; any other is NaN.
-	let zero = 0;
-	for (let i = 0; i < values.length; i++) zero += values[i]! * 0;
-	return zero === 0;
 }

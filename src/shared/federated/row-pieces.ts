@@ -11,6 +11,8 @@ export interface RowUpdate {
 	/** Bytes `begin` to `end` of the row as it was sent: the whole row, or a piece of it where all updates are seen at once. The
 	 *  answers to four calls are held at once at most. */
 	readonly read: (begin: number, end: number) => Uint8Array;
+	/** Told of an answer that is done with. */
+	readonly release?: (bytes: Uint8Array) => void;
 }
 
 /** Goes through a row piece by piece, with the values of all updates at each; the arrays are the same at every call. */

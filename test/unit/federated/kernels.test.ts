@@ -3,7 +3,15 @@ import { expect, test } from "vitest";
 import { encode } from "../../../src/shared/federated/encode.ts";
 import { ENCODINGS } from "../../../src/shared/federated/encoding.ts";
 import { decode } from "../../../src/shared/federated/decode.ts";
-import { addDifference, addEncoded, addGram, addScaled, squaredNorm } from "../../../src/shared/federated/kernels.ts";
+import {
+	addDifference,
+	addEncoded,
+	addGram,
+	addScaled,
+	allFinite,
+	ROWS_ADDED,
+	squaredNorm,
+} from "../../../src/shared/federated/kernels.ts";
 
 const LENGTH = 9_000;
 
@@ -11,15 +19,29 @@ function drawn(seed: number, length = LENGTH): Float32Array {
 	return Float32Array.from({ length }, (_, i) => Math.sin(seed * 1_000 + i * i) * 10);
 }
 
-test.each(ENCODINGS)("adding %s is the same as decoding it and adding that", (encoding) => {
-	const bytes = encode(encoding, drawn(1));
-	const decoded = new Float32Array(LENGTH);
-	decode(encoding, bytes, decoded);
-	const [found, expected] = [new Float64Array(LENGTH).fill(0.1), new Float64Array(LENGTH).fill(0.1)];
-	addEncoded(found, 1 / 3, encoding, bytes);
-	addScaled(expected, 1 / 3, decoded);
+test.each(ENCODINGS)("adding rows of %s is the same as decoding them and adding one after the other", (encoding) => {
+	for (let count = 1; count <= ROWS_ADDED; count++) {
+		const rows = Array.from({ length: count }, (_, i) => {
+			return { encoding, coefficient: 1 / (i + 3), bytes: encode(encoding, drawn(i + 1)) };
+		});
+		const [found, expected] = [new Float64Array(LENGTH).fill(0.1), new Float64Array(LENGTH).fill(0.1)];
+		addEncoded(found, rows);
+		const decoded = new Float32Array(LENGTH);
+		for (const { coefficient, bytes } of rows) {
+			decode(encoding, bytes, decoded);
+			addScaled(expected, coefficient, decoded);
+		}
+		expect(found).toEqual(expected);
+		expect(found[LENGTH - 1]).not.toBe(0.1);
+	}
+});
+
+test("rows of different encodings are added together", () => {
+	const [found, expected] = [new Float64Array(LENGTH), new Float64Array(LENGTH)];
+	const rows = ENCODINGS.map((encoding, i) => ({ encoding, coefficient: i - 1.5, bytes: encode(encoding, drawn(i)) }));
+	addEncoded(found, rows);
+	for (const row of rows) addEncoded(expected, [row]);
 	expect(found).toEqual(expected);
-	expect(found[LENGTH - 1]).toBe(0.1 + (1 / 3) * decoded[LENGTH - 1]!);
 });
 
 test("a difference is taken before it is weighed", () => {
@@ -35,6 +57,14 @@ test("a squared norm is finite if and only if all values are", () => {
 		}),
 	);
 	expect(squaredNorm(new Float32Array(2 ** 18).fill(3.4e38))).toBeLessThan(Infinity);
+});
+
+test("one value that is not finite is found, wherever it stands", () => {
+	fc.assert(
+		fc.property(fc.float32Array({ maxLength: 40 }), (values) => {
+			expect(allFinite(values)).toBe(values.every(Number.isFinite));
+		}),
+	);
 });
 
 test("the Gram matrix holds all inner products, whatever pieces its rows come in", () => {
