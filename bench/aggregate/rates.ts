@@ -12,7 +12,7 @@ const BURST_MICROSECONDS = 60_000;
 
 /** Millions of parameters a second of CPU time, by name. All take turns, so that what else the machine does meets all alike; of
  *  each the best round counts, which is the one that was disturbed least. */
-export function measureRates(kernels: readonly Kernel[], rounds: number): ReadonlyMap<string, number> {
+export function measureRates(kernels: readonly Kernel[], rounds: number): Map<string, number> {
 	const repeats = kernels.map(({ run }) => {
 		// Compiled by then, and long enough to be told from one step of the clock.
 		for (let count = 1; ; count *= 2) {

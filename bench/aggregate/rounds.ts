@@ -8,6 +8,7 @@ import type { BenchOptions } from "../lib/options.ts";
 import type { Findings, Row } from "../lib/result.ts";
 import { Workers } from "../lib/workers.ts";
 import type { Fleet, FleetJob, Round } from "./fleet.ts";
+import { FLOWER_ABSENT, measureFlower } from "./flower.ts";
 
 const TOKEN = "bench";
 const PLAYER = join(import.meta.dirname, "fleet-process.ts");
@@ -18,15 +19,19 @@ const FULL: readonly Fleet[] = [
 	{ clients: 40, rows: 20 },
 ];
 const QUICK: readonly Fleet[] = [
-	{ clients: 10, rows: 8 },
-	{ clients: 40, rows: 2 },
+	{ clients: 10, rows: 12 },
+	{ clients: 40, rows: 4 },
 ];
 /** The same model with few clients and with many; and with an optimiser that keeps two arrays beside it, from updates to decode. */
-const FEW: Fleet = { clients: 10, rows: 8 };
-const MANY: Fleet = { clients: 40, rows: 8 };
-const MEMORY: readonly Fleet[] = [FEW, MANY, { clients: 10, rows: 8, optimiser: "adam", encoding: "f16" }];
-/** Flower's FedAvg in one process: notes of the project, two cores, Python. */
-const FLOWER: Readonly<Record<number, { readonly seconds: number; readonly peak: number }>> = {
+function memoryFleets(rows: number): readonly [few: Fleet, many: Fleet, decoded: Fleet] {
+	return [
+		{ clients: 10, rows },
+		{ clients: 40, rows },
+		{ clients: 10, rows, optimiser: "adam", encoding: "f16" },
+	];
+}
+/** Flower's FedAvg in one process: notes of the project, two cores, Python; 95 and 20 MB. */
+const FLOWER_NOTED: Readonly<Record<number, { readonly seconds: number; readonly peak: number }>> = {
 	10: { seconds: 0.64, peak: 1_304 },
 	40: { seconds: 0.26, peak: 979 },
 };
@@ -39,9 +44,11 @@ interface Measured extends Round {
 /** Whole rounds over HTTP in a workerd on the local disk. */
 export async function measureRounds({ quick }: BenchOptions, say: (text: string) => void): Promise<Findings> {
 	const rounds = new Map<Fleet, Measured>();
-	for (const fleet of [...(quick ? QUICK : FULL), ...MEMORY]) {
+	const timed = quick ? QUICK : FULL;
+	const looked = memoryFleets(quick ? 4 : 8);
+	for (const fleet of [...timed, ...looked]) {
 		say(`a ${nameOf(fleet)}`);
-		rounds.set(fleet, await measureRound(fleet, MEMORY.includes(fleet)));
+		rounds.set(fleet, await measureRound(fleet, looked.includes(fleet)));
 	}
 	const rows = [...rounds].flatMap(([fleet, round]): Row[] => {
 		const what = nameOf(fleet);
@@ -57,10 +64,8 @@ export async function measureRounds({ quick }: BenchOptions, say: (text: string)
 			{ what: `${what}: flush`, seconds: flushSeconds, peak_mb: peak },
 		];
 	});
-	for (const [clients, { seconds, peak }] of Object.entries(FLOWER)) {
-		const size = clients === "10" ? 95 : 20;
-		rows.push({ what: `Flower's FedAvg, ${clients} × ${size} MB (notes)`, seconds, peak_mb: peak });
-	}
+	const flower = await flowerRows(timed, say);
+	rows.push(...flower.rows);
 	const memory = (fleet: Fleet): number => rounds.get(fleet)?.shardMemory ?? Number.NaN;
 	return {
 		rows,
@@ -68,25 +73,43 @@ export async function measureRounds({ quick }: BenchOptions, say: (text: string)
 			{
 				id: "stage_mb_per_s",
 				// Of the slowest fleet.
-				value: Math.min(...(quick ? QUICK : FULL).map((fleet) => rounds.get(fleet)!.stageRate)),
+				value: Math.min(...timed.map((fleet) => rounds.get(fleet)!.stageRate)),
 				goal: 60,
 				direction: "at_least",
 			},
 			{
 				id: "shard_memory_mb",
-				value: Math.max(...MEMORY.map(memory)),
+				value: Math.max(...looked.map(memory)),
 				goal: 24,
 				direction: "at_most",
 			},
 			{
 				id: "memory_40_vs_10_clients",
-				value: memory(MANY) / memory(FEW),
+				value: memory(looked[1]) / memory(looked[0]),
 				goal: 1.1,
 				direction: "at_most",
 			},
 		],
-		notes: [],
+		notes: flower.notes,
 	};
+}
+
+/** The same rounds in Flower, or what the notes say of them. */
+async function flowerRows(fleets: readonly Fleet[], say: (text: string) => void): Promise<Omit<Findings, "targets">> {
+	const rows: Row[] = [];
+	say("Flower");
+	for (const fleet of fleets) {
+		const found = await measureFlower(fleet);
+		if (!found) continue;
+		const what = `Flower ${found.version}, FedAvg alone, ${nameOf(fleet)}`;
+		rows.push({ what, seconds: found.seconds, peak_mb: found.peak });
+	}
+	if (rows.length > 0) return { rows, notes: [] };
+	for (const [clients, { seconds, peak }] of Object.entries(FLOWER_NOTED)) {
+		const size = clients === "10" ? 95 : 20;
+		rows.push({ what: `Flower's FedAvg, ${clients} × ${size} MB (notes)`, seconds, peak_mb: peak });
+	}
+	return { rows, notes: [FLOWER_ABSENT] };
 }
 
 function nameOf({ clients, rows, optimiser, encoding }: Fleet): string {

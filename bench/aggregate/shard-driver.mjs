@@ -1,9 +1,12 @@
-// Calls shard objects as a run does, and reads rows of the same size from an object of its own that does nothing else. What is to be done
-// stands in the header `x-run`; the caller takes the time.
-import { DurableObject } from "cloudflare:workers";
+// Calls shard objects as a run does, and reads the rows of a flush in the same object and does nothing else with them. What is to be done
+// stands in the header `x-run`; the caller takes the time. `./index.js` is the Worker as it is deployed.
+import { Ledger, Run, Scheduler, Shard } from "./index.js";
+
+export { Ledger, Run, Scheduler };
 
 const ROW = 2 ** 18;
 const ROWS_PER_PART = 8;
+const ROWS_PER_TURN = 64;
 
 export default {
 	async fetch(request, env) {
@@ -46,7 +49,7 @@ const ACTIONS = {
 		const making = { kind: "flush", ...plan, optimiser: { name: "sgd", learning_rate: 1, momentum: 0 } };
 		await Promise.all(
 			shards.map(async (shard) => {
-				while ((await shardOf(env, shard).make(version, version, making)).state !== "made") await scheduler.wait(1);
+				while ((await shardOf(env, shard).make(version, version, making)).state !== "made") await scheduler.wait(2);
 			}),
 		);
 	},
@@ -56,12 +59,9 @@ const ACTIONS = {
 		await scheduler.wait(50);
 	},
 
-	async rawFill(env, { rows }) {
-		await env.RAW.getByName("raw").fill(rows);
-	},
-
-	async rawRead(env) {
-		await env.RAW.getByName("raw").read();
+	// The rows that a version is made of.
+	async read(env, { shards, rows, updates }) {
+		await shardOf(env, shards[0]).read(rows, updates);
 	},
 };
 
@@ -69,24 +69,17 @@ function shardOf(env, shard) {
 	return env.SHARD.getByName(`bench/${shard}`);
 }
 
-export class RawReader extends DurableObject {
-	fill(rows) {
-		const { sql } = this.ctx.storage;
-		sql.exec("CREATE TABLE raw (id INTEGER PRIMARY KEY, bytes BLOB NOT NULL)");
-		const bytes = new Float32Array(ROW).fill(0.5);
-		for (let id = 0; id < rows; id++) sql.exec("INSERT INTO raw VALUES (?, ?)", id, bytes);
-	}
-
-	// One statement a row, as a flush reads them.
-	async read() {
-		const { sql } = this.ctx.storage;
-		const { rows } = sql.exec("SELECT count(*) AS rows FROM raw").one();
-		let sum = 0;
-		for (let id = 0; id < rows; id++) {
-			sum += sql.exec("SELECT bytes FROM raw WHERE id = ?", id).one().bytes.byteLength;
-			// Others get their turn as often as in a flush.
-			if (id % 32 === 31) await scheduler.wait(0);
+export class MeasuredShard extends Shard {
+	// By the statements of a flush, each row given back at once, and others get their turn as often.
+	async read(rows, updates) {
+		const { begin_at: begin } = this.ctx.storage.sql.exec("SELECT begin_at FROM shard").one();
+		let read = 0;
+		for (let row = 0; row < rows; row++) {
+			this.rows(0, row, 1).buffer.transfer(0);
+			for (const update of updates) {
+				this.partRow(update, "f32", begin + row * ROW).buffer.transfer(0);
+				if (++read % ROWS_PER_TURN === 0) await scheduler.wait(0);
+			}
 		}
-		return sum;
 	}
 }

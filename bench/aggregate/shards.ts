@@ -15,7 +15,7 @@ const SHARDS = 4;
 const FULL = { rows: 24, sharedRows: 8, rounds: 7 };
 const QUICK = { rows: 8, sharedRows: 4, rounds: 4 };
 
-/** Shards in workerd on the local disk: how fast ten staged updates become a version, beside reading as many rows and doing nothing
+/** Shards in workerd on the local disk: how fast ten staged updates become a version, beside reading the same rows and doing nothing
  *  with them; and four shards in one process beside the same four in two. */
 export async function measureShards(options: BenchOptions, say: (text: string) => void): Promise<Findings> {
 	const { rows, sharedRows, rounds } = options.quick ? QUICK : FULL;
@@ -24,12 +24,11 @@ export async function measureShards(options: BenchOptions, say: (text: string) =
 	try {
 		const updates = Array.from({ length: UPDATES }, (_, i) => `u${i}`);
 		await one.call({ action: "fill", shards: [9], rows, updates });
-		await one.call({ action: "rawFill", rows: rows * UPDATES });
 		const [flushes, reads]: [number[], number[]] = [[], []];
 		for (let version = 1; version <= rounds; version++) {
 			flushes.push(await one.call({ action: "make", shards: [9], version, updates }));
 			await one.call({ action: "forget", shards: [9], version });
-			reads.push(await one.call({ action: "rawRead" }));
+			reads.push(await one.call({ action: "read", shards: [9], rows, updates }));
 		}
 		const megabytes = (rows * UPDATES * ROW_BYTES) / 1e6;
 		// The best of the rounds, as for the kernels: what else the machine does only adds to a time.
@@ -59,7 +58,7 @@ export async function measureShards(options: BenchOptions, say: (text: string) =
 			return {
 				rows: [
 					{ what: `flush of ${UPDATES} staged updates of ${rows} rows, one shard`, mb_per_s: flush, vs: flush / read },
-					{ what: "reading as many rows of 1 MiB and nothing else", mb_per_s: read, vs: 1 },
+					{ what: "reading the same rows in the same object and nothing else", mb_per_s: read, vs: 1 },
 					{ what: `${SHARDS} shards in one process`, mb_per_s: shared / Math.min(...alone), vs: 1 },
 					{ what: `${SHARDS} shards in two processes`, mb_per_s: shared / Math.min(...together), vs: speedup },
 				],
@@ -84,38 +83,30 @@ interface Shards {
 	readonly stop: () => Promise<void>;
 }
 
-/** Isobar's objects in a workerd of their own, and a Worker that calls them. */
+/** Isobar's objects in a workerd of their own, in a Worker that calls them. */
 async function startShards(): Promise<Shards> {
 	const bundle = await bundleWorker();
 	const directory = await mkdtemp(join(tmpdir(), "isobar-shards-"));
 	const driver = await readFile(join(import.meta.dirname, DRIVER), "utf8");
-	const common = { compatibilityDate: bundle.compatibilityDate, compatibilityFlags: [...bundle.compatibilityFlags] };
+	const modules = await readModules(bundle);
 	const workerd: Workerd = await runWorkers({
 		persist: directory,
 		workers: [
 			{
-				...common,
 				name: bundle.name,
-				modules: await readModules(bundle),
+				compatibilityDate: bundle.compatibilityDate,
+				compatibilityFlags: [...bundle.compatibilityFlags],
+				modules: [{ type: "ESModule", path: DRIVER, contents: driver }, ...modules],
 				bindings: { ...bundle.vars, ADMIN_TOKEN: "bench" },
 				d1Databases: { ...bundle.d1Databases },
-				durableObjects: { ...bundle.durableObjects },
-			},
-			{
-				...common,
-				name: "driver",
-				modules: [{ type: "ESModule", path: DRIVER, contents: driver }],
-				durableObjects: {
-					SHARD: { ...bundle.durableObjects["SHARD"]!, scriptName: bundle.name },
-					RAW: { className: "RawReader", useSQLite: true },
-				},
+				durableObjects: { ...bundle.durableObjects, SHARD: { className: "MeasuredShard", useSQLite: true } },
 			},
 		],
 	});
 	return {
 		async call(run) {
 			const began = performance.now();
-			const response = await fetch(workerd.urls[1]!, { method: "POST", headers: { "x-run": JSON.stringify(run) } });
+			const response = await fetch(workerd.urls[0]!, { method: "POST", headers: { "x-run": JSON.stringify(run) } });
 			const text = await response.text();
 			if (!response.ok) throw new Error(`The driver answered ${response.status}: ${text}`);
 			return (performance.now() - began) / 1_000;
