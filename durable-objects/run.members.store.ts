@@ -161,17 +161,20 @@ export class RunMembersStore {
 
 	/** How many of those come before a client by loss, the highest first; of equal ones the lower id first. */
 	lossRank(client: string, lossMax: number, now: Seconds): number {
-		const rows = this.#sql
-			.exec<{ client: string; loss: number | null }>(
-				`SELECT client, coalesce(reported_loss, loss) AS loss FROM members WHERE state = 'active' AND asked_at > ?`,
+		const sql = "SELECT coalesce(reported_loss, loss) AS loss FROM members WHERE client = ?";
+		const own = lossOrder(this.#sql.exec<{ loss: number | null }>(sql, client).toArray()[0]?.loss ?? null, lossMax);
+		// `lossOrder` of the others.
+		const order = "min(?1, max(0, coalesce(reported_loss, loss, ?1)))";
+		return this.#sql
+			.exec<{ n: number }>(
+				`SELECT count(*) AS n FROM members WHERE state = 'active' AND asked_at > ?2
+				 AND (${order} > ?3 OR (${order} = ?3 AND client < ?4))`,
+				lossMax,
 				now - LATELY_SECONDS,
+				own,
+				client,
 			)
-			.toArray();
-		const own = lossOrder(rows.find((row) => row.client === client)?.loss ?? null, lossMax);
-		return rows.filter((row) => {
-			const other = lossOrder(row.loss, lossMax);
-			return other > own || (other === own && row.client < client);
-		}).length;
+			.one().n;
 	}
 
 	/** Sum of the weights that the members last committed with, in the order of their ids: always the same bits. */

@@ -23,14 +23,20 @@ export interface SignedClient {
 /** What a request's body is to its signature. */
 type Body = "none" | "digested";
 
-/** The tenant whose API key a request carries. */
+/** The tenant whose API key a request carries, if the key may have to do with runs. */
 export async function tenantOf(
 	request: Request,
 	env: Env,
 	ctx: ExecutionContext,
 ): Promise<Result<string, IsobarError>> {
 	const key = await isolateAuthenticator(env).authenticate(request.headers, (promise) => ctx.waitUntil(promise));
-	return key.ok ? ok(key.value.tenant) : key;
+	if (!key.ok) return key;
+	const { id, tenant, federated } = key.value;
+	// A key that was made before this could be said has nothing here.
+	if (federated !== false) return ok(tenant);
+	return err(
+		isobarError("runs_not_allowed", `The key ${id} has nothing to do with federated runs: "federated" is false`),
+	);
 }
 
 /** The run, to who may operate it. */

@@ -98,3 +98,18 @@ test("a creation that broke off is finished by its repetition; of one that is no
 		expect(row).toBeNull();
 	}, 5_000);
 });
+
+test("a key that is made without `federated` neither creates, sees nor ends the tenant's runs", async () => {
+	const prompts = await newOperator("lists", { federated: false });
+	const { id } = (await create(null)).body;
+	const answers = [
+		await create(null, SPECIFICATION, prompts),
+		await prompts.call("GET", "/v1/runs"),
+		await prompts.call("GET", `/v1/runs/${id}`),
+		await prompts.call("DELETE", `/v1/runs/${id}`),
+	];
+	for (const answer of answers) {
+		expect(answer).toMatchObject({ status: 403, body: { error: { code: "runs_not_allowed" } } });
+	}
+	expect((await operator.call("GET", `/v1/runs/${id}`)).body).toMatchObject({ state: "open" });
+});

@@ -6,7 +6,8 @@ export const URL = "https://isobar.example.com";
 
 export const fetchWorker: Fetch = (url, init) => SELF.fetch(url, init);
 
-export async function newOperator(tenant = "fed"): Promise<TestOperator> {
-	const { body } = await admin("POST", "/admin/keys", { tenant });
+/** `more`: what else its key says. */
+export async function newOperator(tenant = "fed", more: object = {}): Promise<TestOperator> {
+	const { body } = await admin("POST", "/admin/keys", { tenant, ...more });
 	return new TestOperator(URL, body.key, fetchWorker);
 }

@@ -70,6 +70,8 @@ export const keyInputSchema = z.strictObject({
 		.default("closed"),
 	/** May ask what replicas hold (`POST /v1/kv/lookup`). That shows whether anyone has sent a prompt that starts so. */
 	kv_lookup: z.boolean().default(false),
+	/** May create, see and operate the tenant's federated runs. One that only sends prompts has no need to. */
+	federated: z.boolean().default(true),
 	expires_at: z.iso.datetime().optional(),
 });
 export type KeyInput = z.infer<typeof keyInputSchema>;

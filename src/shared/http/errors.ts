@@ -37,6 +37,7 @@ export const ERRORS = {
 	admin_token_invalid: { status: 401, type: "authentication_error", retry: false },
 	pool_key_invalid: { status: 401, type: "authentication_error", retry: false },
 	lookup_not_allowed: { status: 403, type: "permission_error", retry: false },
+	runs_not_allowed: { status: 403, type: "permission_error", retry: false },
 	model_not_allowed: { status: 403, type: "permission_error", retry: false },
 	// what the client may spend
 	budget_exhausted: { status: 429, type: "budget_error", retry: false },
