@@ -32,8 +32,7 @@ export async function tenantOf(
 	const key = await isolateAuthenticator(env).authenticate(request.headers, (promise) => ctx.waitUntil(promise));
 	if (!key.ok) return key;
 	const { id, tenant, federated } = key.value;
-	// A key that was made before this could be said has nothing here.
-	if (federated !== false) return ok(tenant);
+	if (federated) return ok(tenant);
 	return err(
 		isobarError("runs_not_allowed", `The key ${id} has nothing to do with federated runs: "federated" is false`),
 	);

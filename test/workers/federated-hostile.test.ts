@@ -9,8 +9,7 @@ beforeAll(async () => {
 });
 
 const count = (count: number): object => ({ flush: { when: "count", count } });
-const f32 = (...values: number[]): Uint8Array<ArrayBuffer> =>
-	encode("f32", Float32Array.from(values)) as Uint8Array<ArrayBuffer>;
+const f32 = (...values: number[]): Uint8Array<ArrayBuffer> => encode("f32", Float32Array.from(values));
 const codeOf = async (response: Promise<Response>): Promise<string> =>
 	((await (await response).json()) as Json).error?.code;
 

@@ -101,7 +101,7 @@ test("parts of a task whose time is over are refused with the decision, and leav
 	const a = await operator.join(run);
 	const { update } = await a.task();
 	await sleep(500);
-	const put = await a.putPart(update, 0, encode("f32", one) as Uint8Array<ArrayBuffer>);
+	const put = await a.putPart(update, 0, encode("f32", one));
 	expect(put.status).toBe(409);
 	expect(await put.json()).toMatchObject({
 		error: { code: "update_closed", details: { update: { state: "refused", reason: { code: "late" } } } },

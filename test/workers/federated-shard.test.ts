@@ -53,13 +53,13 @@ test("a call under which its run was deleted is answered that there is none", as
 	const client = await operator.join(run);
 	const { update } = await client.task();
 	// The isolate knows the task, and hears late of the deletion.
-	await client.putPart(update, 0, encode("f32", new Float32Array(8)) as Uint8Array<ArrayBuffer>);
+	await client.putPart(update, 0, encode("f32", new Float32Array(8)));
 	await runInDurableObject<DurableObject, unknown>(env.RUN.getByName(run), (instance) =>
 		(instance as unknown as RunPort).remove(),
 	);
 	await vi.waitFor(async () => expect(await env.RUN.getByName(run).facts()).toBeNull(), 5_000);
 	await vi.waitFor(async () => expect(await failed(() => shard(run).parts(update))).toBe(true), 5_000);
-	const late = await client.putPart(update, 0, encode("f32", new Float32Array(8).fill(1)) as Uint8Array<ArrayBuffer>);
+	const late = await client.putPart(update, 0, encode("f32", new Float32Array(8).fill(1)));
 	expect(late.status).toBe(404);
 	expect(((await late.json()) as Json).error.code).toBe("run_not_found");
 });
@@ -135,7 +135,7 @@ test("parts that came late for an update that is not open are given up; those of
 	const run = await operator.startRun(one(2), new Float32Array(8));
 	const client = await operator.join(run);
 	const { update } = await client.task();
-	const values = encode("f32", new Float32Array(8)) as Uint8Array<ArrayBuffer>;
+	const values = encode("f32", new Float32Array(8));
 	await client.putPart(update, 0, values);
 	const late = { update: "up_1_cl_gone", part: 0, encoding: "f32", begin: 0, end: 8 } as const;
 	const opened = await shard(run).open(late, hex);

@@ -87,11 +87,7 @@ test("old versions, summed updates and given up parts are collected; the bases o
 	const run = await operator.startRun({ ...SPECIFICATION, staleness_max: 100, retention: { versions: 2 } }, values(0));
 	const [worker, slow] = [await operator.join(run), await operator.join(run)];
 	const open = await slow.task();
-	await slow.putPart(
-		open.update,
-		0,
-		encode("f32", values(9).subarray(0, 2 * ROW_PARAMETERS)) as Uint8Array<ArrayBuffer>,
-	);
+	await slow.putPart(open.update, 0, encode("f32", values(9).subarray(0, 2 * ROW_PARAMETERS)));
 	for (let version = 1; version <= 4; version++) {
 		await worker.contribute(values(version));
 		await operator.untilVersion(run, version);

@@ -56,7 +56,7 @@ export class UpdateStore {
 				const index = begin + delta.findIndex((value) => !Number.isFinite(value));
 				throw new ClientError("update_not_finite", `parameter ${index} of the trained model is not finite`);
 			}
-			const encoded = encode(encoding, delta) as Uint8Array<ArrayBuffer>;
+			const encoded = encode(encoding, delta);
 			if (encoded.length !== bytes) {
 				throw new ClientError("answer_invalid", `part ${part} has ${encoded.length} bytes, not the plan's ${bytes}`);
 			}
