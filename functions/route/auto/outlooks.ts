@@ -1,3 +1,4 @@
+import { RecentMap } from "../../../src/shared/catalog/recent-map.ts";
 import type { CatalogModel } from "../../../src/shared/catalog/snapshot.ts";
 import type { WaitUntil } from "../../../src/adapters/catalog-cache.ts";
 import type { Outlook } from "../../../src/shared/scheduler/messages.ts";
@@ -15,6 +16,10 @@ const CALL_SECONDS: Seconds = 3;
 /** Calls that one request makes at most; the next asks the rest. */
 const CALLS_MAX = 16;
 
+/** More than a catalog has: what it no longer has is forgotten. */
+const MODELS_MAX = 2_000;
+const SCHEDULERS_MAX = 8_000;
+
 interface Asked {
 	at: Seconds;
 	pending: boolean;
@@ -23,9 +28,9 @@ interface Asked {
 
 /** How the pools of all models stand, as far as this isolate has heard. */
 export class Outlooks {
-	readonly #outlooks = new Map<string, ModelOutlook>();
+	readonly #outlooks = new RecentMap<string, ModelOutlook>(MODELS_MAX);
 	/** By scheduler. */
-	readonly #asked = new Map<string, Asked>();
+	readonly #asked = new RecentMap<string, Asked>(SCHEDULERS_MAX);
 
 	of(model: CatalogModel, now: Seconds): ModelOutlook {
 		let outlook = this.#outlooks.get(model.id);

@@ -1,3 +1,5 @@
+import { rm } from "node:fs/promises";
+import { afterAll } from "vitest";
 import type { CatalogInput } from "../../../src/shared/catalog/schema.ts";
 import type { RouteExplanation } from "../../../src/shared/router/explanation.ts";
 import { ARITHMETIC, PROSE, routerAssets } from "../../support/router-weights.ts";
@@ -59,6 +61,7 @@ export interface RouterGateway extends TestGateway {
 
 export async function startRouterGateway(options: GatewayOptions = {}): Promise<RouterGateway> {
 	const assets = options.assets ?? (await routerAssets());
+	afterAll(() => rm(assets, { recursive: true, force: true }));
 	const gateway = await startTestGateway({ replicas: ROUTED_FLEET, catalog: routedCatalog, ...options, assets });
 	return {
 		...gateway,
