@@ -17,7 +17,8 @@ const GOOD = plain(chatAnswer(usage(20, 10)));
 for (const name of SCRIPTED) pool.on(name, GOOD);
 const gateway = await startRouterGateway({
 	assets,
-	settings: { retryShareMax: 1 },
+	// On a busy machine a scheduler may be late, and then the fallback decides.
+	settings: { retryShareMax: 1, schedulerDeadlineSeconds: 10 },
 	replicas: ROUTED_FLEET.filter(({ model }) => !SCRIPTED.includes(model)),
 	catalog: (urls) =>
 		routedCatalog(new Map([...urls, ...SCRIPTED.map((name) => [`${name}/a`, pool.url(name)] as const)])),
