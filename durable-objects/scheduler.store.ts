@@ -1,4 +1,4 @@
-import { catalogSchema, type Catalog } from "../src/shared/catalog/schema.ts";
+import type { Catalog } from "../src/shared/catalog/schema.ts";
 import type { EngineMark } from "../src/shared/kv/engine-mark.ts";
 import type { StoredPrefixes } from "../src/shared/kv/replica-caches.ts";
 import type { ReplicaName } from "../src/shared/scheduler/messages.ts";
@@ -28,10 +28,16 @@ export class SchedulerStore {
 		this.#sql = storage.sql;
 	}
 
-	catalog(): KeptCatalog | undefined {
+	/** Parsed anew: it may be from before this code. At once undefined where none was kept, so that nothing need be waited for. */
+	catalog(): Promise<KeptCatalog | undefined> | undefined {
 		const kept = this.#read("catalog") as KeptCatalog | undefined;
-		const catalog = catalogSchema.safeParse(kept?.catalog);
-		return kept && catalog.success ? { ...kept, catalog: catalog.data } : undefined;
+		return kept && this.#parsed(kept);
+	}
+
+	async #parsed(kept: KeptCatalog): Promise<KeptCatalog | undefined> {
+		const { catalogSchema } = await import("../src/shared/catalog/schema.ts");
+		const catalog = catalogSchema.safeParse(kept.catalog);
+		return catalog.success ? { ...kept, catalog: catalog.data } : undefined;
 	}
 
 	keepCatalog(kept: KeptCatalog): void {

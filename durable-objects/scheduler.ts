@@ -35,7 +35,7 @@ import { migrate } from "./sql-migrations.ts";
 import { schedulerMigrations } from "./scheduler.migrations.ts";
 import { PeerLine } from "./scheduler.peers.ts";
 import { PrefixKeeper } from "./scheduler.prefixes.ts";
-import { SchedulerStore } from "./scheduler.store.ts";
+import { SchedulerStore, type KeptCatalog } from "./scheduler.store.ts";
 import { WarmthWatch } from "./scheduler.warmth.ts";
 
 /** Seconds between two alarms while there is something to look after. Fewer than an object without calls stays in memory (10 in
@@ -65,6 +65,8 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 	readonly #turns = new Map<string, Turn>();
 	readonly #peers: PeerLine;
 	#version = -1;
+	/** The kept catalog, while it is read: what needs one waits for it. */
+	#restoring: Promise<void> | undefined;
 	#loading: Promise<void> | undefined;
 	#alarmAt = 0;
 	#waiters = 0;
@@ -96,14 +98,11 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 		this.#peers = new PeerLine(this.#core, env.SCHEDULER);
 		// Renewals may come before the first request that would bring the catalog.
 		const kept = this.#store.catalog();
-		if (kept) {
-			this.#configure(kept.model, kept.version, kept.catalog);
-			this.#keeper.restore();
-		}
+		if (kept) this.#restoring = this.#restore(kept).finally(() => (this.#restoring = undefined));
 	}
 
 	async assign(request: AssignRequest, mail: SchedulerMail): Promise<{ reply: AssignReply; bills: Bill[] }> {
-		if (request.catalogVersion > this.#version) await this.#load(request.model);
+		if (request.catalogVersion > this.#version) await this.#load(request.model, request.catalogVersion);
 		if (this.#core.warmths.any) await this.#warmth.ask();
 		const now = Date.now() / 1_000;
 		const bills = this.#core.mail(mail, now);
@@ -116,6 +115,7 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 	}
 
 	async mail(mail: SchedulerMail): Promise<Bill[]> {
+		await this.#restoring;
 		const now = Date.now() / 1_000;
 		const bills = this.#core.mail(mail, now);
 		this.#tendWarmth(now);
@@ -146,17 +146,17 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 	}
 
 	async share(model: string, catalogVersion: number, summary: PeerSummary): Promise<PeerSummary | null> {
-		if (catalogVersion > this.#version) await this.#load(model);
+		if (catalogVersion > this.#version) await this.#load(model, catalogVersion);
 		return this.#peers.answer(summary);
 	}
 
 	async outlook(model: string, catalogVersion: number, edge: string): Promise<Outlook> {
-		if (catalogVersion > this.#version) await this.#load(model);
+		if (catalogVersion > this.#version) await this.#load(model, catalogVersion);
 		return outlookOf(this.#core, model, this.ctx.id.name ?? model, edge, Date.now() / 1_000);
 	}
 
 	async status(model: string, catalogVersion: number): Promise<FleetStatus> {
-		if (catalogVersion > this.#version) await this.#load(model);
+		if (catalogVersion > this.#version) await this.#load(model, catalogVersion);
 		return fleetStatus(this.#core, Date.now() / 1_000);
 	}
 
@@ -166,23 +166,24 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 		source: EventSource,
 		batches: readonly SequencedBatch[],
 	): Promise<EventReply | null> {
-		if (catalogVersion > this.#version) await this.#load(model);
+		if (catalogVersion > this.#version) await this.#load(model, catalogVersion);
 		if (!this.#core.fleet.get(source.replica)) return null;
 		this.#core.prefixes.heard(source.replica, Date.now() / 1_000);
 		return this.#events.accept(source, batches);
 	}
 
 	async kvLookup(model: string, catalogVersion: number, question: KvQuestion): Promise<HeldRow[]> {
-		if (catalogVersion > this.#version) await this.#load(model);
+		if (catalogVersion > this.#version) await this.#load(model, catalogVersion);
 		return kvLookup(this.#core, this.#events, model, question);
 	}
 
 	async kvStats(model: string, catalogVersion: number): Promise<KvStats> {
-		if (catalogVersion > this.#version) await this.#load(model);
+		if (catalogVersion > this.#version) await this.#load(model, catalogVersion);
 		return this.#events.stats();
 	}
 
 	override async alarm(): Promise<void> {
+		await this.#restoring;
 		this.#alarmAt = 0;
 		const now = Date.now() / 1_000;
 		this.#core.tick(now);
@@ -268,10 +269,19 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 		if (good) this.ctx.waitUntil(this.#keeper.look(replica));
 	}
 
+	async #restore(catalog: Promise<KeptCatalog | undefined>): Promise<void> {
+		const kept = await catalog;
+		if (!kept) return;
+		this.#configure(kept.model, kept.version, kept.catalog);
+		this.#keeper.restore();
+	}
+
 	/** Brings the catalog up to the version that the isolate has seen. When D1 is gone the one that was kept serves on. */
-	#load(model: string): Promise<void> {
+	async #load(model: string, version: number): Promise<void> {
+		await this.#restoring;
+		if (version <= this.#version) return;
 		this.#loading ??= this.#loadNow(model).finally(() => (this.#loading = undefined));
-		return this.#loading;
+		await this.#loading;
 	}
 
 	async #loadNow(model: string): Promise<void> {

@@ -259,7 +259,7 @@ function isobarField(fields: BodyFields): { readonly route?: unknown; readonly [
 function overridesOf(fields: BodyFields, value: object): Overrides {
 	// Without any there is nothing to check.
 	if (Object.keys(value).length === 0) return {};
-	const parsed = overridesSchema.safeParse(value);
+	const parsed = overridesSchema().safeParse(value);
 	if (parsed.success) return parsed.data;
 	const issue = parsed.error.issues[0]!;
 	const param = ["isobar", ...issue.path.map(String)].join(".");

@@ -1,24 +1,33 @@
 import * as z from "zod";
 import { isolateAuthenticator } from "../../src/adapters/authenticate.ts";
 import { errorResponse, isobarError } from "../../src/shared/http/errors.ts";
+import { lazy } from "../../src/shared/lazy.ts";
 import { usdFromNano } from "../../src/shared/money/nano.ts";
 import { thisIsolate } from "./isolate.ts";
 import { carriers, flushed, ledgerOf, withinDeadline } from "./objects.ts";
 
-const day = z.iso.date("a UTC day such as 2026-11-23");
-const querySchema = z
-	.strictObject({ from: day, to: day, key: z.string().max(128), model: z.string().max(128), pool: z.string().max(64) })
-	.partial()
-	.refine(({ from, to }) => from === undefined || to === undefined || from <= to, {
-		path: ["from"],
-		message: "the first day, not after `to`",
-	});
+const querySchema = lazy(() => {
+	const day = z.iso.date("a UTC day such as 2026-11-23");
+	return z
+		.strictObject({
+			from: day,
+			to: day,
+			key: z.string().max(128),
+			model: z.string().max(128),
+			pool: z.string().max(64),
+		})
+		.partial()
+		.refine(({ from, to }) => from === undefined || to === undefined || from <= to, {
+			path: ["from"],
+			message: "the first day, not after `to`",
+		});
+});
 
 /** `GET /v1/usage`: the tenant's usage by day, key, model and pool, and what is left of this key's budgets. */
 export async function readUsage(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
 	const key = await isolateAuthenticator(env).authenticate(request.headers, (promise) => ctx.waitUntil(promise));
 	if (!key.ok) return errorResponse(key.error);
-	const query = querySchema.safeParse(Object.fromEntries(new URL(request.url).searchParams));
+	const query = querySchema().safeParse(Object.fromEntries(new URL(request.url).searchParams));
 	if (!query.success) {
 		const issue = query.error.issues[0]!;
 		const param = issue.path.join(".") || "query";

@@ -1,7 +1,4 @@
 import { drizzle } from "drizzle-orm/d1";
-import { keyInputSchema, type Key } from "../shared/catalog/keys.ts";
-import { catalogSchema, type Catalog } from "../shared/catalog/schema.ts";
-import type { keys } from "../shared/catalog/tables.ts";
 import { isobarError, type IsobarError } from "../shared/http/errors.ts";
 import { err, ok, type Result } from "../shared/result.ts";
 
@@ -20,16 +17,6 @@ export async function attempt<T>(operation: string, work: () => Promise<T>): Pro
 		console.error(JSON.stringify({ event: "catalog_unavailable", operation, cause: causeOf(error) }));
 		return err(isobarError("catalog_unavailable", "The catalog cannot be reached", { retryAfter: 1 }));
 	}
-}
-
-/** Parsed anew, so that a document stored by older code gets the defaults of fields that it does not know. */
-export function catalogFromText(text: string): Catalog {
-	return catalogSchema.parse(JSON.parse(text));
-}
-
-export function keyFromRow(row: Pick<typeof keys.$inferSelect, "id" | "settings" | "createdAt" | "revokedAt">): Key {
-	const settings = keyInputSchema.parse(JSON.parse(row.settings));
-	return { ...settings, id: row.id, created_at: row.createdAt, revoked_at: row.revokedAt };
 }
 
 function causeOf(error: unknown): string {

@@ -4,7 +4,8 @@ import { keys } from "../shared/catalog/tables.ts";
 import type { IsobarError } from "../shared/http/errors.ts";
 import type { Result } from "../shared/result.ts";
 import type { Seconds } from "../shared/units.ts";
-import { attempt, keyFromRow, openCatalog, type CatalogDatabase } from "./catalog-d1.ts";
+import { attempt, openCatalog, type CatalogDatabase } from "./catalog-d1.ts";
+import { keyFromRow } from "./catalog-rows.ts";
 
 export interface NewKey {
 	readonly id: string;

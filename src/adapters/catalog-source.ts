@@ -1,10 +1,7 @@
-import { and, asc, eq, gt, ne, sql } from "drizzle-orm";
 import type { Key } from "../shared/catalog/keys.ts";
 import type { Catalog } from "../shared/catalog/schema.ts";
-import { catalogVersions, keys } from "../shared/catalog/tables.ts";
 import type { IsobarError } from "../shared/http/errors.ts";
 import type { Result } from "../shared/result.ts";
-import { attempt, catalogFromText, keyFromRow, openCatalog, type CatalogDatabase } from "./catalog-d1.ts";
 
 /** How far a reader has read: the catalog's version, and the revision up to which it knows of changes to keys. */
 export interface CatalogMark {
@@ -34,55 +31,17 @@ export interface CatalogSource {
 	read(since: CatalogMark | null, hash: string | null): Promise<Result<CatalogRead, IsobarError>>;
 }
 
-/** More changes than this are not carried over one by one; the reader forgets its keys instead. */
-const CHANGES_MAX = 500;
-
-/** Reads D1 in one batch, which sees one state of the database. */
+/** Reads D1. */
 export class D1CatalogSource implements CatalogSource {
-	readonly #db: CatalogDatabase;
+	readonly #d1: D1Database;
 
 	constructor(d1: D1Database) {
-		this.#db = openCatalog(d1);
+		this.#d1 = d1;
 	}
 
-	read(since: CatalogMark | null, hash: string | null): Promise<Result<CatalogRead, IsobarError>> {
-		return attempt("read", async () => {
-			const db = this.#db;
-			const current = sql<number>`(select coalesce(max(version), 0) from catalog_versions)`;
-			const latest = sql<number>`(select coalesce(max(revision), 0) from keys)`;
-			const isCurrent = eq(catalogVersions.version, current);
-			const [marks, documents, changes, found] = await db.batch([
-				db.select({ version: current.as("version"), revision: latest.as("revision") }).from(sql`(select 1)`),
-				db
-					.select({ document: catalogVersions.document })
-					.from(catalogVersions)
-					.where(and(isCurrent, ne(catalogVersions.version, since?.version ?? 0))),
-				db
-					.select()
-					.from(keys)
-					.where(gt(keys.revision, since?.revision ?? Number.MAX_SAFE_INTEGER))
-					.orderBy(asc(keys.revision))
-					.limit(CHANGES_MAX + 1),
-				db
-					.select()
-					.from(keys)
-					.where(eq(keys.hash, hash ?? "")),
-			]);
-			const mark = marks[0] ?? { version: 0, revision: 0 };
-			const [document] = documents;
-			const known = since !== null && mark.revision >= since.revision && changes.length <= CHANGES_MAX;
-			const [row] = found;
-			return {
-				mark,
-				catalog: document ? catalogFromText(document.document) : sameOrEmpty(since, mark),
-				changed: known ? changes.map((change) => ({ hash: change.hash, key: keyFromRow(change) })) : null,
-				key: row ? keyFromRow(row) : null,
-			};
-		});
+	async read(since: CatalogMark | null, hash: string | null): Promise<Result<CatalogRead, IsobarError>> {
+		// Loaded with the first read: statements and schemas take longer to build than all else that an isolate needs to start.
+		const { readCatalog } = await import("./catalog-read.ts");
+		return readCatalog(this.#d1, since, hash);
 	}
-}
-
-/** No row came: nothing is new, or there never was a catalog. */
-function sameOrEmpty(since: CatalogMark | null, mark: CatalogMark): Catalog | null {
-	return since?.version === mark.version ? null : { models: [], pools: [] };
 }

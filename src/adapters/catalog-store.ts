@@ -4,7 +4,8 @@ import { catalogVersions } from "../shared/catalog/tables.ts";
 import { isobarError, type IsobarError } from "../shared/http/errors.ts";
 import { err, ok, type Result } from "../shared/result.ts";
 import type { Seconds } from "../shared/units.ts";
-import { attempt, catalogFromText, openCatalog, type CatalogDatabase } from "./catalog-d1.ts";
+import { attempt, openCatalog, type CatalogDatabase } from "./catalog-d1.ts";
+import { catalogFromText } from "./catalog-rows.ts";
 
 /** Where a version came from. */
 export interface VersionInfo {

@@ -1,4 +1,4 @@
-import { PRIORITIES } from "../catalog/keys.ts";
+import { PRIORITIES } from "../catalog/priorities.ts";
 import type { Priority } from "../catalog/keys.ts";
 
 /** Classes below the first, with the share of all service (by cost) that each has for certain while it waits. */

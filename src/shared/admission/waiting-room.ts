@@ -1,4 +1,4 @@
-import { PRIORITIES } from "../catalog/keys.ts";
+import { PRIORITIES } from "../catalog/priorities.ts";
 import type { Priority } from "../catalog/keys.ts";
 import { err, ok } from "../result.ts";
 import type { Result } from "../result.ts";

@@ -2,11 +2,11 @@ import * as z from "zod";
 import { TTFT_GOAL, VALUE_OF_SECOND } from "../objective/defaults.ts";
 import { WAITING_SECONDS_MAX } from "../limits.ts";
 import { USD_MAX } from "../money/nano.ts";
+import { PRIORITIES } from "./priorities.ts";
 
 const tenant = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, "1 to 64 letters, digits and . _ -");
 const budgetUsd = z.number().nonnegative().max(USD_MAX);
 
-export const PRIORITIES = ["interactive", "standard", "batch"] as const;
 export type Priority = (typeof PRIORITIES)[number];
 
 /** How a key's requests are decided. Every field may be overridden for one request in its `isobar` body field. */

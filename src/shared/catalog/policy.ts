@@ -1,25 +1,29 @@
 import * as z from "zod";
+import { lazy } from "../lazy.ts";
 import { WAITING_SECONDS_MAX } from "../limits.ts";
 import { LATE_FACTOR } from "../objective/defaults.ts";
 import type { AssignPolicy } from "../scheduler/messages.ts";
 import type { Seconds } from "../units.ts";
-import { PRIORITIES, type Policy } from "./keys.ts";
+import type { Policy } from "./keys.ts";
+import { PRIORITIES } from "./priorities.ts";
 
 /** The body field `isobar`: what one request wants otherwise than its key's policy. Hard limits can only be narrowed. */
-export const overridesSchema = z
-	.strictObject({
-		value_of_second_usd: z.number().nonnegative().max(1_000),
-		ttft_goal_seconds: z.number().positive().max(3_600),
-		late_second_usd: z.number().nonnegative().max(10_000),
-		priority: z.enum(PRIORITIES),
-		waiting_seconds_max: z.number().nonnegative().max(WAITING_SECONDS_MAX),
-		regions: z.array(z.string().min(1).max(64)).min(1).max(64),
-		price_ceiling_usd: z.number().nonnegative(),
-		hedge: z.boolean(),
-		heartbeats: z.boolean(),
-	})
-	.partial();
-export type Overrides = z.infer<typeof overridesSchema>;
+export const overridesSchema = lazy(() =>
+	z
+		.strictObject({
+			value_of_second_usd: z.number().nonnegative().max(1_000),
+			ttft_goal_seconds: z.number().positive().max(3_600),
+			late_second_usd: z.number().nonnegative().max(10_000),
+			priority: z.enum(PRIORITIES),
+			waiting_seconds_max: z.number().nonnegative().max(WAITING_SECONDS_MAX),
+			regions: z.array(z.string().min(1).max(64)).min(1).max(64),
+			price_ceiling_usd: z.number().nonnegative(),
+			hedge: z.boolean(),
+			heartbeats: z.boolean(),
+		})
+		.partial(),
+);
+export type Overrides = z.infer<ReturnType<typeof overridesSchema>>;
 
 /** The policy that holds for one request. Value of time and goals come from the request where it names them; regions are
  *  the intersection, price ceiling and waiting time the smaller, the priority is never above the key's, and it is hedged only

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { CAPABILITIES } from "./capabilities.ts";
 import { ENGINE_NAMES } from "./engines.ts";
 import { PRIVACY_ZONES } from "./router-names.ts";
 import { routerSchema } from "./routers.ts";
@@ -11,18 +12,6 @@ const id = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, "1 to 64 letter
 const secretName = z.string().regex(/^[A-Z][A-Z0-9_]{0,63}$/, "the name of a Worker secret, such as VLLM_API_KEY");
 const usd = z.number().nonnegative().max(1_000_000);
 
-/** What a model can be asked for. A request needs some of these; a replica whose pool lacks one is not a candidate. */
-export const CAPABILITIES = [
-	"chat",
-	"completions",
-	"embeddings",
-	"tools",
-	"vision",
-	"audio",
-	"logprobs",
-	"json",
-	"token_prompts",
-] as const;
 export type Capability = (typeof CAPABILITIES)[number];
 
 /** USD per million tokens. `cached_input` is what a prompt token costs that hit the pool's prefix cache (default: input). */

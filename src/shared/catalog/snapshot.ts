@@ -2,6 +2,7 @@ import { isobarError, type IsobarError } from "../http/errors.ts";
 import { err, ok, type Result } from "../result.ts";
 import type { ReplicaName } from "../scheduler/messages.ts";
 import type { Tokens } from "../units.ts";
+import { CAPABILITIES } from "./capabilities.ts";
 import { ENGINES } from "./engines.ts";
 import { didYouMean, nearestNames } from "./nearest-names.ts";
 import { pricingOf, type PoolPricing } from "./pricing.ts";
@@ -9,15 +10,7 @@ import { groupOfRegion } from "./region-groups.ts";
 import { baseUrlOf } from "./replica-url.ts";
 import type { PrivacyZone } from "./router-names.ts";
 import type { Router } from "./routers.ts";
-import {
-	CAPABILITIES,
-	type Capability,
-	type Catalog,
-	type Model,
-	type Pool,
-	type LocationHint,
-	type RegionGroup,
-} from "./schema.ts";
+import type { Capability, Catalog, Model, Pool, LocationHint, RegionGroup } from "./schema.ts";
 
 /** A replica with all that holds for it, whether it was said of itself, of its pool or of its model. */
 export interface CatalogReplica {

@@ -1,8 +1,8 @@
 import * as z from "zod";
+import { CAPABILITIES } from "../catalog/capabilities.ts";
 import { problemsFrom } from "../catalog/problems.ts";
 import { licencesSchema, qualityFloorSchema, qualityUsdSchema, routeWeightsSchema } from "../catalog/route-fields.ts";
 import { PRIVACY_ZONES } from "../catalog/router-names.ts";
-import { CAPABILITIES } from "../catalog/schema.ts";
 import { isobarError, type IsobarError } from "../http/errors.ts";
 import { USD_MAX } from "../money/nano.ts";
 import { lazy } from "../lazy.ts";

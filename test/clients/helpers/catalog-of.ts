@@ -1,5 +1,5 @@
 import type { CatalogInput } from "../../../src/shared/catalog/schema.ts";
-import { CAPABILITIES } from "../../../src/shared/catalog/schema.ts";
+import { CAPABILITIES } from "../../../src/shared/catalog/capabilities.ts";
 
 type PoolInput = CatalogInput["pools"][number];
 type ModelInput = CatalogInput["models"][number];

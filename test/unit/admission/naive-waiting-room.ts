@@ -1,6 +1,6 @@
 import { SHARES } from "../../../src/shared/admission/minimum-share.ts";
 import type { WaitingEntry } from "../../../src/shared/admission/waiting-room.ts";
-import { PRIORITIES } from "../../../src/shared/catalog/keys.ts";
+import { PRIORITIES } from "../../../src/shared/catalog/priorities.ts";
 import type { Priority } from "../../../src/shared/catalog/keys.ts";
 
 type Entry = WaitingEntry<number>;

@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { WaitingRoom } from "../../../src/shared/admission/waiting-room.ts";
 import type { WaitingEntry } from "../../../src/shared/admission/waiting-room.ts";
-import { PRIORITIES } from "../../../src/shared/catalog/keys.ts";
+import { PRIORITIES } from "../../../src/shared/catalog/priorities.ts";
 import { NaiveWaitingRoom } from "./naive-waiting-room.ts";
 
 const TENANTS = ["a", "b", "c", "d"];

@@ -30,13 +30,13 @@ test("a request may change its value of time and goals; lateness keeps the key's
 
 test("the weight among tenants is the key's, and no request's to choose", () => {
 	expect(policyFor(key({ fair_weight: 4 }), {}, 30).fairWeight).toBe(4);
-	expect(overridesSchema.safeParse({ fair_weight: 4 }).success).toBe(false);
+	expect(overridesSchema().safeParse({ fair_weight: 4 }).success).toBe(false);
 	for (const fair_weight of [0, -1, 101, NaN, "2"]) expect(policySchema.safeParse({ fair_weight }).success).toBe(false);
 });
 
 test("so is the weight of what others lose", () => {
 	expect(policyFor(key({ harm_weight: 0.5 }), {}, 30).harmWeight).toBe(0.5);
-	expect(overridesSchema.safeParse({ harm_weight: 0 }).success).toBe(false);
+	expect(overridesSchema().safeParse({ harm_weight: 0 }).success).toBe(false);
 	for (const harm_weight of [-1, 10.5, NaN, "2"]) expect(policySchema.safeParse({ harm_weight }).success).toBe(false);
 });
 
@@ -52,7 +52,7 @@ test("hard limits are only narrowed", () => {
 	expect(
 		policyFor(policy, { regions: ["ap"], price_ceiling_usd: 0.01, waiting_seconds_max: 1, priority: "batch" }, 30),
 	).toMatchObject({ regions: [], priceCeiling: 0.01, waitingMax: 1, priority: "batch" });
-	expect(policyFor(policy, overridesSchema.parse({ waiting_seconds_max: 0 }), 30)).toMatchObject({ waitingMax: 0 });
+	expect(policyFor(policy, overridesSchema().parse({ waiting_seconds_max: 0 }), 30)).toMatchObject({ waitingMax: 0 });
 });
 
 test("a request is hedged only where its key allows it and it does not say no", () => {
