@@ -1,7 +1,6 @@
 import { DurableObject } from "cloudflare:workers";
-import { canProbe, probeReplica } from "../src/adapters/probe.ts";
 import { D1CatalogSource } from "../src/adapters/catalog-source.ts";
-import { awaitsProbe, onProbe, onProbeSent, probeDue } from "../src/shared/admission/health.ts";
+import { logBug } from "../src/adapters/log-bug.ts";
 import { buildSnapshot } from "../src/shared/catalog/snapshot.ts";
 import type { Catalog } from "../src/shared/catalog/schema.ts";
 import { EngineEvents } from "../src/shared/kv/events/engine-events.ts";
@@ -14,9 +13,9 @@ import type {
 	KvQuestion,
 	KvStats,
 } from "../src/shared/kv/events/messages.ts";
+import { assignEach } from "../src/shared/scheduler/assign-each.ts";
 import { SchedulerCore } from "../src/shared/scheduler/core.ts";
 import { kvLookup } from "../src/shared/scheduler/kv-lookup.ts";
-import type { ReplicaState } from "../src/shared/scheduler/fleet.ts";
 import type {
 	AssignReply,
 	AssignRequest,
@@ -35,6 +34,7 @@ import { migrate } from "./sql-migrations.ts";
 import { schedulerMigrations } from "./scheduler.migrations.ts";
 import { PeerLine } from "./scheduler.peers.ts";
 import { PrefixKeeper } from "./scheduler.prefixes.ts";
+import { Probes } from "./scheduler.probes.ts";
 import { SchedulerStore, type KeptCatalog } from "./scheduler.store.ts";
 import { WarmthWatch } from "./scheduler.warmth.ts";
 
@@ -64,6 +64,7 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 	readonly #warmth: WarmthWatch;
 	readonly #turns = new Map<string, Turn>();
 	readonly #peers: PeerLine;
+	readonly #probes: Probes;
 	#version = -1;
 	/** The kept catalog, while it is read: what needs one waits for it. */
 	#restoring: Promise<void> | undefined;
@@ -96,22 +97,28 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 		});
 		this.#warmth = new WarmthWatch(this.#core, env);
 		this.#peers = new PeerLine(this.#core, env.SCHEDULER);
+		// The engine that answers now may have an empty cache. Requests need not wait to know.
+		this.#probes = new Probes(this.#core, env, (replica) => ctx.waitUntil(this.#keeper.look(replica)));
 		// Renewals may come before the first request that would bring the catalog.
 		const kept = this.#store.catalog();
 		if (kept) this.#restoring = this.#restore(kept).finally(() => (this.#restoring = undefined));
 	}
 
-	async assign(request: AssignRequest, mail: SchedulerMail): Promise<{ reply: AssignReply; bills: Bill[] }> {
-		if (request.catalogVersion > this.#version) await this.#load(request.model, request.catalogVersion);
+	async assign(
+		requests: readonly AssignRequest[],
+		mail: SchedulerMail,
+	): Promise<{ replies: (AssignReply | null)[]; bills: Bill[] }> {
+		for (const { model, catalogVersion: version } of requests)
+			if (version > this.#version) await this.#load(model, version);
 		if (this.#core.warmths.any) await this.#warmth.ask();
 		const now = Date.now() / 1_000;
 		const bills = this.#core.mail(mail, now);
-		const reply = this.#core.assign(request, now);
-		if (reply.kind === "queued") this.#turn(request.reservation);
+		const replies = assignEach(this.#core, requests, now, (id, error) => logBug(error, id));
+		for (const [i, { reservation }] of requests.entries()) if (replies[i]?.kind === "queued") this.#turn(reservation);
 		this.#tendWarmth(now);
 		this.#look(now);
 		this.#peers.wake();
-		return { reply, bills };
+		return { replies, bills };
 	}
 
 	async mail(mail: SchedulerMail): Promise<Bill[]> {
@@ -198,7 +205,7 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 			this.ctx.waitUntil(this.#keeper.watch());
 		}
 		this.#tendWarmth(now);
-		await this.#probe(now);
+		await this.#probes.run(now);
 		this.#look(now, more);
 	}
 
@@ -235,14 +242,10 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 	#look(now: number, busy = false): void {
 		let isBusy = busy || this.#core.inFlight > 0 || this.#core.waiting > 0;
 		isBusy ||= this.#core.warmths.wakingPools(now).size > 0;
-		for (const { entry, health } of this.#core.fleet.replicas) {
-			// An engine without a health check is tried by a request, whenever one comes.
-			if (!awaitsProbe(health) || !canProbe(entry)) continue;
+		if (this.#probes.areAwaited) {
 			isBusy = true;
-			if (probeDue(health, now)) {
-				this.ctx.waitUntil(this.#probe(now));
-				break;
-			}
+			const probes = this.#probes.run(now);
+			if (probes) this.ctx.waitUntil(probes);
 		}
 		// What keeps a replica warm, or starts it before it is needed, comes when nothing else happens.
 		const at = Math.max(
@@ -254,19 +257,6 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 		// At the first request after a pause as well: much may have happened meanwhile.
 		this.ctx.waitUntil(this.#warmth.watch());
 		this.ctx.waitUntil(this.ctx.storage.setAlarm(this.#alarmAt * 1_000));
-	}
-
-	async #probe(now: number): Promise<void> {
-		const due = this.#core.fleet.replicas.filter(({ entry, health }) => canProbe(entry) && probeDue(health, now));
-		await Promise.all(due.map((replica) => this.#probeOne(replica, now)));
-	}
-
-	async #probeOne(replica: ReplicaState, now: number): Promise<void> {
-		replica.health = onProbeSent(replica.health, now);
-		const good = await probeReplica(replica.entry, this.env);
-		replica.health = onProbe(replica.health, good, Date.now() / 1_000, { jitter: Math.random() });
-		// It may be another engine that answers now, with an empty cache. Requests need not wait to know.
-		if (good) this.ctx.waitUntil(this.#keeper.look(replica));
 	}
 
 	async #restore(catalog: Promise<KeptCatalog | undefined>): Promise<void> {

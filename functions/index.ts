@@ -1,6 +1,6 @@
 import { Hono, type Handler } from "hono";
 import { errorResponse, isobarError } from "../src/shared/http/errors.ts";
-import { logBug } from "./bug.ts";
+import { logBug } from "../src/adapters/log-bug.ts";
 import { hotRoute, routeApp } from "./route/index.ts";
 
 type App = Hono<{ Bindings: Env }>;

@@ -20,7 +20,9 @@ export default {
 				const mail = { first: [], renewals: [], ended };
 				ended = [];
 				const began = performance.now();
-				const { reply } = await scheduler.assign(call, mail);
+				const {
+					replies: [reply],
+				} = await scheduler.assign([call], mail);
 				milliseconds.push(performance.now() - began);
 				if (reply.kind !== "assigned") throw new Error(`a request was ${reply.kind}`);
 				const { expectedTtft, expectedSeconds, expectedCachedTokens } = reply.ranked[0];

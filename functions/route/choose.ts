@@ -1,5 +1,5 @@
 import { err, ok, type Result } from "../../src/shared/result.ts";
-import type { AssignReply, AssignRequest, SchedulerPort } from "../../src/shared/scheduler/messages.ts";
+import type { AssignReply, AssignRequest, SchedulerMail, SchedulerPort } from "../../src/shared/scheduler/messages.ts";
 import type { Seconds } from "../../src/shared/units.ts";
 import { GLOBAL_GROUP } from "../../src/shared/catalog/region-groups.ts";
 import { schedulerName, schedulerOptions, type SchedulerPlace } from "../../src/shared/scheduler/name.ts";
@@ -14,6 +14,7 @@ import { steadyMs } from "./steady-clock.ts";
 /** What choosing needs of a request, over all its attempts. */
 export interface Seeker {
 	readonly env: Env;
+	readonly ctx: Pick<ExecutionContext, "waitUntil">;
 	readonly client: AbortSignal;
 	readonly timer: RequestTimer;
 	readonly beat: Beat;
@@ -25,6 +26,9 @@ export interface Seeker {
 const LAST_WORD_SECONDS = 2;
 /** A place in the waiting room may be lost when the scheduler is evicted; then the request asks again, so often. */
 const ASKS_MAX = 3;
+
+/** How long a request makes calls to a scheduler for others. */
+const CARRY_SECONDS = 5;
 
 /** What a scheduler has to tell that another group's may see otherwise: no replica of its own will do. */
 const OTHERS_MAY_HELP: ReadonlySet<string> = new Set([
@@ -91,28 +95,28 @@ async function ask(
 	seeker: Seeker,
 ): Promise<Answer | "silent" | "client_gone"> {
 	const { settings, post } = isolate;
-	const { env, timer } = seeker;
+	const { env, ctx, timer } = seeker;
 	const name = schedulerName(model.id, place);
-	const box = post.mailbox(name, Date.now() / 1_000);
+	// Of an object that was broken off the stub is of no more use.
+	const scheduler = (): SchedulerPort => schedulerOf(env, name, schedulerOptions(model, place));
+	const carrier = {
+		call: (requests: readonly AssignRequest[], mail: SchedulerMail) => scheduler().assign(requests, mail),
+		waitUntil: (call: Promise<void>) => ctx.waitUntil(call),
+		until: steadyMs() + CARRY_SECONDS * 1_000,
+	};
+	const line = post.line(name, Date.now() / 1_000);
 	for (let asks = 0; asks < ASKS_MAX; asks++) {
-		// Of an object that was broken off the stub is of no more use.
-		const scheduler = schedulerOf(env, name, schedulerOptions(model, place));
-		const parcel = box.take(Date.now() / 1_000, settings.renewSeconds);
+		const seat = line.ask(patient(request, seeker.waited), carrier);
 		let reply: AssignReply;
 		try {
-			const answer = await timer.within(
-				settings.schedulerDeadlineSeconds,
-				scheduler.assign(patient(request, seeker.waited), parcel.mail),
-			);
-			parcel.delivered(answer.bills);
-			reply = answer.reply;
+			reply = await timer.within(settings.schedulerDeadlineSeconds, seat.reply);
 		} catch {
-			parcel.lost();
+			seat.abandon();
 			return "silent";
 		}
 		if (reply.kind === "queued") {
 			const since = steadyMs();
-			const turn = await waitTurn(scheduler, request, seeker);
+			const turn = await waitTurn(scheduler(), request, seeker);
 			seeker.waited += (steadyMs() - since) / 1_000;
 			if (turn === "client_gone") return turn;
 			if (turn === "lost") continue;

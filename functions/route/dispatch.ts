@@ -4,7 +4,7 @@ import { errorResponse, isobarError, type IsobarError } from "../../src/shared/h
 import type { Attempt } from "../../src/shared/ledger/messages.ts";
 import type { ReplicaName } from "../../src/shared/scheduler/messages.ts";
 import type { Seconds } from "../../src/shared/units.ts";
-import { logBug } from "../bug.ts";
+import { logBug } from "../../src/adapters/log-bug.ts";
 import { withoutPrompt, type Admitted } from "./admit.ts";
 import { atNextModel } from "./auto/next-model.ts";
 import { answerHeaders, earlyHeaders } from "./answer-headers.ts";
@@ -63,7 +63,7 @@ export class Dispatch {
 			ctx.waitUntil(isolate.post.flush(carriers(env, isolate.id, isolate.settings))),
 		);
 		if (this.#heartbeats) beat.add(this.#heartbeats);
-		this.#seeker = { env, client: http.signal, timer: this.#timer, beat, waited: 0 };
+		this.#seeker = { env, ctx, client: http.signal, timer: this.#timer, beat, waited: 0 };
 	}
 
 	/** The answer, or what begins it while there is none. */

@@ -97,10 +97,10 @@ async function ask(
 	try {
 		const answer = await withinDeadline(
 			settings.schedulerDeadlineSeconds,
-			schedulerOf(env, scheduler).assign(request, parcel.mail),
+			schedulerOf(env, scheduler).assign([request], parcel.mail),
 		);
 		parcel.delivered(answer.bills);
-		return answer.reply;
+		return answer.replies[0] ?? null;
 	} catch {
 		parcel.lost();
 		giveBack(admitted, scheduler, request.reservation);

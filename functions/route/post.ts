@@ -3,6 +3,7 @@ import type { Bill, SchedulerMail } from "../../src/shared/scheduler/messages.ts
 import { RPC_BYTES_MAX, WAITING_SECONDS_MAX } from "../../src/shared/limits.ts";
 import type { Settings } from "../../src/shared/settings.ts";
 import type { Seconds } from "../../src/shared/units.ts";
+import { AssignLine } from "./assign-line.ts";
 import { Mailbox } from "./mailbox.ts";
 import type { Hold } from "./purse.ts";
 import { Wallet } from "./wallet.ts";
@@ -55,6 +56,7 @@ export class Post {
 	readonly #settings: Settings;
 	readonly #newId: () => string;
 	readonly #mailboxes = new Map<string, Mailbox>();
+	readonly #lines = new Map<string, AssignLine>();
 	readonly #tenants = new Map<string, TenantPost>();
 	#booked = 0;
 	/** Until then a request is there that sends for all. */
@@ -69,6 +71,16 @@ export class Post {
 		let box = this.#mailboxes.get(scheduler);
 		if (!box) this.#mailboxes.set(scheduler, (box = new Mailbox(now, this.#flightSecondsMax())));
 		return box;
+	}
+
+	/** Where the isolate's requests ask that scheduler. */
+	line(scheduler: string, now: Seconds): AssignLine {
+		let line = this.#lines.get(scheduler);
+		if (!line) {
+			line = new AssignLine(this.mailbox(scheduler, now), this.#settings);
+			this.#lines.set(scheduler, line);
+		}
+		return line;
 	}
 
 	/** One attempt has its time-out; what the watchdog needs to end it comes on top. */

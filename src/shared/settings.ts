@@ -18,6 +18,9 @@ const schema = lazy(() => {
 
 		/** How long a request waits for the scheduler before the stateless fallback decides. */
 		schedulerDeadlineSeconds: seconds.default(0.25),
+		/** How many requests of one isolate may ask a scheduler in one call, while it is busy; 1: each asks by itself. A request has some
+		 *  kilobytes at most, a call 32 MB. */
+		assignTogetherMax: count.max(1_000).default(64),
 		reservationSeconds: seconds.default(45),
 		renewSeconds: seconds.default(15),
 		/** How long an isolate gathers settlements before it sends them. */

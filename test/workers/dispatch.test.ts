@@ -53,10 +53,10 @@ function scripted(assign: (request: AssignRequest) => Promise<AssignReply>, turn
 	const ended: string[] = [];
 	const take = (mail: SchedulerMail): void => void ended.push(...mail.ended.map(({ reservation }) => reservation));
 	const object = {
-		async assign(request: AssignRequest, mail: SchedulerMail) {
+		async assign(requests: readonly AssignRequest[], mail: SchedulerMail) {
 			take(mail);
-			asked.push(request);
-			return { reply: await assign(request), bills: [] };
+			asked.push(...requests);
+			return { replies: await Promise.all(requests.map(assign)), bills: [] };
 		},
 		async mail(mail: SchedulerMail) {
 			take(mail);

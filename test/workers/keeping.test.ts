@@ -5,6 +5,7 @@ import { CatalogStore } from "../../src/adapters/catalog-store.ts";
 import { catalogSchema } from "../../src/shared/catalog/schema.ts";
 import type { SchedulerPort } from "../../src/shared/scheduler/messages.ts";
 import { schedulerName } from "../../src/shared/scheduler/name.ts";
+import { assignOne } from "../support/assign-one.ts";
 import { assignRequest } from "../support/assign-request.ts";
 
 const MODEL = "kept-m";
@@ -47,7 +48,7 @@ async function answered(name: string) {
 	const stub = env.SCHEDULER.getByName(name);
 	const port: SchedulerPort = stub;
 	const asked = assignRequest({ reservation: `kept-${name}`, catalogVersion: VERSION, model: MODEL });
-	const { reply } = await port.assign(asked, { first: [], ended: [], renewals: [] });
+	const { reply } = await assignOne(port, asked);
 	expect(reply.kind).toBe("assigned");
 	const { reservation } = asked;
 	const tokens = { promptTokens: 10, cachedTokens: 0, outputTokens: 10 };

@@ -11,6 +11,7 @@ import type {
 	SchedulerPort,
 } from "../../src/shared/scheduler/messages.ts";
 import { schedulerName } from "../../src/shared/scheduler/name.ts";
+import { assignOne } from "../support/assign-one.ts";
 import { assignRequest } from "../support/assign-request.ts";
 import { withoutTable } from "./catalog-support.ts";
 
@@ -96,7 +97,7 @@ function end(reservation: string, more: Partial<Ended> = {}): SchedulerMail {
 }
 
 async function assign(port: SchedulerPort, asked = request()): Promise<{ reservation: string; reply: AssignReply }> {
-	const { reply } = await port.assign(asked, NO_MAIL);
+	const { reply } = await assignOne(port, asked, NO_MAIL);
 	return { reservation: asked.reservation, reply };
 }
 

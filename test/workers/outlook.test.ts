@@ -3,6 +3,7 @@ import { beforeAll, expect, test } from "vitest";
 import type { AssignRequest, SchedulerPort } from "../../src/shared/scheduler/messages.ts";
 import { schedulerName } from "../../src/shared/scheduler/name.ts";
 import { admin } from "./admin-support.ts";
+import { assignOne } from "../support/assign-one.ts";
 import { assignRequest } from "../support/assign-request.ts";
 
 const MODEL = "outlook-m";
@@ -40,7 +41,7 @@ test("a scheduler tells routers of load, rates and who takes requests, reading t
 		...assignRequest({ reservation: "outlook.1", model: MODEL }),
 		catalogVersion: version,
 	};
-	const { reply } = await scheduler.assign(request, { first: [], ended: [], renewals: [] });
+	const { reply } = await assignOne(scheduler, request, { first: [], ended: [], renewals: [] });
 	expect(reply.kind).toBe("assigned");
 	const busy = await scheduler.outlook(MODEL, version, "FRA");
 	expect(busy.summary.replicas.map(({ open, inFlight }) => ({ open, inFlight }))).toContainEqual({

@@ -6,6 +6,7 @@ import { catalogSchema } from "../../src/shared/catalog/schema.ts";
 import type { KvPort } from "../../src/shared/kv/events/messages.ts";
 import type { AssignRequest, Ended, SchedulerPort } from "../../src/shared/scheduler/messages.ts";
 import { schedulerName } from "../../src/shared/scheduler/name.ts";
+import { assignOne } from "../support/assign-one.ts";
 import { assignRequest } from "../support/assign-request.ts";
 
 const MODEL = "prefixes-m";
@@ -100,7 +101,7 @@ function request(prefix: Uint32Array, model = MODEL): AssignRequest {
 /** Asks, and says at once that it went well: where it was sent, and how much of it was expected there. */
 async function serve(port: SchedulerPort, prefix: Uint32Array): Promise<{ replica: string; cached: number }> {
 	const asked = request(prefix);
-	const { reply } = await port.assign(asked, { first: [], ended: [], renewals: [] });
+	const { reply } = await assignOne(port, asked);
 	if (reply.kind !== "assigned") throw new Error(`not assigned: ${reply.kind}`);
 	const { replica, expectedCachedTokens: cached = 0 } = reply.ranked[0]!;
 	const ended: Ended = {
@@ -148,7 +149,7 @@ describe("what replicas hold", () => {
 		await runDurableObjectAlarm(stub);
 		const look = await Promise.all(
 			conversations.map(async (conversation) => {
-				const { reply } = await port.assign(request(chain(conversation)), { first: [], ended: [], renewals: [] });
+				const { reply } = await assignOne(port, request(chain(conversation)));
 				return reply.kind === "assigned" ? (reply.ranked[0]!.expectedCachedTokens ?? 0) : -1;
 			}),
 		);
@@ -192,7 +193,7 @@ describe("metrics do not show a restart that was none", () => {
 		}
 		await vi.waitFor(() => expect(asked).toBeGreaterThan(0));
 		await new Promise((resolve) => setTimeout(resolve, 300));
-		const { reply } = await port.assign(request(chain(1)), { first: [], ended: [], renewals: [] });
+		const { reply } = await assignOne(port, request(chain(1)));
 		const find = reply.kind === "assigned" ? reply.ranked.find((each) => each.replica === replica) : undefined;
 		return find?.expectedCachedTokens ?? -1;
 	}
@@ -226,7 +227,7 @@ describe("a large index", () => {
 	/** Stores four parts of half a megabyte for each replica, as after a long life, and evicts the object. */
 	async function stored() {
 		const { stub, port } = scheduler(LARGE);
-		await port.assign(request(chain(1), LARGE), { first: [], ended: [], renewals: [] });
+		await assignOne(port, request(chain(1), LARGE));
 		await runInDurableObject(stub, (_, { storage }) => {
 			let seed = 1;
 			const word = (): number => (seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0);

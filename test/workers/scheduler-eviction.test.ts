@@ -6,6 +6,7 @@ import { CatalogStore } from "../../src/adapters/catalog-store.ts";
 import { catalogSchema } from "../../src/shared/catalog/schema.ts";
 import type { AssignReply, FleetStatus, SchedulerPort } from "../../src/shared/scheduler/messages.ts";
 import { schedulerName } from "../../src/shared/scheduler/name.ts";
+import { assignOne } from "../support/assign-one.ts";
 import { assignRequest } from "../support/assign-request.ts";
 import { admin } from "./admin-support.ts";
 
@@ -104,7 +105,8 @@ test("places of an isolate that is gone, and renews nothing, are free again afte
 		const scheduler = new Scheduler(state, { ...env, SETTINGS: settings });
 		let serial = 0;
 		const assign = async (): Promise<AssignReply["kind"]> => {
-			const { reply } = await scheduler.assign(
+			const { reply } = await assignOne(
+				scheduler,
 				assignRequest(
 					{
 						reservation: `lost-${serial++}`,

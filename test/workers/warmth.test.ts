@@ -5,6 +5,7 @@ import { CatalogStore } from "../../src/adapters/catalog-store.ts";
 import { catalogSchema } from "../../src/shared/catalog/schema.ts";
 import type { AssignRequest, SchedulerMail, SchedulerPort } from "../../src/shared/scheduler/messages.ts";
 import { schedulerName } from "../../src/shared/scheduler/name.ts";
+import { assignOne } from "../support/assign-one.ts";
 import { assignRequest } from "../support/assign-request.ts";
 
 const MODEL = "warmth-m";
@@ -66,7 +67,7 @@ function request(): AssignRequest {
 }
 
 async function chosen(): Promise<string> {
-	const { reply } = await scheduler().assign(request(), NO_MAIL);
+	const { reply } = await assignOne(scheduler(), request(), NO_MAIL);
 	if (reply.kind !== "assigned") throw new Error(reply.kind);
 	return reply.ranked[0]!.replica;
 }
@@ -108,7 +109,7 @@ test("a wake that the provider refuses leaves the pool cold, and is not made aga
 	status = 500;
 	const stub = env.SCHEDULER.getByName(`${schedulerName(MODEL)}/refused`);
 	const port: SchedulerPort = stub;
-	const ask = () => port.assign(request(), NO_MAIL);
+	const ask = () => assignOne(port, request(), NO_MAIL);
 	await Promise.all(Array.from({ length: 100 }, ask));
 	await vi.waitFor(async () => {
 		const [zero] = (await port.status(MODEL, version)).replicas;
@@ -135,7 +136,7 @@ test("a wake that never completes: whoever waits for it is answered when his tim
 	const began = performance.now();
 	const parked = Array.from({ length: 20 }, async () => {
 		const asked = { ...request(), model: SLEEPER, policy: { ...request().policy, waitingMax: 2 } };
-		const { reply } = await port.assign(asked, NO_MAIL);
+		const { reply } = await assignOne(port, asked, NO_MAIL);
 		return reply.kind === "queued" ? port.waitTurn(asked.reservation) : reply;
 	});
 	for (const reply of await Promise.all(parked)) {

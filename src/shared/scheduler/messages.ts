@@ -197,11 +197,12 @@ export interface Bill {
 
 /** A scheduler object, as an isolate calls it. */
 export interface SchedulerPort {
-	/** Chooses and reserves; `mail` is what the isolate had to tell anyway. */
+	/** Chooses and reserves for each request in turn, all of one model; `mail` is what the isolate had to tell anyway. The replies are
+	 *  in the order of the requests; null where choosing threw, which is a bug. */
 	assign(
-		request: AssignRequest,
+		requests: readonly AssignRequest[],
 		mail: SchedulerMail,
-	): Promise<{ readonly reply: AssignReply; readonly bills: readonly Bill[] }>;
+	): Promise<{ readonly replies: readonly (AssignReply | null)[]; readonly bills: readonly Bill[] }>;
 	mail(mail: SchedulerMail): Promise<readonly Bill[]>;
 	/** Waits until a queued request has its answer: at the latest when its waiting time is over. Null when the object does not
 	 *  know of it (it was evicted since): ask anew. */
