@@ -116,7 +116,7 @@ export function demoCatalog(urls: ReadonlyMap<string, string>): CatalogInput {
 				replicas: replicas("l4-embeddings"),
 			},
 		],
-		routers: [{ id: "default", models: [CHAT_MODEL, MIDDLE_MODEL, LARGE_MODEL], quality_usd: 0.01 }],
+		routers: [{ id: "default", models: [CHAT_MODEL, MIDDLE_MODEL, LARGE_MODEL], quality_usd: 0.02 }],
 	};
 }
 
