@@ -48,6 +48,7 @@ export function sampleOutcomes(count = 360, seed = 7): Outcome[] {
 			pool: domain === "law" ? "court" : "kitchen",
 			scores: new Map(scores),
 			outputTokens: new Map(scores.map(([model]) => [model, domain === "law" ? 200 : 50])),
+			usd: new Map(),
 		};
 	});
 }
@@ -56,7 +57,7 @@ let bytes: Uint8Array | null = null;
 
 /** Of a weights file trained on the sample; made once. */
 export function sampleBytes(): Uint8Array {
-	bytes ??= writeWeights(trainWeights(sampleOutcomes(), 1, SMALL));
+	bytes ??= writeWeights(trainWeights(sampleOutcomes(), 1, SMALL).weights);
 	return bytes.slice();
 }
 

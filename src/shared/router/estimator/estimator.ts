@@ -89,7 +89,7 @@ export class PartsReader {
 }
 
 /** An estimator of a weights file that has been read. */
-export function createEstimator(weights: Weights): Estimator {
+export function createEstimator(weights: Weights, ask: AskNeighbours = "unsure"): Estimator {
 	const reader = new PartsReader(weights);
 	const shares = new Float64Array(weights.pools.length);
 	const blend = new Float64Array(BLEND_COUNT);
@@ -98,7 +98,7 @@ export function createEstimator(weights: Weights): Estimator {
 		domains: weights.domains,
 		version: weights.version,
 		estimate(prompt: string): PromptEstimate {
-			const parts = reader.read(prompt, "unsure");
+			const parts = reader.read(prompt, ask);
 			const inDomain = !isNew(weights.novelty, parts.signals);
 			const models = weights.models.length;
 			const quality = new Float64Array(models);

@@ -16,7 +16,7 @@ export function chooseAnchors(
 	random: Random,
 ): Anchors {
 	const chosen = chooseRows(table, space, count, random);
-	const all = termsOf(
+	const all = anchorTerms(
 		vectors,
 		table.prompts.map((_, i) => i),
 		terms,
@@ -30,7 +30,7 @@ export function chooseAnchors(
 	}
 	return {
 		terms,
-		...termsOf(vectors, chosen, terms),
+		...anchorTerms(vectors, chosen, terms),
 		pool: Uint8Array.from(chosen, (i) => table.pool[i]!),
 		labels: Uint8Array.from(labels),
 	};
@@ -61,7 +61,11 @@ function view({ starts, rows, values }: Vectors, i: number) {
 }
 
 /** The heaviest grams of each, at unit length, in 1/255. */
-function termsOf(vectors: Vectors, chosen: readonly number[], terms: number): Pick<Anchors, "rows" | "values"> {
+export function anchorTerms(
+	vectors: Vectors,
+	chosen: readonly number[],
+	terms: number,
+): Pick<Anchors, "rows" | "values"> {
 	const rows = new Uint16Array(chosen.length * terms);
 	const values = new Uint8Array(chosen.length * terms);
 	chosen.forEach((i, anchor) => {

@@ -10,4 +10,6 @@ export interface Outcome {
 	readonly scores: ReadonlyMap<string, number>;
 	/** By model. */
 	readonly outputTokens: ReadonlyMap<string, number>;
+	/** By model: what the request cost. */
+	readonly usd: ReadonlyMap<string, number>;
 }

@@ -31,10 +31,11 @@ export const MODELS_MAX = 256;
 /** Judges of these sets give marks up to so much. */
 const MARKS_MAX: Readonly<Record<string, number>> = { mt_bench: 10 };
 /** Characters of an answer per token: English text by usual tokenisers. */
-const CHARS_PER_TOKEN = 4;
+export const CHARS_PER_TOKEN = 4;
+const NUMBER_MAX = 1e9;
 
-/** Outcomes of a file of JSON lines: `prompt` and `scores` by model from 0 to 1, optionally `key` (or `id`), `dataset`, `domain`
- *  and `out_chars`. Empty lines are passed over. */
+/** Outcomes of a file of JSON lines: `prompt` and `scores` by model from 0 to 1, optionally `key` (or `id`), `dataset`, `domain`,
+ *  `out_chars` and `cost_usd` by model. Empty lines are passed over. */
 export function parseOutcomes(text: string, options: ParseOptions): Result<Outcome[], OutcomeError> {
 	const outcomes: Outcome[] = [];
 	const lines = text.split("\n");
@@ -71,15 +72,18 @@ function parseLine(text: string, line: number, { pool, models }: ParseOptions): 
 	}
 	const measured = scoresOf(scores, MARKS_MAX[dataset as string] ?? 1, models);
 	if (!measured.ok) return measured;
-	const tokens = tokensOf(row.out_chars);
-	if (!tokens.ok) return tokens;
+	const chars = numbersOf("out_chars", row.out_chars);
+	if (!chars.ok) return chars;
+	const usd = numbersOf("cost_usd", row.cost_usd);
+	if (!usd.ok) return usd;
 	return ok({
 		key: key as string,
 		prompt,
 		domain: dataset === domain ? (domain as string) : `${dataset as string}/${domain as string}`,
 		pool,
 		scores: measured.value,
-		outputTokens: tokens.value,
+		outputTokens: new Map([...chars.value].map(([model, count]) => [model, count / CHARS_PER_TOKEN])),
+		usd: usd.value,
 	});
 }
 
@@ -106,16 +110,20 @@ function scoresOf(value: unknown, top: number, models: ReadonlySet<string> | nul
 	return ok(scores);
 }
 
-function tokensOf(value: unknown): Result<Map<string, number>, Fault> {
-	const tokens = new Map<string, number>();
-	if (value === undefined) return ok(tokens);
-	if (!isRecord(value)) return fault("field_invalid", "`out_chars` must be an object of numbers by model.");
-	for (const [name, chars] of Object.entries(value)) {
-		if (typeof chars !== "number" || !(chars >= 0) || chars > 1e9)
-			return fault("field_invalid", `\`out_chars\` of ${name}, ${JSON.stringify(chars)}, is no number of characters.`);
-		tokens.set(cardName(name), chars / CHARS_PER_TOKEN);
+/** Of `field`: a number by model that is not negative. */
+function numbersOf(field: string, value: unknown): Result<Map<string, number>, Fault> {
+	const numbers = new Map<string, number>();
+	if (value === undefined) return ok(numbers);
+	if (!isRecord(value)) return fault("field_invalid", `\`${field}\` must be an object of numbers by model.`);
+	for (const [name, number] of Object.entries(value)) {
+		if (typeof number !== "number" || !(number >= 0 && number <= NUMBER_MAX))
+			return fault(
+				"field_invalid",
+				`\`${field}\` of ${name}, ${JSON.stringify(number)}, is no number from 0 to ${NUMBER_MAX}.`,
+			);
+		numbers.set(cardName(name), number);
 	}
-	return ok(tokens);
+	return ok(numbers);
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -34,6 +34,12 @@ export const TRAIN: TrainSettings = {
 	tuneShare: 0.2,
 };
 
+export interface Trained {
+	readonly weights: Omit<Weights, "version">;
+	/** As they were before the last fit: `outcomes` are those that they were tuned and not fitted on. */
+	readonly tuned: { readonly weights: Omit<Weights, "version">; readonly outcomes: readonly Outcome[] };
+}
+
 /** Weights from outcomes: fitted on most of them, tuned on the others, then fitted anew on all. Pure: the same outcomes and
  *  seed give the same bits. */
 export function trainWeights(
@@ -41,16 +47,18 @@ export function trainWeights(
 	seed: number,
 	settings: TrainSettings = TRAIN,
 	say: (text: string) => void = () => {},
-): Omit<Weights, "version"> {
+): Trained {
 	const space = spaceOf(outcomes);
-	const [most, others] = splitByKey(outcomes, settings.tuneShare, seed);
+	const [most, others] = splitByKey(outcomes, settings.tuneShare, "tune", seed);
+	if (most.length === 0 || others.length === 0) throw new Error("There are too few outcomes to keep some for tuning.");
 	say("fitting most");
 	const first = fit(tableOf(most, space), space, seed, settings);
 	say("tuning");
 	const { thresholds, ...tuned } = tune({ ...first, version: "" }, tableOf(others, space), space);
 	say("fitting all");
 	const all = fit(tableOf(outcomes, space), space, seed, settings);
-	return { ...all, ...tuned, novelty: { ...all.novelty, thresholds } };
+	const complete = (fitted: typeof all) => ({ ...fitted, ...tuned, novelty: { ...fitted.novelty, thresholds } });
+	return { weights: complete(all), tuned: { weights: complete(first), outcomes: others } };
 }
 
 /** Above every signal. */

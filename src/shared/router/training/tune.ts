@@ -9,7 +9,8 @@ import type { Space, Table } from "./space.ts";
 /** Of the prompts that were not trained on, this share is taken for new: divided evenly among the signals. */
 const NEW_SHARE = 0.05;
 const TEMPERATURES = Array.from({ length: 21 }, (_, i) => 0.6 * 1.08 ** i);
-const RIDGE = 3;
+/** In (prompt, model): those of one prompt are far from independent. */
+const RIDGE = 30;
 /** Fewer prompts than this in a (domain, model) say nothing of the noise. */
 const CELL_MIN = 25;
 

@@ -1,0 +1,157 @@
+import { calibration, argmax } from "../../src/shared/router/training/judge.ts";
+import { play, playSingle, weightFor, meanUsd, type Choice } from "../../src/shared/router/training/floors.ts";
+import type { Outcome } from "../../src/shared/router/training/outcome.ts";
+import type { Weights } from "../../src/shared/router/weights/weights.ts";
+import { PartsReader } from "../../src/shared/router/estimator/estimator.ts";
+import { median } from "../lib/statistics.ts";
+import type { Contender } from "./contenders/contender.ts";
+import { averageQuality, type Point } from "./hull.ts";
+import type { Pool } from "./pools.ts";
+import { sameTier } from "./same-tier.ts";
+import { judgePairs, type StrongWeak } from "./strong-weak.ts";
+
+/** Of the best single model's quality: what is to be kept. 99 is for data with one dominant model. */
+export const FLOORS = [1, 0.99, 0.97, 0.95] as const;
+const SWEEP = [0, ...Array.from({ length: 40 }, (_, i) => 10 ** (-2 + (i * 8) / 39))];
+/** A model that fewer of the prompts have is none to choose. */
+const MEASURED_MIN = 0.97;
+
+export interface Judging {
+	readonly pool: Pool;
+	readonly dev: readonly Outcome[];
+	/** Part of `dev` that weights are tuned on. */
+	readonly tuning: readonly Outcome[];
+	readonly judged: readonly Outcome[];
+	/** Ours, of all of `dev`: domains and models. */
+	readonly weights: Weights;
+	readonly seed: number;
+	readonly quick: boolean;
+}
+
+export interface Figures extends StrongWeak {
+	readonly title: string;
+	/** Of the model that is thought best; of the best single one, chosen on development; of the best for each prompt. */
+	readonly quality: number;
+	readonly bestSingle: number;
+	readonly oracle: number;
+	readonly ece: number;
+	readonly brier: number;
+	/** By floor: quality and cost relative to the best single model. Empty without costs. */
+	readonly floors: readonly { readonly floor: number; readonly quality: number; readonly saving: number }[];
+	/** AIQ, and that of the single models. Null without costs. */
+	readonly aiq: number | null;
+	readonly singlesAiq: number | null;
+	/** Share of prompts that keep their model when they are worded slightly differently. */
+	readonly sameTier: number;
+}
+
+/** `most`: the same contender without the tuning part; null where floors are not wanted. */
+export function judgeContender(all: Contender, most: Contender | null, judging: Judging): Figures {
+	const { pool, judged, weights, dev } = judging;
+	const estimates = judged.map(({ prompt }) => ({ quality: all.quality(prompt) }));
+	const column = (model: string) => weights.models.indexOf(model);
+	const pairs = judged.flatMap(({ scores }, i) => {
+		const [strong, weak] = [scores.get(pool.strong), scores.get(pool.weak)];
+		if (strong === undefined || weak === undefined) return [];
+		const { quality } = estimates[i]!;
+		return [{ score: quality[column(pool.strong)]! - quality[column(pool.weak)]!, strong, weak }];
+	});
+	const models = everywhere(weights.models, dev);
+	const free = judged.map((outcome, i) => freeChoice(outcome, estimates[i]!.quality, models, column));
+	const best = bestOn(dev, models);
+	const chosen = play(free, 0).quality;
+	return {
+		title: all.title,
+		...judgePairs(pairs),
+		quality: chosen,
+		bestSingle: playSingle(free, models.indexOf(best)).quality,
+		oracle:
+			free.reduce((sum, { score }) => sum + Math.max(...score.filter((each) => !Number.isNaN(each))), 0) / free.length,
+		...calibration(weights.models, judged, estimates),
+		...(most ? priced(all, most, judging) : { floors: [], aiq: null, singlesAiq: null }),
+		sameTier: sameTier(all, judging, median(pairs.map(({ score }) => score))),
+	};
+}
+
+/** What the choice of the best one, at no price, needs to know. */
+function freeChoice(
+	{ scores }: Outcome,
+	quality: Float64Array,
+	models: readonly string[],
+	column: (model: string) => number,
+): Choice {
+	const score = Float64Array.from(models, (model) => scores.get(model) ?? Number.NaN);
+	const nothing = new Float64Array(models.length);
+	return {
+		quality: Float64Array.from(models, (model) => quality[column(model)]!),
+		expectedUsd: nothing,
+		score,
+		usd: nothing,
+	};
+}
+
+function priced(all: Contender, most: Contender, judging: Judging): Pick<Figures, "floors" | "aiq" | "singlesAiq"> {
+	const { dev, tuning, judged, weights } = judging;
+	const models = everywhere(weights.models, dev).filter((model) => dev.some(({ usd }) => usd.has(model)));
+	if (models.length < 2) return { floors: [], aiq: null, singlesAiq: null };
+	const costs = meanUsd(dev, weights.domains, models);
+	const reader = new PartsReader(weights);
+	const choicesOf = (contender: Contender, outcomes: readonly Outcome[]) =>
+		outcomes.flatMap((outcome) => pricedChoice(outcome, contender, models, weights, costs, reader) ?? []);
+	const tuned = choicesOf(most, tuning);
+	const choices = choicesOf(all, judged);
+	const best = models.indexOf(bestOn(dev, models));
+	const single = playSingle(choices, best);
+	const goal = playSingle(tuned, best).quality;
+	const singles: Point[] = models.map((_, m) => playSingle(choices, m));
+	const [from, to] = [Math.min(...singles.map(({ usd }) => usd)), Math.max(...singles.map(({ usd }) => usd))];
+	return {
+		floors: FLOORS.map((floor) => {
+			const played = play(choices, weightFor(tuned, floor * goal));
+			return { floor, quality: played.quality / single.quality, saving: 1 - played.usd / single.usd };
+		}),
+		aiq: averageQuality(
+			SWEEP.map((weight) => play(choices, weight)),
+			from,
+			to,
+		),
+		singlesAiq: averageQuality(singles, from, to),
+	};
+}
+
+function pricedChoice(
+	{ prompt, scores, usd }: Outcome,
+	contender: Contender,
+	models: readonly string[],
+	weights: Weights,
+	costs: Float64Array,
+	reader: PartsReader,
+): Choice | null {
+	const known = (model: string) => scores.has(model) && usd.has(model);
+	if (!models.some(known)) return null;
+	const quality = contender.quality(prompt);
+	const { posterior } = reader.read(prompt, "never");
+	return {
+		quality: Float64Array.from(models, (model) => quality[weights.models.indexOf(model)]!),
+		expectedUsd: Float64Array.from(models, (_, m) =>
+			posterior.reduce((sum, p, d) => sum + p * costs[d * models.length + m]!, 0),
+		),
+		score: Float64Array.from(models, (model) => (known(model) ? scores.get(model)! : Number.NaN)),
+		usd: Float64Array.from(models, (model) => (known(model) ? usd.get(model)! : Number.NaN)),
+	};
+}
+
+/** Models that (nearly) all prompts were asked of. */
+function everywhere(models: readonly string[], outcomes: readonly Outcome[]): string[] {
+	return models.filter(
+		(model) => outcomes.filter(({ scores }) => scores.has(model)).length >= MEASURED_MIN * outcomes.length,
+	);
+}
+
+function bestOn(outcomes: readonly Outcome[], models: readonly string[]): string {
+	const means = Float64Array.from(models, (model) => {
+		const scores = outcomes.flatMap(({ scores: all }) => all.get(model) ?? []);
+		return scores.reduce((sum, score) => sum + score, 0) / scores.length;
+	});
+	return models[argmax(means)]!;
+}

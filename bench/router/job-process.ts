@@ -1,0 +1,4 @@
+import { answerJobs } from "../lib/workers.ts";
+import { playJob } from "./job.ts";
+
+answerJobs(playJob);

@@ -1,0 +1,42 @@
+import type { Price } from "../../src/shared/router/training/prices.ts";
+
+/** List prices of late 2024, USD per million tokens, from memory; open weights at what hosts asked for their size. They weigh
+ *  models against each other; nobody is billed by them. */
+export const PRICES: ReadonlyMap<string, Price> = new Map(
+	Object.entries({
+		"gpt-4-1106-preview": [10, 30],
+		"gpt-4-turbo-2024-04-09": [10, 30],
+		"gpt-4o-2024-05-13": [5, 15],
+		"gpt-4o-2024-08-06": [2.5, 10],
+		"gpt-4o-mini-2024-07-18": [0.15, 0.6],
+		"gpt-3.5-turbo-0125": [0.5, 1.5],
+		"o1-mini-2024-09-12": [3, 12],
+		"claude-3-5-sonnet-20241022": [3, 15],
+		"claude-3-5-haiku-20241022": [0.8, 4],
+		"claude-3-haiku-20240307": [0.25, 1.25],
+		"claude-3-opus-20240229": [15, 75],
+		"gemini-1.5-pro-002": [1.25, 5],
+		"gemini-1.5-flash-002": [0.075, 0.3],
+		"gemini-1.5-pro": [1.25, 5],
+		"gemini-1.5-flash": [0.075, 0.3],
+		"llama-3.1-405b-inst@sambanova": [3.5, 3.5],
+		"llama-3.1-70b-instruct": [0.88, 0.88],
+		"llama-3-70b-instruct": [0.88, 0.88],
+		"llama-3.1-8b-instruct": [0.18, 0.18],
+		"llama-3-8b-instruct": [0.18, 0.18],
+		"mixtral-8x7b-instruct-v0.1": [0.6, 0.6],
+		"mistral-7b-instruct-v0.2": [0.2, 0.2],
+		"mathstral-7b": [0.2, 0.2],
+		"mistral-large-2": [2, 6],
+		"deepseek-coder-v2": [0.14, 0.28],
+		"deepseek-v2.5-0908": [0.14, 0.28],
+		"qwen2-72b-instruct": [0.9, 0.9],
+		"qwen1.5-72b-chat": [0.9, 0.9],
+		"qwen1.5-7b-chat": [0.2, 0.2],
+		"yi-6b-chat": [0.2, 0.2],
+		"phi-3-mini-4k-instruct": [0.1, 0.1],
+		"gemma-2-9b-it": [0.2, 0.2],
+		"c4ai-command-r-v01": [0.5, 1.5],
+		"jamba-1.5-large": [2, 8],
+	}).map(([model, [input, output]]) => [model, { input: input!, output: output! }]),
+);
