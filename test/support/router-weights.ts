@@ -36,6 +36,7 @@ function outcomes(): Outcome[] {
 			pool: "test",
 			scores: isArithmetic ? scores(odd, odd) : scores(1 - odd, 0.2),
 			outputTokens: tokens,
+			usd: new Map(),
 		};
 	});
 }
@@ -49,6 +50,9 @@ export async function routerAssets(): Promise<string> {
 	const directory = await mkdtemp(join(tmpdir(), "isobar-assets-"));
 	await mkdir(join(directory, "router"));
 	const settings = { grams: 1_024, width: 8, epochs: 12, rate: 0.3, anchors: 100, terms: 16, tuneShare: 0.25 };
-	await writeFile(join(directory, "router", "default.bin"), writeWeights(trainWeights(outcomes(), 1, settings)));
+	await writeFile(
+		join(directory, "router", "default.bin"),
+		writeWeights(trainWeights(outcomes(), 1, settings).weights),
+	);
 	return directory;
 }

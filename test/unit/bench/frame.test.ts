@@ -33,7 +33,17 @@ test("the median of an even number is between the two in the middle", () => {
 test("options: what stands in the documents", () => {
 	expect(parseOptions(["--quick", "--json", "out.json", "--seed", "7"])).toEqual({
 		ok: true,
-		value: { quick: true, help: false, seed: 7, json: "out.json", plot: null, data: null, dev: null, eval: null, write: false },
+		value: {
+			quick: true,
+			help: false,
+			seed: 7,
+			json: "out.json",
+			plot: null,
+			data: null,
+			dev: null,
+			eval: null,
+			write: false,
+		},
 	});
 	expect(parseOptions([])).toMatchObject({ ok: true, value: { seed: 1, write: true } });
 	expect(parseOptions(["--quick", "--write"])).toMatchObject({ ok: true, value: { quick: true, write: true } });
