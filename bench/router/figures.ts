@@ -10,8 +10,8 @@ import type { Pool } from "./pools.ts";
 import { sameTier } from "./same-tier.ts";
 import { judgePairs, type StrongWeak } from "./strong-weak.ts";
 
-/** Of the best single model's quality: what is to be kept. 99 is for data with one dominant model. */
-export const FLOORS = [1, 0.99, 0.97, 0.95] as const;
+/** Of the best single model's quality: what is to be kept. */
+export const FLOORS = [1, 0.98, 0.97, 0.95] as const;
 const SWEEP = [0, ...Array.from({ length: 40 }, (_, i) => 10 ** (-2 + (i * 8) / 39))];
 /** A model that fewer of the prompts have is none to choose. */
 const MEASURED_MIN = 0.97;
