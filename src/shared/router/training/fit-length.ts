@@ -4,7 +4,8 @@ import { fitLogistic } from "./logistic.ts";
 import type { Space, Table } from "./space.ts";
 import type { Vectors } from "./vectors.ts";
 
-const RIDGE = 1;
+/** Strong enough that a model that was measured on prompts of one length is not extrapolated from them. */
+const RIDGE = 50;
 
 /** What the length of a prompt alone says of each model: intercept and slope of the logit, [M x 2]. */
 export function fitLength(vectors: Vectors, { scores, prompts }: Table, { models }: Space): Float32Array {
