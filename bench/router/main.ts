@@ -43,7 +43,7 @@ async function run({ quick, seed, dev, eval: judged }: BenchOptions, say: (text:
 		const draws = labels === null ? 1 : DRAWS[quick ? "quick" : "full"];
 		return Array.from({ length: draws }, (_, draw) => ({ ...source, pool: id, draw }));
 	});
-	const workers = new Workers<Job, PoolFindings>(join(import.meta.dirname, "job-process.ts"), directory);
+	const workers = new Workers<Job, PoolFindings>(join(import.meta.dirname, "job-process.ts"), []);
 	try {
 		const found = await workers.run(jobs, (done) => say(`${done} of ${jobs.length} pools`));
 		const rows: Row[] = rowsOf(found);
