@@ -51,6 +51,7 @@ export default {
 			: app.fetch(request, env, ctx);
 	},
 } satisfies ExportedHandler<Env>;
+export { AnswerCache } from "../durable-objects/cache.ts";
 export { Ledger } from "../durable-objects/ledger.ts";
 export { Run } from "../durable-objects/run.ts";
 export { Scheduler } from "../durable-objects/scheduler.ts";
