@@ -18,6 +18,7 @@ import { readBody } from "./read-body.ts";
 import { ROUTE_HEADER } from "../../src/shared/router/controls.ts";
 import type { Unrouted } from "./auto/unrouted.ts";
 import type { ModelRoute, Planned } from "./planned.ts";
+import type { Prepared, Stage } from "./prepared.ts";
 import { readRequest, type RoutedRequest, type RouteRequest } from "./read-request.ts";
 import { refusalError } from "./refusal-error.ts";
 import { edgeOf, requestSchedulers, type Edge, type RequestSchedulers } from "./schedulers.ts";
@@ -44,6 +45,7 @@ export interface Admitted {
 	readonly startedAt: Seconds;
 	/** Null where the client named the model. */
 	readonly route: ModelRoute | null;
+	readonly stage: Stage | null;
 }
 
 /** The same without the prompt, which is not needed any more once an answer has begun: a stream may last for minutes, and
@@ -60,14 +62,14 @@ export function withoutPrompt(admitted: Admitted): Admitted {
 const NO_JSON = { bytes: new Uint8Array(), text: "" };
 const NO_WORDS = new Uint32Array();
 
-/** From an HTTP request to an admitted one: key, body, model, policy, money, in the order in which a refusal is cheapest. */
-export async function admit(
+/** From an HTTP request to one that knows where it may go: key, body, model, policy, in the order in which a refusal is cheapest. */
+export async function prepare(
 	id: string,
 	endpoint: Endpoint,
 	http: Request,
 	env: Env,
 	ctx: ExecutionContext,
-): Promise<Result<Admitted, IsobarError>> {
+): Promise<Result<Prepared, IsobarError>> {
 	const startedAt = now();
 	const waitUntil = (promise: Promise<unknown>): void => ctx.waitUntil(promise);
 	const authenticated = await isolateAuthenticator(env).authenticate(http.headers, waitUntil);
@@ -82,12 +84,20 @@ export async function admit(
 	const snapshot = await isolateCatalog(env).snapshot(waitUntil);
 	if (!snapshot.ok) return snapshot;
 	const isolate = thisIsolate(env);
-	const { settings } = isolate;
-	const edge = edgeOf(http);
-	const caller = { id, isolate, key, request: read.value, snapshot: snapshot.value, edge };
+	const caller = { id, isolate, key, request: read.value, snapshot: snapshot.value, edge: edgeOf(http) };
 	const planned = read.value.route ? await routed(caller, read.value.route, env, waitUntil) : named(caller);
-	if (!planned.ok) return planned;
-	const { request, model, policy, need, route } = planned.value;
+	return planned.ok ? ok({ ...caller, startedAt, planned: planned.value, stage: null }) : planned;
+}
+
+/** Reserves its money, and makes ready what its attempts need. */
+export async function hold(
+	prepared: Prepared,
+	headers: Headers,
+	env: Env,
+	waitUntil: WaitUntil,
+): Promise<Result<Admitted, IsobarError>> {
+	const { id, isolate, key, snapshot, edge, startedAt, planned, stage } = prepared;
+	const { request, model, policy, need, route } = planned;
 	const held = await reserve(isolate, key, need, env, waitUntil);
 	if (!held.ok) return held;
 	const { choiceTokensMax, outputTokensMax } = sizesOf(request, key, model);
@@ -97,16 +107,17 @@ export async function admit(
 		key,
 		request,
 		model,
-		catalogVersion: snapshot.value.version,
+		catalogVersion: snapshot.version,
 		policy,
-		prefix: requestPrefix(request, http.headers, model, key, settings.prefixBlockBytes, env.ADMIN_TOKEN),
+		prefix: requestPrefix(request, headers, model, key, isolate.settings.prefixBlockBytes, env.ADMIN_TOKEN),
 		edge,
-		schedulers: requestSchedulers(request, model, snapshot.value, edge),
+		schedulers: requestSchedulers(request, model, snapshot, edge),
 		choiceTokensMax,
 		outputTokensMax,
 		hold: held.value,
 		startedAt,
 		route,
+		stage,
 	});
 }
 

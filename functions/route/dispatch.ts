@@ -17,6 +17,7 @@ import { Heartbeats } from "./heartbeats.ts";
 import { carriers } from "./objects.ts";
 import { PoolCall, type CallContext } from "./pool-call.ts";
 import { relayLong, relayStream, type RelayEnd } from "./relay.ts";
+import type { Caller } from "./prepared.ts";
 import { RequestTimer } from "./request-timer.ts";
 import { steadyMs } from "./steady-clock.ts";
 import { endAttempt, relayed, settle, startAttempt, type Ending, type LastAttempt } from "./settle.ts";
@@ -31,7 +32,7 @@ const UNKNOWN_MAX = 3;
 /** One admitted request on its way through its attempts. */
 export class Dispatch {
 	#admitted: Admitted;
-	readonly #http: Request;
+	readonly #http: Caller;
 	readonly #hops: string;
 	readonly #env: Env;
 	readonly #ctx: ExecutionContext;
@@ -47,7 +48,7 @@ export class Dispatch {
 	#hedge: Hedge | null = null;
 	#settled = false;
 
-	constructor(admitted: Admitted, http: Request, hops: string, env: Env, ctx: ExecutionContext) {
+	constructor(admitted: Admitted, http: Caller, hops: string, env: Env, ctx: ExecutionContext) {
 		this.#admitted = admitted;
 		this.#http = http;
 		this.#hops = hops;

@@ -5,6 +5,7 @@ import type { Seconds } from "../../src/shared/units.ts";
 import type { Admitted } from "./admit.ts";
 import type { Beat } from "./beat.ts";
 import type { Choice } from "./choice.ts";
+import type { Caller } from "./prepared.ts";
 import type { RequestTimer } from "./request-timer.ts";
 import type { LastAttempt } from "./settle.ts";
 import { callUpstream, type UpstreamResult } from "./upstream.ts";
@@ -13,7 +14,7 @@ import type { Hold } from "./purse.ts";
 
 /** What a call needs of its request. */
 export interface CallContext {
-	readonly http: Request;
+	readonly http: Caller;
 	readonly hops: string;
 	readonly env: Env;
 	readonly beat: Beat;

@@ -4,6 +4,7 @@ import type { ReportedUsage } from "../../src/shared/http/usage.ts";
 import type { Attempt, RequestRecord } from "../../src/shared/ledger/messages.ts";
 import { chargeOf, type Charge } from "../../src/shared/money/charge.ts";
 import type { Explanation } from "../../src/shared/scheduler/explanation.ts";
+import type { RoutePlan } from "../../src/shared/router/route-plan.ts";
 import type { Bill, Outcome } from "../../src/shared/scheduler/messages.ts";
 import type { Seconds } from "../../src/shared/units.ts";
 import type { WarmthSignal } from "../../src/shared/warmth/signal.ts";
@@ -11,9 +12,9 @@ import type { Admitted } from "./admit.ts";
 import type { Choice } from "./choice.ts";
 import type { Failure } from "./failure.ts";
 import { hedgeSettlement, type HedgeEnd } from "./hedge-end.ts";
+import type { Isolate } from "./isolate.ts";
 import { logRequest } from "./log.ts";
 import type { Billed } from "./mailbox.ts";
-import type { ModelRoute } from "./planned.ts";
 import type { Hold } from "./purse.ts";
 import type { RelayEnd } from "./relay.ts";
 
@@ -121,12 +122,13 @@ function book(admitted: Admitted, ending: Ending, share: Bill | null, hedge: Hed
 	const second = hedge ? hedgeSettlement(hedge) : undefined;
 	const settlement = { record, lease: hold.lease, reserved: hold.amount, ...(second && { hedge: second }) };
 	isolate.post.settle(key.tenant, key.id, hold, settlement);
-	if (admitted.route) remember(admitted, admitted.route, record);
+	admitted.stage?.booked(record);
+	if (admitted.route && !admitted.stage) remember(isolate, admitted.route.plan, record);
 	if (isolate.settings.logRequests) logRequest(record, explanation, admitted.route?.plan.explanation);
 }
 
 /** Where the conversation's next turn finds its prefix. */
-function remember({ isolate }: Admitted, { plan }: ModelRoute, record: RequestRecord): void {
+export function remember(isolate: Isolate, plan: RoutePlan, record: RequestRecord): void {
 	if (record.replica === null || record.outcome !== "ok") return;
 	const tokens = record.prompt_tokens + record.completion_tokens;
 	isolate.conversations.remember(
@@ -203,6 +205,8 @@ function recordOf(
 		reserved_nano_usd: hold.amount.nano + (hedge?.hold?.amount.nano ?? 0),
 		price_version: admitted.catalogVersion,
 		decision: explanation && JSON.stringify(explanation),
-		...(admitted.route && { route: JSON.stringify(admitted.route.plan.explanation) }),
+		...(admitted.stage
+			? { parent: admitted.stage.parent, stage: admitted.stage.role }
+			: admitted.route && { route: JSON.stringify(admitted.route.plan.explanation) }),
 	};
 }

@@ -1,5 +1,6 @@
 import type { AnswerText } from "./answer-text.ts";
 import type { GenerationRequest } from "./generation-request.ts";
+import type { Saying } from "./options.ts";
 import type { Prompt } from "./prompt.ts";
 import { combine, logNormal, seeded } from "./random.ts";
 import { CHARACTERS_PER_TOKEN, countTokens, END_ID, tokenIdAt } from "./tokenizer.ts";
@@ -39,7 +40,12 @@ export function planChoice(
 	request: GenerationRequest,
 	prompt: Prompt,
 	index: number,
-	source: { readonly text: AnswerText; readonly room: number; readonly median: number },
+	source: {
+		readonly text: AnswerText;
+		readonly room: number;
+		readonly median: number;
+		readonly says?: readonly Saying[];
+	},
 ): Choice {
 	const key = combine(combine(prompt.key, request.seed), index);
 	const limit = Math.min(request.maxTokens ?? source.room, source.room);
@@ -52,7 +58,7 @@ export function planChoice(
 	};
 	const before = thinks + (tool ? 1 : 0);
 	const room = Math.max(0, limit - before);
-	const full = tool?.arguments ?? request.text ?? prose(request, key, room, source);
+	const full = tool?.arguments ?? request.text ?? saidTo(prompt, source.says) ?? prose(request, key, room, source);
 	const body = full.slice(0, CHARACTERS_PER_TOKEN * room);
 	const stopped = tool ? null : firstStop(body, request.stop);
 	if (stopped) {
@@ -81,6 +87,10 @@ export function pieceAt(choice: Choice, i: number): Piece {
 export function tokenIdOf(choice: Choice, i: number): number {
 	const piece = pieceAt(choice, i);
 	return piece.kind === "end" ? END_ID : tokenIdAt(piece.text, 0);
+}
+
+function saidTo({ segments }: Prompt, says: readonly Saying[] = []): string | undefined {
+	return says.find(({ to }) => segments.some((segment) => typeof segment === "string" && segment.includes(to)))?.answer;
 }
 
 function prose(

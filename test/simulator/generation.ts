@@ -26,7 +26,9 @@ export function generate(generation: Generation): void {
 	for (const prompt of request.prompts) {
 		const room = settings.contextLength - prompt.tokens;
 		for (let i = 0; i < request.n; i++)
-			choices.push(planChoice(request, prompt, choices.length, { text, room, median: settings.outputTokens }));
+			choices.push(
+				planChoice(request, prompt, choices.length, { text, room, median: settings.outputTokens, says: settings.says }),
+			);
 	}
 	const answer = new Answer(generation, choices);
 	if (served.pacer) compute(generation, choices, answer, served.pacer);

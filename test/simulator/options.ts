@@ -33,6 +33,8 @@ export interface ReplicaOptions {
 	readonly reasoningField?: "reasoning" | "reasoning_content";
 	/** Median length of an answer, in tokens. Default 120. */
 	readonly outputTokens?: number;
+	/** What it answers to a prompt that holds a text: the first that does. Other prompts get prose that means nothing. */
+	readonly says?: readonly Saying[];
 	readonly embeddingDimensions?: number;
 	/** Requests kept for `lastRequests()`. Default 100. */
 	readonly recordRequests?: number;
@@ -41,6 +43,11 @@ export interface ReplicaOptions {
 	readonly behaviour?: BehaviourChange;
 	/** vLLM's --kv-events-config: publishes KV events over ZMQ. Needs delays, since without them there is no prefix cache. */
 	readonly kvEvents?: KvEventsOptions;
+}
+
+export interface Saying {
+	readonly to: string;
+	readonly answer: string;
 }
 
 /** The engines' encodings of one message: vLLM's three (arrays, an array of maps, maps), and SGLang's. */
@@ -73,6 +80,7 @@ export interface Settings {
 	readonly reportCachedTokens: boolean;
 	readonly reasoningField: "reasoning" | "reasoning_content";
 	readonly outputTokens: number;
+	readonly says: readonly Saying[];
 	readonly embeddingDimensions: number;
 	readonly recordRequests: number;
 	readonly eventsPerWrite: number;
@@ -103,6 +111,7 @@ export function settingsOf(options: ReplicaOptions): Settings {
 		reportCachedTokens: options.reportCachedTokens ?? true,
 		reasoningField: options.reasoningField ?? "reasoning",
 		outputTokens: options.outputTokens ?? 120,
+		says: options.says ?? [],
 		embeddingDimensions: options.embeddingDimensions ?? 1_024,
 		recordRequests: options.recordRequests ?? 100,
 		eventsPerWrite: options.eventsPerWrite ?? Number.POSITIVE_INFINITY,

@@ -53,7 +53,8 @@ export async function planRoute(
 		controls,
 		estimator,
 		estimate,
-		ranked: choice.drawn.order.slice(0, TRIED_MAX),
+		// A cascade or a vote chooses among all of them.
+		ranked: mode === "route" ? choice.drawn.order.slice(0, TRIED_MAX) : choice.drawn.order,
 		explanation: explainRoute({
 			router: router.id,
 			mode,
@@ -72,7 +73,7 @@ function choiceAmong(
 	options: readonly Option[],
 	contending: readonly Contending[],
 	router: Router,
-	{ estimator }: Unrouted,
+	{ estimator, route }: Unrouted,
 	{ estimate, before }: Knowledge,
 ): { readonly choice: RouteChoice; readonly unjudged: Unjudged | null } {
 	const cards = contending.map(({ card }) => card);
@@ -83,7 +84,8 @@ function choiceAmong(
 	const hasIncumbent = options.some(({ model }) => model.id === router.incumbent);
 	const choice = choose(judged, {
 		qualityUsd: router.quality_usd,
-		floor: router.quality_floor ?? 0,
+		// What a cheap model answers alone is not what a cascade or a vote answers.
+		floor: (route.controls.mode ?? "route") === "route" ? (router.quality_floor ?? 0) : 0,
 		weights: router.weights ?? {},
 		incumbent: router.incumbent ?? null,
 		conversation: before?.model ?? null,

@@ -1,7 +1,7 @@
 import type { WaitUntil } from "../../../src/adapters/catalog-cache.ts";
-import { isobarError, type IsobarError } from "../../../src/shared/http/errors.ts";
+import type { IsobarError } from "../../../src/shared/http/errors.ts";
 import type { Amount } from "../../../src/shared/ledger/messages.ts";
-import { err, ok, type Result } from "../../../src/shared/result.ts";
+import { ok, type Result } from "../../../src/shared/result.ts";
 import type { Ranked } from "../../../src/shared/router/choice.ts";
 import { weighted } from "../../../src/shared/router/options.ts";
 import type { RoutePlan } from "../../../src/shared/router/route-plan.ts";
@@ -25,7 +25,6 @@ export async function routeRequest(
 	const planned = await planRoute(unrouted, env, waitUntil);
 	if (!planned.ok) return planned;
 	const plan = planned.value;
-	if (plan.mode !== "route") return err(notThere(plan.mode));
 	const weighedPolicy = weighted(policy, plan.router.weights ?? {});
 	const route: ModelRoute = {
 		plan,
@@ -43,11 +42,6 @@ export async function routeRequest(
 		need: needOf(unrouted, plan, policy),
 		route,
 	});
-}
-
-function notThere(mode: string): IsobarError {
-	const message = `isobar.route.mode: ${JSON.stringify(mode)} is not there yet; "route" is.`;
-	return isobarError("invalid_request", message, { param: "isobar.route.mode" });
 }
 
 /** The policy with which a model's scheduler is asked: it waits nowhere while another model may answer at once, and where privacy has a

@@ -1,6 +1,7 @@
 import { claimId, type Findings } from "./checks.ts";
 import { didYouMean } from "./nearest-names.ts";
 import { LIST_ROUTER } from "./router-names.ts";
+import type { Router } from "./routers.ts";
 import type { Catalog } from "./schema.ts";
 
 /** Routers against the models of their catalog. */
@@ -36,6 +37,15 @@ export function checkRouters({ models, routers = [] }: Catalog, found: Findings)
 			const message = `${JSON.stringify(incumbent)} is not among the router's models`;
 			found.problems.push({ path: `${path}.incumbent`, message });
 		}
+		checkModes(
+			router,
+			path,
+			(name, at) => {
+				if (!checkModel(name, at) || !router.models || seen.has(name)) return;
+				found.problems.push({ path: at, message: `${JSON.stringify(name)} is not among the router's models` });
+			},
+			found,
+		);
 		for (const name of router.models ?? known.keys()) {
 			const model = known.get(name);
 			if (!model || model.card !== undefined || !model.capabilities.some((each) => each !== "embeddings")) continue;
@@ -43,4 +53,24 @@ export function checkRouters({ models, routers = [] }: Catalog, found: Findings)
 			found.warnings.push({ path, message });
 		}
 	}
+}
+
+/** The models that cascades and votes name, and the ids of rules. */
+function checkModes(
+	{ cascade, vote, rules = [] }: Router,
+	path: string,
+	checkNamed: (name: string, at: string) => void,
+	found: Findings,
+): void {
+	for (const [at, name] of (cascade?.models ?? []).entries()) {
+		checkNamed(name, `${path}.cascade.models[${at}]`);
+		if (cascade!.models!.indexOf(name) < at) {
+			const message = `duplicate: ${JSON.stringify(name)} is in this ladder already`;
+			found.problems.push({ path: `${path}.cascade.models[${at}]`, message });
+		}
+	}
+	if (cascade?.verifier !== undefined) checkNamed(cascade.verifier, `${path}.cascade.verifier`);
+	for (const [at, name] of (vote?.models ?? []).entries()) checkNamed(name, `${path}.vote.models[${at}]`);
+	const ids = new Map<string, string>();
+	for (const [at, { id }] of rules.entries()) claimId(ids, id, `${path}.rules[${at}].id`, "rule", found);
 }

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { TTFT_GOAL, VALUE_OF_SECOND } from "../objective/defaults.ts";
+import { cacheSchema } from "./router-modes.ts";
 import { WAITING_SECONDS_MAX } from "../limits.ts";
 import { USD_MAX } from "../money/nano.ts";
 import { PRIORITIES } from "./priorities.ts";
@@ -41,6 +42,8 @@ export const policySchema = z.strictObject({
 	hedge: z.boolean().default(false),
 	/** Whether a stream whose answer is late begins with comments. Without them its status tells how it went, however late. */
 	heartbeats: z.boolean().default(true),
+	/** Whether answers are kept and given again to exactly the same request. Absent: only where a router or the request says so. */
+	cache: cacheSchema().optional(),
 });
 export type Policy = z.infer<typeof policySchema>;
 

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { cacheSchema, cascadeSchema, rulesSchema, voteSchema } from "./router-modes.ts";
 import { QUALITY_USD } from "../objective/defaults.ts";
 import { licencesSchema, qualityFloorSchema, qualityUsdSchema, routeWeightsSchema } from "./route-fields.ts";
 import { ROUTER_MODELS_MAX } from "./router-names.ts";
@@ -19,5 +20,11 @@ export const routerSchema = z.strictObject({
 	weights: routeWeightsSchema().optional(),
 	/** Models under other licences, or of which none is known, are no candidates. */
 	licences: licencesSchema().optional(),
+	cascade: cascadeSchema().optional(),
+	vote: voteSchema().optional(),
+	/** Absent: only of requests that ask for it. */
+	cache: cacheSchema().optional(),
+	/** The first whose conditions the prompt meets is a candidate of price zero. */
+	rules: rulesSchema().optional(),
 });
 export type Router = z.infer<typeof routerSchema>;

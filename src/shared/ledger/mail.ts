@@ -63,7 +63,8 @@ function settle(draft: Draft, settlement: Settlement, now: Seconds): void {
 	const [won, off] = second && hedge.won ? [second, first] : [first, second];
 	const hedged = off?.paid ?? 0;
 	const start = Math.min(record.start_nano_usd, won.paid);
-	addUsage(draft, won.key, won.day, { ...record, start_nano_usd: start }, won.paid);
+	// What was made of several requests is counted with those.
+	if (!record.calls) addUsage(draft, won.key, won.day, { ...record, start_nano_usd: start }, won.paid);
 	if (off && hedge) addHedge(draft, off.key, off.day, record.model, hedge.lost.pool, hedged);
 	const paid = won.paid + hedged;
 	const isWhole = paid === record.cost_nano_usd;

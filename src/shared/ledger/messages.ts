@@ -152,6 +152,15 @@ export interface RequestRecord {
 	readonly decision: string | Explanation | null;
 	/** A RouteExplanation (router/explanation.ts) as JSON text. Absent where the client named the model. */
 	readonly route?: string;
+	/** Of one of several requests that were made for a client's: that one's id, and what this was for. */
+	readonly parent?: string;
+	readonly stage?: string;
+	/** Ids of the requests that were made for this one. What they cost stands in their records, and usage counts them. */
+	readonly calls?: readonly string[];
+	/** The answer had been given before, or was given to an identical request meanwhile. */
+	readonly cache?: "hit" | "joined";
+	/** The rule that answered. */
+	readonly rule?: string;
 }
 
 export interface Attempt {

@@ -43,6 +43,8 @@ const controlsSchema = lazy(() =>
 			max_seconds: z.number().positive().max(86_400),
 			/** Calls to pools, retries included. */
 			max_calls: z.number().int().min(1).max(64),
+			/** Whether the answer may be one that was given before, and is kept. Default: as the router or the key says. */
+			cache: z.boolean(),
 		})
 		.partial(),
 );

@@ -1,4 +1,5 @@
 import type { Seconds, Usd } from "../units.ts";
+import type { StopReason } from "./cascade/budget.ts";
 import type { Mode } from "./controls.ts";
 import type { Rule } from "./rules.ts";
 
@@ -67,6 +68,44 @@ export interface RouteExplanation {
 	readonly rejected: readonly { readonly model: string; readonly rule: Rule }[];
 	/** Candidates that no other beats in quality, dollars and seconds at once. */
 	readonly pareto: readonly string[];
+	/** Of a cascade or a vote. */
+	readonly course?: CourseExplanation;
+	/** The rule of price zero that the prompt met, as a candidate. */
+	readonly rule?: RuleExplanation;
+}
+
+/** How several models were asked. */
+export interface CourseExplanation {
+	/** Why the answer was taken, or why only the top was asked: `guard` where the ladder was expected to cost more, `no_ladder` where
+	 *  no two models may answer. */
+	readonly why: string;
+	/** P(the answer is right), as far as it is known. */
+	readonly probability: number | null;
+	/** What ended it before its time. */
+	readonly stop: StopReason | null;
+	/** E[USD] of the ladder and of its top alone, time at its value, and P(the top is reached); null where none was made. */
+	readonly guard: { readonly ladder_usd: Usd; readonly top_usd: Usd; readonly rate: number } | null;
+	readonly stages: readonly StageExplanation[];
+}
+
+export interface StageExplanation {
+	/** Of its own record. */
+	readonly id: string;
+	readonly model: string;
+	readonly role: string;
+	/** Its answer is the client's. */
+	readonly accepted: boolean;
+	/** What was found wrong with its answer. */
+	readonly fault: string | null;
+	/** Null: not known when this was written; its own record tells. */
+	readonly usd: Usd | null;
+	readonly seconds: Seconds | null;
+}
+
+export interface RuleExplanation {
+	readonly id: string;
+	readonly score: Usd;
+	readonly chosen: boolean;
 }
 
 /** `best`: the least score. `conversation`: as good within the noise, and it had the conversation. `cheaper`: as good within the noise,

@@ -1,0 +1,59 @@
+import { cannedScore, isCannedChosen, matchingRule, type Rule } from "../../../src/shared/router/canned.ts";
+import { settleFree } from "../free-record.ts";
+import type { ModelRoute } from "../planned.ts";
+import type { Call, Prepared } from "../prepared.ts";
+import { cannedBody, cannedStream } from "./canned-body.ts";
+import { lastUserText } from "./last-user-text.ts";
+
+export interface Canned {
+	/** Null: no rule is met, or a model is worth its price. */
+	readonly answer: Response | null;
+	/** The plan with the rule among what was chosen from; null where no rule is met. */
+	readonly explained: ModelRoute | null;
+}
+
+const NONE: Canned = { answer: null, explained: null };
+
+/** A rule whose conditions the prompt meets is one more candidate, of price zero, in the choice that has been made. */
+export function cannedAnswer(prepared: Prepared, route: ModelRoute, call: Call): Canned {
+	const { plan } = route;
+	const { rules, quality_usd: valueOfQuality } = plan.router;
+	if (!rules || rules.length === 0) return NONE;
+	const { endpoint, json, members } = prepared.planned.request;
+	const rule = matchingRule(rules, lastUserText(endpoint, json, members));
+	if (!rule) return NONE;
+	const best = Math.max(0, ...plan.explanation.candidates.map(({ quality }) => quality));
+	const chosen = plan.explanation.candidates.find(({ model }) => model === plan.explanation.chosen);
+	const isChosen = isCannedChosen(rule, chosen?.score ?? Infinity, best, valueOfQuality);
+	const told = { id: rule.id, score: cannedScore(rule, best, valueOfQuality), chosen: isChosen };
+	const explained: ModelRoute = { ...route, plan: { ...plan, explanation: { ...plan.explanation, rule: told } } };
+	return { answer: isChosen ? answerOf(prepared, explained, rule, call) : null, explained };
+}
+
+/** Names in place of a model whose answer it is. */
+const RULE_MODEL = "isobar-rule";
+
+function answerOf(prepared: Prepared, { plan }: ModelRoute, rule: Rule, call: Call): Response {
+	const { id, planned, startedAt } = prepared;
+	const { request } = planned;
+	settleFree(prepared, call, {
+		model: RULE_MODEL,
+		status: 200,
+		outcome: "ok",
+		rule: rule.id,
+		route: JSON.stringify(plan.explanation),
+	});
+	const said = { id, created: Math.floor(startedAt), model: RULE_MODEL, choices: request.choices };
+	const { endpoint } = request;
+	const isChat = endpoint === "chat";
+	const body = request.stream ? cannedStream(rule, isChat, said, request.includeUsage) : cannedBody(rule, isChat, said);
+	return new Response(body, {
+		headers: {
+			"content-type": request.stream ? "text/event-stream" : "application/json",
+			"x-isobar-request-id": id,
+			"x-isobar-model": RULE_MODEL,
+			"x-isobar-router": plan.router.id,
+			"x-isobar-rule": rule.id,
+		},
+	});
+}

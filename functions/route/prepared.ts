@@ -1,0 +1,43 @@
+import type { Key } from "../../src/shared/catalog/keys.ts";
+import type { CatalogSnapshot } from "../../src/shared/catalog/snapshot.ts";
+import type { RequestRecord } from "../../src/shared/ledger/messages.ts";
+import type { Seconds } from "../../src/shared/units.ts";
+import type { Isolate } from "./isolate.ts";
+import type { Planned } from "./planned.ts";
+import type { Edge } from "./schedulers.ts";
+
+/** A request that is understood and knows its model, or the models among which it goes on; nothing is reserved for it yet. */
+export interface Prepared {
+	readonly id: string;
+	readonly isolate: Isolate;
+	readonly key: Key;
+	readonly snapshot: CatalogSnapshot;
+	readonly edge: Edge;
+	/** Unix seconds. */
+	readonly startedAt: Seconds;
+	readonly planned: Planned;
+	/** Of a request that is made for another; null for a client's own. */
+	readonly stage: Stage | null;
+}
+
+/** A request that is one of several made for one answer. */
+export interface Stage {
+	/** The client's request. */
+	readonly parent: string;
+	readonly role: StageRole;
+	/** Called once, when its record is complete; with null where it was refused and there is none. */
+	readonly booked: (record: RequestRecord | null) => void;
+}
+
+export type StageRole = "cheap" | "top" | "verifier" | "voter";
+
+/** The HTTP request behind a request, or behind one that is made for it. */
+export type Caller = Pick<Request, "url" | "headers" | "signal">;
+
+/** How a request came, as far as the way to a pool needs it. */
+export interface Call {
+	readonly http: Caller;
+	readonly hops: string;
+	readonly env: Env;
+	readonly ctx: ExecutionContext;
+}

@@ -1,0 +1,14 @@
+import { errorResponse } from "../../src/shared/http/errors.ts";
+import { hold } from "./admit.ts";
+import { Dispatch } from "./dispatch.ts";
+import type { Call, Prepared } from "./prepared.ts";
+
+/** Sends a request to its model: reserves its money, then goes through its attempts. */
+export async function send(prepared: Prepared, { http, hops, env, ctx }: Call): Promise<Response> {
+	const admitted = await hold(prepared, http.headers, env, (promise) => ctx.waitUntil(promise));
+	if (!admitted.ok) {
+		prepared.stage?.booked(null);
+		return errorResponse(admitted.error, prepared.id);
+	}
+	return new Dispatch(admitted.value, http, hops, env, ctx).answer();
+}
