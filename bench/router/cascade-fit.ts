@@ -18,8 +18,9 @@ export function estimatorFit(seed: number, settings: TrainSettings): Fit {
 			pool: "zeroeval",
 			scores: new Map(models.map((model) => [cardName(model), scores[model] ?? 0])),
 			outputTokens: new Map(models.map((model) => [cardName(model), (chars[model] ?? 0) / CHARS_PER_TOKEN])),
+			usd: new Map(),
 		}));
-		const read = readWeights(writeWeights(trainWeights(outcomes, seed, settings)));
+		const read = readWeights(writeWeights(trainWeights(outcomes, seed, settings).weights));
 		if (!read.ok) throw new Error(`The weights cannot be read again: ${JSON.stringify(read.error)}`);
 		const estimator = createEstimator(read.value);
 		const index = new Map(models.map((model) => [model, estimator.models.indexOf(cardName(model))]));

@@ -27,15 +27,21 @@ const FOLDS = { full: 3, quick: 2 } as const;
 export async function cascadeRows(source: CascadeSource, say: (text: string) => void): Promise<Findings> {
 	say("cascades");
 	const all = await read(source.dev);
-	const [most, fifth] = source.eval === null ? split(all, EVAL_SHARE, source.seed) : [all, await read(source.eval)];
-	const dev = source.quick ? split(most, QUICK_SHARE, source.seed + 1)[1] : most;
+	const [most, fifth] =
+		source.eval === null ? split(all, EVAL_SHARE, "evaluation", source.seed) : [all, await read(source.eval)];
+	const dev = source.quick ? split(most, QUICK_SHARE, "quick", source.seed)[1] : most;
 	const fit = estimatorFit(source.seed, source.quick ? QUICK : TRAIN);
 	const { rows, targets, note } = cascadeFindings(dev, fifth, fit, FOLDS[source.quick ? "quick" : "full"]);
 	return { rows, targets, notes: [note] };
 }
 
 /** By keys, as all of the benchmark's data is. */
-function split(rows: readonly CascadeRow[], share: number, seed: number): readonly [CascadeRow[], CascadeRow[]] {
+function split(
+	rows: readonly CascadeRow[],
+	share: number,
+	purpose: string,
+	seed: number,
+): readonly [CascadeRow[], CascadeRow[]] {
 	const outcomes = rows.map(({ key, prompt, domain }) => ({
 		key,
 		prompt,
@@ -43,8 +49,9 @@ function split(rows: readonly CascadeRow[], share: number, seed: number): readon
 		pool: "",
 		scores: new Map<string, number>(),
 		outputTokens: new Map<string, number>(),
+		usd: new Map<string, number>(),
 	}));
-	const keys = new Set(splitByKey(outcomes, share, seed)[1].map(({ key }) => key));
+	const keys = new Set(splitByKey(outcomes, share, purpose, seed)[1].map(({ key }) => key));
 	return [rows.filter(({ key }) => !keys.has(key)), rows.filter(({ key }) => keys.has(key))];
 }
 

@@ -5,6 +5,7 @@ import { PROJECT, runBench } from "../lib/bench.ts";
 import type { BenchOptions } from "../lib/options.ts";
 import type { Findings, Row, Target } from "../lib/result.ts";
 import { Workers } from "../lib/workers.ts";
+import { cascadeRows } from "./cascade-rows.ts";
 import { pathOf, type Source } from "./data.ts";
 import { COMPARED, NOT_MODELLED } from "./description.ts";
 import type { Job, PoolFindings } from "./job.ts";
@@ -19,7 +20,7 @@ const SHIPPED = join(PROJECT, "assets", "router", "default.bin");
 type Extra = (source: Source, say: (text: string) => void) => Promise<Pick<Findings, "rows" | "targets">>;
 
 /** In the order of the table. */
-const EXTRAS: readonly Extra[] = [];
+const EXTRAS: readonly Extra[] = [cascadeRows];
 
 await runBench({
 	name: "router",

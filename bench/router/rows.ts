@@ -17,6 +17,8 @@ export const COLUMNS: readonly Column[] = [
 		{ key: `quality_${floor * 100}`, title: `quality at ${floor * 100} %`, digits: 3 },
 		{ key: `saving_${floor * 100}`, title: `saved at ${floor * 100} %`, digits: 3 },
 	]),
+	{ key: "saving", title: "saved", digits: 3 },
+	{ key: "escalated", title: "asked the top", digits: 3 },
 	{ key: "aiq", title: "AIQ", digits: 4 },
 	{ key: "ece", title: "ECE", digits: 3 },
 	{ key: "brier", title: "Brier", digits: 4 },

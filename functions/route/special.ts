@@ -1,7 +1,7 @@
 import { cachePolicy, temperatureOf, type CachePolicy } from "../../src/shared/router/exact-cache.ts";
 import { member } from "../../src/shared/http/json-members.ts";
 import { numberAt } from "../../src/shared/http/json-values.ts";
-import { logBug } from "../bug.ts";
+import { logBug } from "../../src/adapters/log-bug.ts";
 import { throughCache } from "./cache/through-cache.ts";
 import { cannedAnswer } from "./canned/canned-answer.ts";
 import { runCourse } from "./cascade/run-course.ts";
