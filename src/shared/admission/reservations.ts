@@ -1,5 +1,6 @@
 import type { Renewal, ReplicaName } from "../scheduler/messages.ts";
 import type { Seconds, Tokens } from "../units.ts";
+import { Backlog, type Pace } from "./backlog.ts";
 import { Heap, heapSlot } from "./heap.ts";
 import { Recent } from "./recent.ts";
 
@@ -25,6 +26,8 @@ export interface NewReservation extends Omit<Reservation, "reservedAt" | "uncach
 	/** Default: all of the prompt. */
 	readonly uncachedTokens?: Tokens;
 	readonly prefix?: number | null;
+	/** Of the replica's prefill. Absent: its progress is not followed. */
+	readonly pace?: Pace;
 	readonly now: Seconds;
 	/** It ends by itself when it is not renewed for so long. */
 	readonly seconds: Seconds;
@@ -33,7 +36,7 @@ export interface NewReservation extends Omit<Reservation, "reservedAt" | "uncach
 /** What a replica is working on. */
 export interface Load {
 	readonly inFlight: number;
-	/** Prompt tokens that are to be computed, of the requests whose first token has not come. */
+	/** Prompt tokens that are left to compute, by now, of the requests whose first token has not come. */
 	readonly pendingTokens: Tokens;
 	/** Requests whose first token has come. */
 	readonly decoding: number;
@@ -59,7 +62,10 @@ class Booking {
 
 class ReplicaLoad implements Load {
 	readonly unstarted = new Heap<Booking>((a, b) => a.reservation.expectedStart < b.reservation.expectedStart);
+	readonly backlog = new Backlog();
 	inFlight = 0;
+	/** Prompt tokens of the unstarted, as if none of them were computed yet; and what is left as of the last look. */
+	queuedTokens = 0;
 	pendingTokens = 0;
 	decoding = 0;
 	heldTokens = 0;
@@ -94,25 +100,25 @@ export class ReservationBook {
 	}
 
 	/** `held`: it was there already, and is unchanged. `ended`: its end came before it, and nothing is reserved. */
-	reserve({ now, seconds, ...reservation }: NewReservation): "reserved" | "held" | "ended" {
+	reserve({ now, seconds, pace, ...reservation }: NewReservation): "reserved" | "held" | "ended" {
 		if (this.#bookings.has(reservation.id)) return "held";
 		if (this.hasEnded(reservation.id)) return "ended";
 		const { uncachedTokens = reservation.promptTokens, prefix = null } = reservation;
-		this.#add({ ...reservation, uncachedTokens, prefix, reservedAt: now }, now + seconds);
+		this.#add({ ...reservation, uncachedTokens, prefix, reservedAt: now }, now + seconds, now, pace);
 		return "reserved";
 	}
 
-	/** Its first token came: its prompt is no longer pending. */
-	started(id: string): void {
+	/** Its first token came, `after` seconds after it was reserved as far as that is known: its prompt is no longer pending. */
+	started(id: string, now: Seconds, after = Infinity): void {
 		const booking = this.#bookings.get(id);
-		if (booking) this.#start(booking);
+		if (booking) this.#start(booking, Math.min(now, booking.reservation.reservedAt + after));
 	}
 
 	/** It is over, however it went. Undefined when it was not held. */
 	end(id: string, now: Seconds): Reservation | undefined {
 		this.#ended.set(id, true, now);
 		const booking = this.#bookings.get(id);
-		if (booking) this.#remove(booking);
+		if (booking) this.#remove(booking, now);
 		return booking?.reservation;
 	}
 
@@ -126,14 +132,14 @@ export class ReservationBook {
 		if (known?.reservation.replica === replica) {
 			known.expiresAt = Math.max(known.expiresAt, now + seconds);
 			this.#expiries.moved(known.expiry);
-			if (started) this.#start(known);
+			if (started) this.#start(known, now);
 			return "renewed";
 		}
-		if (known) this.#remove(known);
+		if (known) this.#remove(known, now);
 		const reservedAt = now - age;
 		const what = { id, replica, tenant, key, promptTokens, outputTokens, reservedAt, expectedStart };
-		const booking = this.#add({ ...what, uncachedTokens: promptTokens, prefix: null }, now + seconds);
-		if (started) this.#start(booking);
+		const booking = this.#add({ ...what, uncachedTokens: promptTokens, prefix: null }, now + seconds, now);
+		if (started) this.#start(booking, now);
 		return "rebuilt";
 	}
 
@@ -144,7 +150,7 @@ export class ReservationBook {
 		while (expired.length < max) {
 			const first = this.#expiries.first;
 			if (!first || first.expiresAt > now) break;
-			this.#remove(first);
+			this.#remove(first, now);
 			expired.push(first.reservation);
 		}
 		return expired;
@@ -159,17 +165,19 @@ export class ReservationBook {
 			first && first.reservation.expectedStart <= now;
 			first = load.unstarted.first
 		) {
-			this.#start(first);
+			this.#start(first, first.reservation.expectedStart);
 		}
+		load.pendingTokens = load.backlog.left(load.queuedTokens, now);
 		return load;
 	}
 
-	#add(reservation: Reservation, expiresAt: Seconds): Booking {
+	#add(reservation: Reservation, expiresAt: Seconds, now: Seconds, pace?: Pace): Booking {
 		const booking = new Booking(reservation, expiresAt);
 		let load = this.#replicas.get(reservation.replica);
 		if (!load) this.#replicas.set(reservation.replica, (load = new ReplicaLoad()));
 		load.inFlight += 1;
-		load.pendingTokens += reservation.uncachedTokens;
+		load.backlog.sent(load.queuedTokens, reservation.uncachedTokens, pace, now);
+		load.queuedTokens += reservation.uncachedTokens;
 		load.heldTokens += reservation.promptTokens + reservation.outputTokens;
 		load.residentTokens += reservation.uncachedTokens + reservation.outputTokens + addPrefix(load, reservation);
 		load.outputTokens += reservation.outputTokens;
@@ -179,21 +187,27 @@ export class ReservationBook {
 		return booking;
 	}
 
-	#start({ reservation, start }: Booking): void {
-		if (start.index < 0) return;
-		const load = this.#replicas.get(reservation.replica)!;
-		load.unstarted.remove(start);
-		load.pendingTokens = load.unstarted.size > 0 ? load.pendingTokens - reservation.uncachedTokens : 0;
+	#start(booking: Booking, at: Seconds): void {
+		if (booking.start.index < 0) return;
+		const load = this.#dequeue(booking);
+		load.backlog.advanced(load.queuedTokens, at);
 		load.decoding += 1;
 	}
 
-	#remove(booking: Booking): void {
+	#dequeue({ reservation, start }: Booking): ReplicaLoad {
+		const load = this.#replicas.get(reservation.replica)!;
+		load.unstarted.remove(start);
+		load.queuedTokens = load.unstarted.size > 0 ? load.queuedTokens - reservation.uncachedTokens : 0;
+		return load;
+	}
+
+	#remove(booking: Booking, now: Seconds): void {
 		const { reservation, expiry } = booking;
-		this.#start(booking);
+		const load = this.#replicas.get(reservation.replica)!;
+		if (booking.start.index < 0) load.decoding -= 1;
+		else this.#dequeue(booking).backlog.gone(load.queuedTokens, now);
 		this.#expiries.remove(expiry);
 		this.#bookings.delete(reservation.id);
-		const load = this.#replicas.get(reservation.replica)!;
-		load.decoding -= 1;
 		load.inFlight -= 1;
 		load.heldTokens -= reservation.promptTokens + reservation.outputTokens;
 		load.residentTokens -= reservation.uncachedTokens + reservation.outputTokens + removePrefix(load, reservation);

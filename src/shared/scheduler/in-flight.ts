@@ -24,7 +24,7 @@ export class InFlight {
 
 	began({ reservation, headers, ttft, warmth }: FirstToken, now: Seconds): void {
 		const { book, flights, warmths } = this.#parts;
-		book.started(reservation);
+		book.started(reservation, now, ttft);
 		const flight = flights.get(reservation);
 		if (!flight) return;
 		flight.headers = headers;

@@ -33,6 +33,7 @@ export function place(
 	const uncachedTokens = promptTokens - cachedTokens;
 	const learned = rates(replica.model, now);
 	const room = roomSeconds(replica.roomTokens, before, uncachedTokens + outputTokens, learned);
+	const computing = (pendingTokens + uncachedTokens) / learned.prefillTokensPerSecond;
 	// A streamed answer says when it has begun; if that word is lost, it is taken as begun some time later.
 	const expectedStart = request.stream ? now + 10 + 4 * chosen.expectedTtft : now + chosen.expectedTtft;
 	const reserved = book.reserve({
@@ -45,6 +46,7 @@ export function place(
 		prefix: prefixes.sharedBeginning(replica, request, circumstances.look),
 		outputTokens,
 		expectedStart,
+		pace: { tokensPerSecond: learned.prefillTokensPerSecond, from: now + chosen.expectedTtft - computing },
 		now,
 		seconds: settings.reservationSeconds,
 	});

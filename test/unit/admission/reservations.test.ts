@@ -45,12 +45,12 @@ describe("one reservation", () => {
 		expect(book.reserve(reservation())).toBe("reserved");
 		expect(book.reserve(reservation({ promptTokens: 999 }))).toBe("held");
 		expect(book.load("p/a", 0)).toMatchObject(pending);
-		book.started("r1");
-		book.started("r1");
+		book.started("r1", 0);
+		book.started("r1", 0);
 		expect(book.load("p/a", 0)).toMatchObject(decoding);
 		expect(book.end("r1", 1)?.replica).toBe("p/a");
 		expect(book.end("r1", 1)).toBeUndefined();
-		book.started("r1");
+		book.started("r1", 0);
 		expect(book.load("p/a", 0)).toEqual(IDLE);
 		expect(book.size).toBe(0);
 	});
@@ -122,6 +122,37 @@ describe("one reservation", () => {
 	});
 });
 
+describe("pending tokens at a known pace", () => {
+	const pace = { tokensPerSecond: 100, from: 0 };
+	const pendingAt = (book: ReservationBook, ...times: number[]): number[] =>
+		times.map((now) => book.load("p/a", now).pendingTokens);
+
+	test("fall with time, and are those behind it when a first token has come", () => {
+		const book = new ReservationBook();
+		book.reserve(reservation({ id: "a", promptTokens: 400, pace }));
+		book.reserve(reservation({ id: "b", promptTokens: 300, uncachedTokens: 200, pace }));
+		expect(pendingAt(book, 0, 1, 3)).toEqual([600, 500, 300]);
+		// Its word comes half a second after the token.
+		book.started("a", 5.5, 5);
+		expect(pendingAt(book, 5.5, 6)).toEqual([150, 100]);
+	});
+
+	test("are never those of a request that is gone", () => {
+		const book = new ReservationBook();
+		book.reserve(reservation({ id: "a", promptTokens: 400, pace }));
+		book.reserve(reservation({ id: "b", promptTokens: 300, pace }));
+		book.end("b", 1);
+		expect(pendingAt(book, 1, 3)).toEqual([400, 200]);
+	});
+
+	test("of plain answers, which tell of no first token, fall as was expected, whenever that is looked at", () => {
+		const book = new ReservationBook();
+		book.reserve(reservation({ id: "a", promptTokens: 400, expectedStart: 4, pace }));
+		book.reserve(reservation({ id: "b", promptTokens: 300, expectedStart: 7, pace }));
+		expect(pendingAt(book, 6, 7)).toEqual([100, 0]);
+	});
+});
+
 test("expiry is bounded in one call and takes the longest overdue first", () => {
 	const book = new ReservationBook();
 	for (let n = 9; n >= 0; n--) book.reserve(reservation({ id: `r${n}`, now: n }));
@@ -188,7 +219,7 @@ describe("after any sequence of repeated, late and unknown messages", () => {
 							held.set(id, { ...rest, expectedStart: now + ttft, started: false, expiresAt: now + seconds });
 						}
 					} else if (verb === "started") {
-						book.started(id);
+						book.started(id, now);
 						if (known) known.started = true;
 					} else if (verb === "end") {
 						expect(book.end(id, now)?.id).toBe(known && id);

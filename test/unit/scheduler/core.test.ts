@@ -61,6 +61,38 @@ describe("choosing", () => {
 	});
 });
 
+describe("what stands before a request", () => {
+	const long = { promptBytes: 96_000, promptTokensMax: 96_000, exclude: ["h100/b", "l4/a", "api/a"] };
+
+	test("counts as far as it is not computed yet, and anew from each first token", () => {
+		const { core } = rig();
+		const [first, second] = [request(long), request(long)];
+		core.assign(first, T0);
+		const all = core.load("h100/a", T0).pendingTokens;
+		core.assign(second, T0);
+		const expected = core.assign(request(long), T0);
+		const ttft = expected.kind === "assigned" ? expected.ranked[0]!.expectedTtft : Number.NaN;
+		expect(core.load("h100/a", T0).pendingTokens).toBe(3 * all);
+		// Half-way to the last of the three first tokens, one and a half are left.
+		expect(core.load("h100/a", T0 + ttft / 2).pendingTokens / all).toBeCloseTo(1.5, 1);
+		// The first one came a little later than was expected, and the word of it later still.
+		const late = ttft / 2;
+		core.mail(mail({ first: [{ reservation: first.reservation, ttft: late, headers: null }] }), T0 + late + ttft / 6);
+		expect(core.load("h100/a", T0 + late + ttft / 6).pendingTokens / all).toBeCloseTo(1.5, 1);
+	});
+
+	test("counts in full again at a replica that hangs", () => {
+		const { core } = rig();
+		const reply = core.assign(request(long), T0);
+		const ttft = reply.kind === "assigned" ? reply.ranked[0]!.expectedTtft : Number.NaN;
+		const pendingAfter = (seconds: number): number => core.load("h100/a", T0 + seconds).pendingTokens;
+		const all = pendingAfter(0);
+		expect(pendingAfter(0.95 * ttft) / all).toBeLessThan(0.1);
+		expect(pendingAfter(1.5 * ttft) / all).toBeCloseTo(0.25, 1);
+		expect(pendingAfter(3.1 * ttft)).toBe(all);
+	});
+});
+
 describe("hard rules", () => {
 	test.each([
 		["context_too_long", request({ promptBytes: 400_000, promptTokensMax: 400_000 })],
