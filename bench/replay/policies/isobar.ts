@@ -20,7 +20,7 @@ export interface Circumstances {
 
 /** What an operator may set in a key's policy: how soon a first token is late, and what others' delays count. The defaults
  *  stand first. */
-export const KEY_POLICIES: readonly KeyPolicy[] = [1, 0.5, 2].flatMap((harmWeight) =>
+export const KEY_POLICIES: readonly KeyPolicy[] = [1, 0.5, 2, 0.25, 0.1].flatMap((harmWeight) =>
 	[2, 0.5, 0.05].map((ttftGoal) => ({ ttftGoal, harmWeight })),
 );
 
