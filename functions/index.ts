@@ -53,6 +53,7 @@ export default {
 } satisfies ExportedHandler<Env>;
 export { AnswerCache } from "../durable-objects/cache.ts";
 export { Ledger } from "../durable-objects/ledger.ts";
+export { Router } from "../durable-objects/router.ts";
 export { Run } from "../durable-objects/run.ts";
 export { Scheduler } from "../durable-objects/scheduler.ts";
 export { Shard } from "../durable-objects/shard.ts";

@@ -49,6 +49,9 @@ const schema = lazy(() => {
 		/** Blocks of 16 tokens that a scheduler remembers of engine events, over all replicas; 60 bytes each, once used. */
 		kvEventBlocksMax: count.max(4_000_000).default(262_144),
 
+		/** What a router has learned is used by an isolate while younger; then used and refreshed behind. */
+		routerViewSeconds: seconds.default(10),
+
 		attemptsMax: count.max(6).default(3),
 		/** Retries may be at most this share of a pool's traffic. */
 		retryShareMax: z.number().min(0).max(1).default(0.1),

@@ -85,6 +85,14 @@ export const ERRORS = {
 	version_gone: { status: 410, type: "not_found_error", retry: false },
 	range_not_satisfiable: { status: 416, type: "invalid_request_error", retry: false },
 	run_unavailable: { status: 503, type: "server_error", retry: true },
+	// what a router is told
+	request_not_routed: { status: 409, type: "invalid_request_error", retry: false },
+	request_not_answered: { status: 409, type: "invalid_request_error", retry: false },
+	request_expired: { status: 410, type: "not_found_error", retry: false },
+	prompts_differ: { status: 422, type: "invalid_request_error", retry: false },
+	labels_invalid: { status: 422, type: "invalid_request_error", retry: false },
+	router_not_found: { status: 404, type: "not_found_error", retry: false },
+	router_unavailable: { status: 503, type: "server_error", retry: true },
 	// the catalog
 	catalog_invalid: { status: 422, type: "invalid_request_error", retry: false },
 	catalog_conflict: { status: 409, type: "invalid_request_error", retry: false },
