@@ -2,6 +2,7 @@ import { Conversations } from "../../src/shared/router/conversations.ts";
 import { settingsFrom, type Settings } from "../../src/shared/settings.ts";
 import type { Seconds } from "../../src/shared/units.ts";
 import { Outlooks } from "./auto/outlooks.ts";
+import { Views } from "./auto/views.ts";
 import { Credit } from "./credit.ts";
 import { Neighbourhood } from "./neighbourhood.ts";
 import { Post } from "./post.ts";
@@ -16,6 +17,7 @@ export interface Isolate {
 	readonly replicas: Neighbourhood;
 	readonly outlooks: Outlooks;
 	readonly conversations: Conversations;
+	readonly views: Views;
 }
 
 let isolate: Isolate | undefined;
@@ -36,6 +38,7 @@ function create(settings: Settings): Isolate {
 		replicas: new Neighbourhood(now, settings.retryShareMax),
 		outlooks: new Outlooks(),
 		conversations: new Conversations(),
+		views: new Views(settings.routerViewSeconds),
 	};
 }
 

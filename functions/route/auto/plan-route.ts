@@ -8,6 +8,7 @@ import { choose, type RouteChoice } from "../../../src/shared/router/choice.ts";
 import { unmet, type Rejected } from "../../../src/shared/router/constraints.ts";
 import { explainRoute } from "../../../src/shared/router/explain-route.ts";
 import type { Unjudged } from "../../../src/shared/router/explanation.ts";
+import type { OnlineView } from "../../../src/shared/router/online-view.ts";
 import type { Option } from "../../../src/shared/router/options.ts";
 import { promptText } from "../../../src/shared/router/prompt-text.ts";
 import { refine } from "../../../src/shared/router/refine.ts";
@@ -45,7 +46,8 @@ export async function planRoute(
 	const options = offers(unrouted, contending, router, { estimate, before }, rejected);
 	if (options.length === 0) return err(unmet(rejected));
 
-	const { choice, unjudged } = choiceAmong(options, contending, router, unrouted, { estimate, before });
+	const view = isolate.views.of(key.tenant, router.id, snapshot, env, waitUntil);
+	const { choice, unjudged } = choiceAmong(options, contending, router, unrouted, { estimate, before, view });
 	const mode = controls.mode ?? "route";
 	return ok({
 		mode,
@@ -74,10 +76,13 @@ function choiceAmong(
 	contending: readonly Contending[],
 	router: Router,
 	{ estimator, route }: Unrouted,
-	{ estimate, before }: Knowledge,
+	{ estimate, before, view }: Knowledge & { readonly view: OnlineView | null },
 ): { readonly choice: RouteChoice; readonly unjudged: Unjudged | null } {
+	const mode = route.controls.mode ?? "route";
 	const cards = contending.map(({ card }) => card);
-	const qualities = new Map(refine(estimate, cards, null).map((quality, index) => [cards[index]!.id, quality]));
+	const qualities = new Map(
+		refine(estimate, cards, view, estimator?.domains ?? []).map((quality, index) => [cards[index]!.id, quality]),
+	);
 	const judged = options.map((option) => ({ option, quality: qualities.get(option.model.id)! }));
 	const isUnknown = judged.every(({ quality }) => quality.shadow);
 	const unjudged: Unjudged | null = estimator === null ? "weights_unavailable" : isUnknown ? "no_card" : null;
@@ -92,6 +97,7 @@ function choiceAmong(
 		// Where nothing is like the prompt, the incumbent is safer than an estimate, and an estimate than any model.
 		isJudged: unjudged === null && estimate !== null && (estimate.inDomain || !hasIncumbent),
 		today: Date.now(),
+		chance: { share: mode === "route" ? (router.explore_share ?? 0) : 0, u: Math.random() },
 	});
 	return { choice, unjudged };
 }

@@ -2,7 +2,7 @@ import { claimId, type Findings } from "./checks.ts";
 import { didYouMean } from "./nearest-names.ts";
 import { LIST_ROUTER } from "./router-names.ts";
 import type { Router } from "./routers.ts";
-import type { Catalog } from "./schema.ts";
+import type { Catalog, Model } from "./schema.ts";
 
 /** Routers against the models of their catalog. */
 export function checkRouters({ models, routers = [] }: Catalog, found: Findings): void {
@@ -46,6 +46,10 @@ export function checkRouters({ models, routers = [] }: Catalog, found: Findings)
 			},
 			found,
 		);
+		if (router.judge !== undefined && checkModel(router.judge, `${path}.judge`) && !canChat(known.get(router.judge))) {
+			const message = `${JSON.stringify(router.judge)} cannot chat, so it cannot be asked for a verdict`;
+			found.problems.push({ path: `${path}.judge`, message });
+		}
 		for (const name of router.models ?? known.keys()) {
 			const model = known.get(name);
 			if (!model || model.card !== undefined || !model.capabilities.some((each) => each !== "embeddings")) continue;
@@ -73,4 +77,8 @@ function checkModes(
 	for (const [at, name] of (vote?.models ?? []).entries()) checkNamed(name, `${path}.vote.models[${at}]`);
 	const ids = new Map<string, string>();
 	for (const [at, { id }] of rules.entries()) claimId(ids, id, `${path}.rules[${at}].id`, "rule", found);
+}
+
+function canChat(model: Model | undefined): boolean {
+	return model?.capabilities.includes("chat") ?? false;
 }

@@ -1,6 +1,8 @@
 import * as z from "zod";
 import { cacheSchema, cascadeSchema, rulesSchema, voteSchema } from "./router-modes.ts";
 import { QUALITY_USD } from "../objective/defaults.ts";
+import { EXPLORE_SHARE_MAX } from "../router/explore.ts";
+import { SHADOW_SHARE_MAX } from "../router/shadow.ts";
 import { licencesSchema, qualityFloorSchema, qualityUsdSchema, routeWeightsSchema } from "./route-fields.ts";
 import { ROUTER_MODELS_MAX } from "./router-names.ts";
 
@@ -26,5 +28,17 @@ export const routerSchema = z.strictObject({
 	cache: cacheSchema().optional(),
 	/** The first whose conditions the prompt meets is a candidate of price zero. */
 	rules: rulesSchema().optional(),
+	/** Share of the requests whose model is drawn among those that may be the best, so that something is learned of all of them. */
+	explore_share: z.number().min(0).max(EXPLORE_SHARE_MAX).optional(),
+	/** Prompts that a second model answers too, unseen by the client and paid by the tenant, so that two answers can be compared. */
+	shadow: z
+		.strictObject({
+			share: z.number().min(0).max(SHADOW_SHARE_MAX),
+			/** Of each tenant, UTC days. Never exceeded: what a request may cost at worst is held before it is sent. */
+			budget_usd_per_day: z.number().positive().max(10_000),
+		})
+		.optional(),
+	/** The model that grades both answers of a pair. Absent: they are compared where a client grades them. */
+	judge: modelName.optional(),
 });
 export type Router = z.infer<typeof routerSchema>;

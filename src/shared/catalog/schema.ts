@@ -46,6 +46,8 @@ export const modelSchema = z.strictObject({
 	scheduler_shards: z.number().int().positive().max(64).optional(),
 	/** Its name in the model card of the router's weights. Absent: nothing is known of its quality. */
 	card: z.string().min(1).max(128).optional(),
+	/** Another one says that it is another model now, of which nothing has been learned yet. */
+	version: z.string().min(1).max(128).optional(),
 	released: z.iso.date().optional(),
 	/** An SPDX identifier, or a word of the operator's own. */
 	licence: z.string().min(1).max(64).optional(),

@@ -1,7 +1,7 @@
 import type { RouteWeights } from "../catalog/route-fields.ts";
 import { PRIVACY_ZONES } from "../catalog/router-names.ts";
 import type { Usd } from "../units.ts";
-import { draw, type Drawn } from "./draw.ts";
+import { draw, type Chance, type Drawn } from "./draw.ts";
 import type { Reason, RouteCandidate, RouteTerms } from "./explanation.ts";
 import type { Option } from "./options.ts";
 import { pareto } from "./pareto.ts";
@@ -13,6 +13,7 @@ import { settle } from "./settle.ts";
 const LEAVE_ERRORS = 1;
 const YEAR_MS = 365.25 * 86_400_000;
 const VERBOSE_TOKENS = 1_000;
+const NO_CHANCE: Chance = { share: 0, u: 0 };
 
 /** An option with what is believed of its model's answer. */
 export interface Judged {
@@ -33,6 +34,8 @@ export interface ChoiceRules {
 	readonly isJudged: boolean;
 	/** Unix milliseconds. */
 	readonly today: number;
+	/** What is left to chance, where the prompt was judged. */
+	readonly chance: Chance;
 }
 
 export interface Ranked {
@@ -70,6 +73,7 @@ export function choose(judged: readonly Judged[], rules: ChoiceRules): RouteChoi
 			score,
 			terms,
 			shadow: quality.shadow,
+			card: quality.card,
 			...(option.busy && { busy: true as const }),
 		};
 		const standardError = quality.shadow ? 0 : quality.standardError;
@@ -85,9 +89,12 @@ export function choose(judged: readonly Judged[], rules: ChoiceRules): RouteChoi
 	const candidates = byScore
 		.filter((each, index) => byScore.findIndex(({ model }) => model === each.model) === index)
 		.map(({ candidate }) => candidate);
+	// Nothing is drawn where nothing is known.
+	const chance = settled ? rules.chance : NO_CHANCE;
+	const drawn = draw([chosen, ...rest], chance, rules.qualityUsd);
 	return {
-		drawn: draw([chosen, ...rest]),
-		reason: reasonFor(settled?.reason, chosen.model, sorted.length, rules),
+		drawn,
+		reason: drawn.explored ? "drawn" : reasonFor(settled?.reason, chosen.model, sorted.length, rules),
 		candidates,
 		rejected,
 		pareto: pareto(candidates).map(({ model }) => model),

@@ -35,6 +35,8 @@ export interface RouteCandidate {
 	readonly score: Usd;
 	readonly terms: RouteTerms;
 	readonly shadow: boolean;
+	/** What the weights alone expect of it; null where they do not know it. */
+	readonly card: number | null;
 	/** It took no requests when it was last heard of, so it is tried after the others. */
 	readonly busy?: true;
 }
@@ -60,9 +62,15 @@ export interface RouteExplanation {
 	readonly chosen: string;
 	/** Why that one. */
 	readonly reason: Reason;
-	/** P(this choice), of a choice that was left to chance; else 1. */
+	/** P(this choice), of a choice that was left to chance; of the second answer of a shadow pair, given the pair; else 1. */
 	readonly propensity: number;
 	readonly explored: boolean;
+	/** Another model is sent the same prompt beside it, unseen, as the request of this id. */
+	readonly shadow?: string;
+	/** The request beside which this one was sent. */
+	readonly shadow_of?: string;
+	/** The shadow request whose answer was graded beside the other one. */
+	readonly judge_of?: string;
 	/** The least score first. */
 	readonly candidates: readonly RouteCandidate[];
 	readonly rejected: readonly { readonly model: string; readonly rule: Rule }[];
@@ -109,5 +117,5 @@ export interface RuleExplanation {
 }
 
 /** `best`: the least score. `conversation`: as good within the noise, and it had the conversation. `cheaper`: as good within the noise,
- *  and cheaper. `incumbent`: nothing is known of the prompt, or no other is surely better. */
-export type Reason = "best" | "only" | "conversation" | "cheaper" | "incumbent";
+ *  and cheaper. `incumbent`: nothing is known of the prompt, or no other is surely better. `drawn`: left to chance, to learn from. */
+export type Reason = "drawn" | "best" | "only" | "conversation" | "cheaper" | "incumbent";

@@ -64,7 +64,7 @@ export function judged(
 		terms: { ...NO_TERMS, money: usd, time: 0.001 * seconds },
 		busy,
 	};
-	return { option, quality: { quality, standardError, shadow } };
+	return { option, quality: { quality, standardError, shadow, card: shadow ? null : quality } };
 }
 
 export const RULES_OF_CHOICE: ChoiceRules = {
@@ -75,6 +75,7 @@ export const RULES_OF_CHOICE: ChoiceRules = {
 	conversation: null,
 	isJudged: true,
 	today: Date.parse("2026-11-28"),
+	chance: { share: 0, u: 0 },
 };
 
 export function question(more: Partial<AssignRequest> = {}): AssignRequest {
