@@ -3,6 +3,7 @@ import { errorResponse, isobarError } from "../../src/shared/http/errors.ts";
 import { catalogRoutes } from "./catalog.ts";
 import { fleetRoutes } from "./fleet.ts";
 import { keyRoutes } from "./keys.ts";
+import { routerRoutes } from "./routers.ts";
 import { requireAdminToken } from "./token.ts";
 
 const METHODS: Readonly<Record<string, string>> = {
@@ -13,6 +14,8 @@ const METHODS: Readonly<Record<string, string>> = {
 	"/keys": "GET, HEAD, POST",
 	"/keys/:id": "DELETE",
 	"/keys/:id/revoke": "POST",
+	"/routers/:id": "GET, HEAD, DELETE",
+	"/routers/:id/anchors": "PUT",
 };
 
 /** The operator's side: the catalog and the keys. Mounted at `/admin`. Every call needs the secret `ADMIN_TOKEN`. */
@@ -22,6 +25,7 @@ adminApp.use(requireAdminToken);
 adminApp.route("/", catalogRoutes);
 adminApp.route("/", keyRoutes);
 adminApp.route("/", fleetRoutes);
+adminApp.route("/", routerRoutes);
 
 // What gets here has matched no route: a known path was asked in a wrong way.
 for (const [path, allow] of Object.entries(METHODS)) {

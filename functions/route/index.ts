@@ -47,7 +47,11 @@ export const routeApp = new Hono<{ Bindings: Env }>()
 	)
 	.get("/v1/requests/:id", (c) => readRecord(c.req.param("id"), c.req.raw, c.env, c.executionCtx as ExecutionContext))
 	.get("/v1/usage", run(readUsage))
-	.all("/v1/:path{chat/completions|completions|embeddings|models|usage}", (c) => wrongMethod(c));
+	.post(
+		"/v1/feedback",
+		run(async (request, env, ctx) => (await import("./feedback/index.ts")).takeFeedback(request, env, ctx)),
+	)
+	.all("/v1/:path{chat/completions|completions|embeddings|models|usage|feedback}", (c) => wrongMethod(c));
 
 function wrongMethod(c: RouteContext): Response {
 	const allowed = ["models", "usage"].includes(c.req.param("path") ?? "") ? "GET" : "POST";

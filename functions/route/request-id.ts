@@ -9,3 +9,11 @@ export function requestId(nowMs: number): string {
 	for (const byte of crypto.getRandomValues(new Uint8Array(16))) chance += ALPHABET[byte & 31];
 	return `req_${time}${chance}`;
 }
+
+/** When a request of this id came, in Unix milliseconds; null for what is no such id. */
+export function requestTimeMs(id: string): number | null {
+	if (!/^req_[0-9a-hjkmnp-tv-z]{26}$/.test(id)) return null;
+	let time = 0;
+	for (const digit of id.slice(4, 14)) time = time * 32 + ALPHABET.indexOf(digit);
+	return time;
+}

@@ -91,7 +91,6 @@ export const ERRORS = {
 	request_expired: { status: 410, type: "not_found_error", retry: false },
 	prompts_differ: { status: 422, type: "invalid_request_error", retry: false },
 	labels_invalid: { status: 422, type: "invalid_request_error", retry: false },
-	router_not_found: { status: 404, type: "not_found_error", retry: false },
 	router_unavailable: { status: 503, type: "server_error", retry: true },
 	// the catalog
 	catalog_invalid: { status: 422, type: "invalid_request_error", retry: false },

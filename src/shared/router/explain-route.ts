@@ -49,7 +49,7 @@ function topDomains(names: readonly string[], posterior: Float64Array): RouteExp
 }
 
 /** 16 hexadecimal digits. */
-function promptHash(text: string): string {
+export function promptHash(text: string): string {
 	const bytes = new TextEncoder().encode(text);
 	const { lo, hi } = hash64(bytes, 0, bytes.length);
 	return [hi, lo].map((word) => (word >>> 0).toString(16).padStart(8, "0")).join("");
