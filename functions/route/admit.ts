@@ -6,7 +6,7 @@ import { resolveModel } from "../../src/shared/catalog/resolve-model.ts";
 import type { CatalogModel } from "../../src/shared/catalog/snapshot.ts";
 import { isobarError, type IsobarError } from "../../src/shared/http/errors.ts";
 import { isLimited, limitsOf } from "../../src/shared/ledger/limits.ts";
-import type { Amount, KeyLimits } from "../../src/shared/ledger/messages.ts";
+import type { Amount, KeyLimits, RequestRecord } from "../../src/shared/ledger/messages.ts";
 import { nanoFromUsd } from "../../src/shared/money/nano.ts";
 import { err, ok, type Result } from "../../src/shared/result.ts";
 import type { AssignPolicy, Endpoint } from "../../src/shared/scheduler/messages.ts";
@@ -18,7 +18,7 @@ import { readBody } from "./read-body.ts";
 import { ROUTE_HEADER } from "../../src/shared/router/controls.ts";
 import type { Unrouted } from "./auto/unrouted.ts";
 import type { ModelRoute, Planned } from "./planned.ts";
-import type { Prepared, Stage } from "./prepared.ts";
+import type { Beside, Prepared, Stage } from "./prepared.ts";
 import { readRequest, type RoutedRequest, type RouteRequest } from "./read-request.ts";
 import { refusalError } from "./refusal-error.ts";
 import { edgeOf, requestSchedulers, type Edge, type RequestSchedulers } from "./schedulers.ts";
@@ -46,6 +46,8 @@ export interface Admitted {
 	/** Null where the client named the model. */
 	readonly route: ModelRoute | null;
 	readonly stage: Stage | null;
+	/** Of a request that is made beside a client's. */
+	readonly beside: Beside | null;
 }
 
 /** The same without the prompt, which is not needed any more once an answer has begun: a stream may last for minutes, and
@@ -86,7 +88,7 @@ export async function prepare(
 	const isolate = thisIsolate(env);
 	const caller = { id, isolate, key, request: read.value, snapshot: snapshot.value, edge: edgeOf(http) };
 	const planned = read.value.route ? await routed(caller, read.value.route, env, waitUntil) : named(caller);
-	return planned.ok ? ok({ ...caller, startedAt, planned: planned.value, stage: null }) : planned;
+	return planned.ok ? ok({ ...caller, startedAt, planned: planned.value, stage: null, beside: null }) : planned;
 }
 
 /** Reserves its money, and makes ready what its attempts need. */
@@ -96,7 +98,7 @@ export async function hold(
 	env: Env,
 	waitUntil: WaitUntil,
 ): Promise<Result<Admitted, IsobarError>> {
-	const { id, isolate, key, snapshot, edge, startedAt, planned, stage } = prepared;
+	const { id, isolate, key, snapshot, edge, startedAt, planned, stage, beside } = prepared;
 	const { request, model, policy, need, route } = planned;
 	const held = await reserve(isolate, key, need, env, waitUntil);
 	if (!held.ok) return held;
@@ -118,6 +120,7 @@ export async function hold(
 		startedAt,
 		route,
 		stage,
+		beside,
 	});
 }
 

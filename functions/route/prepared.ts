@@ -18,6 +18,7 @@ export interface Prepared {
 	readonly planned: Planned;
 	/** Of a request that is made for another; null for a client's own. */
 	readonly stage: Stage | null;
+	readonly beside: Beside | null;
 }
 
 /** A request that is one of several made for one answer. */
@@ -25,6 +26,12 @@ export interface Stage {
 	/** The client's request. */
 	readonly parent: string;
 	readonly role: StageRole;
+	/** Called once, when its record is complete; with null where it was refused and there is none. */
+	readonly booked: (record: RequestRecord | null) => void;
+}
+
+/** Of a request that is made beside a client's, which sees nothing of it. */
+export interface Beside {
 	/** Called once, when its record is complete; with null where it was refused and there is none. */
 	readonly booked: (record: RequestRecord | null) => void;
 }

@@ -8,7 +8,11 @@ export async function send(prepared: Prepared, { http, hops, env, ctx }: Call): 
 	const admitted = await hold(prepared, http.headers, env, (promise) => ctx.waitUntil(promise));
 	if (!admitted.ok) {
 		prepared.stage?.booked(null);
+		prepared.beside?.booked(null);
 		return errorResponse(admitted.error, prepared.id);
 	}
-	return new Dispatch(admitted.value, http, hops, env, ctx).answer();
+	const dispatch = new Dispatch(admitted.value, http, hops, env, ctx);
+	if (!admitted.value.route?.plan.shadow || prepared.stage || prepared.beside) return dispatch.answer();
+	const { shadowed } = await import("./shadow/shadowed.ts");
+	return shadowed(admitted.value, dispatch, { http, env, ctx });
 }

@@ -123,7 +123,9 @@ function book(admitted: Admitted, ending: Ending, share: Bill | null, hedge: Hed
 	const settlement = { record, lease: hold.lease, reserved: hold.amount, ...(second && { hedge: second }) };
 	isolate.post.settle(key.tenant, key.id, hold, settlement);
 	admitted.stage?.booked(record);
-	if (admitted.route && !admitted.stage) remember(isolate, admitted.route.plan, record);
+	admitted.beside?.booked(record);
+	// A second model has not had the conversation.
+	if (admitted.route && !admitted.stage && !admitted.beside) remember(isolate, admitted.route.plan, record);
 	if (isolate.settings.logRequests) logRequest(record, explanation, admitted.route?.plan.explanation);
 }
 

@@ -12,10 +12,14 @@ import type { OnlineView } from "../../../src/shared/router/online-view.ts";
 import type { Option } from "../../../src/shared/router/options.ts";
 import { promptText } from "../../../src/shared/router/prompt-text.ts";
 import { refine } from "../../../src/shared/router/refine.ts";
-import { routerFor, type RoutePlan } from "../../../src/shared/router/route-plan.ts";
+import { routerFor, type PlannedShadow, type RoutePlan } from "../../../src/shared/router/route-plan.ts";
 import { bitOf, rulesIn } from "../../../src/shared/router/rules.ts";
+import type { RouteControls } from "../../../src/shared/router/controls.ts";
+import { drawShadow } from "../../../src/shared/router/shadow.ts";
 import { resolveTarget } from "../../../src/shared/router/target.ts";
 import { contenders, offers, type Contending, type Knowledge } from "./contenders.ts";
+import { requestId } from "../request-id.ts";
+import { SHADOW_BODY_BYTES_MAX } from "../shadow/shadow-body.ts";
 import type { Unrouted } from "./unrouted.ts";
 
 /** Models that one request may go to, one after the other: the money for the dearest of them is reserved. */
@@ -49,6 +53,7 @@ export async function planRoute(
 	const view = isolate.views.of(key.tenant, router.id, snapshot, env, waitUntil);
 	const { choice, unjudged } = choiceAmong(options, contending, router, unrouted, { estimate, before, view });
 	const mode = controls.mode ?? "route";
+	const shadow = shadowBeside(choice, router, request, controls, text);
 	return ok({
 		mode,
 		router,
@@ -65,10 +70,31 @@ export async function planRoute(
 			estimate,
 			unjudged,
 			choice,
+			shadow: shadow?.id ?? null,
 			rejected: rejected.map(({ model, rules }) => ({ model, rule: rulesIn(rules)[0]! })),
 		}),
 		conversation,
+		shadow,
 	});
+}
+
+/** Now and then another model, for a prompt that may be sent twice: its client limits neither calls nor dollars. */
+function shadowBeside(
+	{ drawn, candidates, rejected }: RouteChoice,
+	router: Router,
+	{ json, choices }: Unrouted["request"],
+	{ mode = "route", max_calls: calls, max_usd: usd }: RouteControls,
+	text: string,
+): PlannedShadow | null {
+	const isLimited = calls !== undefined || usd !== undefined;
+	const { share = 0 } = router.shadow ?? {};
+	const u = Math.random();
+	if (u >= share || mode !== "route" || isLimited || choices > 1 || json.bytes.length > SHADOW_BODY_BYTES_MAX)
+		return null;
+	const unproven = rejected.flatMap(({ model, rule }) => (rule === "shadow" ? [model] : []));
+	const models = [...new Set([...candidates.map(({ model }) => model), ...unproven])].sort();
+	const found = drawShadow(models, drawn.order[0]!.option.model.id, share, u);
+	return found && { ...found, id: requestId(Date.now()), text };
 }
 
 function choiceAmong(

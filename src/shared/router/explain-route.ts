@@ -15,13 +15,15 @@ export interface Explained {
 	readonly estimate: PromptEstimate | null;
 	readonly unjudged: Unjudged | null;
 	readonly choice: RouteChoice;
+	/** Id of the request with which another model is sent the prompt. */
+	readonly shadow: string | null;
 	/** By hard constraints, besides those that the choice rejected. */
 	readonly rejected: readonly { readonly model: string; readonly rule: Rule }[];
 }
 
 /** A routed request's decision as plain data, for its record. */
 export function explainRoute(explained: Explained): RouteExplanation {
-	const { router, mode, text, estimator, estimate, unjudged, choice, rejected } = explained;
+	const { router, mode, text, estimator, estimate, unjudged, choice, rejected, shadow } = explained;
 	const { drawn, reason, candidates, pareto } = choice;
 	return {
 		router,
@@ -35,6 +37,7 @@ export function explainRoute(explained: Explained): RouteExplanation {
 		reason,
 		propensity: drawn.propensity,
 		explored: drawn.explored,
+		...(shadow !== null && { shadow }),
 		candidates,
 		rejected: [...rejected, ...choice.rejected],
 		pareto,

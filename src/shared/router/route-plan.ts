@@ -2,6 +2,7 @@ import type { Router } from "../catalog/routers.ts";
 import type { Mode, RouteControls } from "./controls.ts";
 import type { Ranked } from "./choice.ts";
 import type { RouteExplanation } from "./explanation.ts";
+import type { ShadowDraw } from "./shadow.ts";
 import type { Estimator, PromptEstimate } from "./prompt-estimate.ts";
 
 /** What is to be done with a routed request, decided before money is reserved and any scheduler is asked. */
@@ -18,6 +19,16 @@ export interface RoutePlan {
 	readonly explanation: RouteExplanation;
 	/** Names the conversation to this isolate. */
 	readonly conversation: string;
+	/** Null where no other model is sent the prompt. */
+	readonly shadow: PlannedShadow | null;
+}
+
+/** The second model of a pair. */
+export interface PlannedShadow extends ShadowDraw {
+	/** Of its request. */
+	readonly id: string;
+	/** Of the prompt, as far as it is judged. */
+	readonly text: string;
 }
 
 /** The router as a request wants it. Licences are those that both allow. */
