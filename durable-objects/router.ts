@@ -50,7 +50,7 @@ export class Router extends DurableObject<Env> implements RouterPort {
 		if (held?.setup === key) {
 			const age = now - held.value.madeAt;
 			const isCurrent = held.value.revision === this.#store.revision && age < VIEW_SECONDS_MAX;
-			if (isCurrent || age < this.#settings.routerViewSeconds / 4) return held.value;
+			if (isCurrent || age < this.#settings.routerViewSeconds / 2) return held.value;
 		}
 		const value = viewOf(this.#learned(setup, now), this.#store.revision, now);
 		this.#view = { value, setup: key };

@@ -42,6 +42,9 @@ export interface Sifted {
 	readonly observed: readonly Outcome[];
 }
 
+/** All domains together. */
+export const EVERYWHERE = "*";
+
 /** Whose word is not capped. */
 export const OPERATOR = "";
 
@@ -87,23 +90,31 @@ export function sift(outcomes: readonly Outcome[], anchors: readonly AnchorRow[]
 	return { evidence, duels, observed };
 }
 
-/** The comparisons of duels among `models`, each weighted by `weightOf`. */
-export function comparisonsIn(
+/** Of each domain, and in EVERYWHERE of all, the comparisons of duels among `models`, each weighted by `weightOf`. */
+export function comparisonsByDomain(
 	duels: readonly Duel[],
 	models: readonly string[],
 	weightOf: (duel: Duel) => number,
-): Comparison[] {
+): ReadonlyMap<string, Comparison[]> {
 	const index = new Map(models.map((model, m) => [model, m]));
-	return duels.flatMap((duel) => {
+	const found = new Map<string, Comparison[]>([[EVERYWHERE, []]]);
+	for (const duel of duels) {
 		const weight = weightOf(duel);
-		if (weight <= 0) return [];
 		const row = new Float64Array(models.length).fill(Number.NaN);
 		for (const [i, model] of duel.models.entries()) {
 			const m = index.get(model);
 			if (m !== undefined) row[m] = duel.scores[i]!;
 		}
-		return comparisonsOf(row, weight);
-	});
+		const comparisons = weight > 0 ? comparisonsOf(row, weight) : [];
+		if (comparisons.length === 0) continue;
+		found.get(EVERYWHERE)!.push(...comparisons);
+		for (const { name, p } of duel.domains) {
+			let list = found.get(name);
+			if (!list) found.set(name, (list = []));
+			list.push(...comparisons.map((each) => ({ ...each, weight: weight * p })));
+		}
+	}
+	return found;
 }
 
 /** Of each request the word that counts most: it is not believed twice. */

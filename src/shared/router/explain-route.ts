@@ -44,7 +44,7 @@ export function explainRoute(explained: Explained): RouteExplanation {
 	};
 }
 
-function topDomains(names: readonly string[], posterior: Float64Array): RouteExplanation["domains"] {
+export function topDomains(names: readonly string[], posterior: Float64Array): RouteExplanation["domains"] {
 	return [...posterior]
 		.map((p, index) => ({ name: names[index] ?? "", p }))
 		.sort((a, b) => b.p - a.p)

@@ -1,12 +1,12 @@
 import type { Seconds } from "../units.ts";
 import { ageFactor, keyFactors } from "./ageing.ts";
-import { comparisonsIn, sift, type Duel, type Sifted } from "./evidence.ts";
+import { comparisonsByDomain, EVERYWHERE, sift, type Duel, type Sifted } from "./evidence.ts";
 import { gate, GATE_MARGIN, type Differences, type Gate } from "./gate.ts";
 import { levelsOf, type Levels } from "./levels.ts";
 import type { OnlineView, RouterSetup } from "./online-view.ts";
 import type { AnchorRow, Outcome } from "./outcome.ts";
 import { strengths } from "./plackett-luce.ts";
-import { cellsOf, EVERYWHERE, posterior, type Cell, type Cells } from "./posterior.ts";
+import { cellsOf, posterior, type Cell, type Cells } from "./posterior.ts";
 
 /** Labelled prompts that stand for a card. */
 export const ANCHORS_AS_CARD = 200;
@@ -48,19 +48,15 @@ export function learn(
 	);
 	const factors = keyFactors(sifted.duels, now);
 	const weightOf = (duel: Duel): number => duel.weight * ageFactor(duel.at, now) * (factors.get(duel.key) ?? 1);
-	const shareIn = (duel: Duel, domain: string): number =>
-		domain === EVERYWHERE ? 1 : (duel.domains.find(({ name }) => name === domain)?.p ?? 0);
-	const ranking = (domain: string): Float64Array =>
-		strengths(
-			comparisonsIn(sifted.duels, models, (duel) => shareIn(duel, domain) * weightOf(duel)),
-			models.length,
-		);
+	const comparisons = comparisonsByDomain(sifted.duels, models, weightOf);
+	const ranking = (domain: string): Float64Array => strengths(comparisons.get(domain) ?? [], models.length);
 	const everywhere = ranking(EVERYWHERE);
 	const levels = levelsOf(cells, models, everywhere);
 	const domains = [EVERYWHERE, ...cells.domains.filter((domain) => domain !== EVERYWHERE).sort()];
-	const labels = new Map(
-		models.map((model) => [model, anchors.filter(({ scores }) => Object.hasOwn(scores, model)).length]),
-	);
+	const labels = new Map<string, number>();
+	for (const { scores } of anchors) {
+		for (const model of Object.keys(scores)) labels.set(model, (labels.get(model) ?? 0) + 1);
+	}
 	const differences = differencesFrom(setup.incumbent, sifted.duels, weightOf);
 	const gateOf = (domain: string, model: string): Gate | null => {
 		const { incumbent, margin } = setup;
@@ -133,7 +129,16 @@ function differencesFrom(
 	duels: readonly Duel[],
 	weightOf: (duel: Duel) => number,
 ): (domain: string, model: string) => Differences {
-	const sums = new Map<string, { n: number; sum: number; squares: number }>();
+	const sums = new Map<string, Map<string, { n: number; sum: number; squares: number }>>();
+	const add = (domain: string, model: string, weight: number, difference: number): void => {
+		let row = sums.get(domain);
+		if (!row) sums.set(domain, (row = new Map<string, { n: number; sum: number; squares: number }>()));
+		let sum = row.get(model);
+		if (!sum) row.set(model, (sum = { n: 0, sum: 0, squares: 0 }));
+		sum.n += weight;
+		sum.sum += weight * difference;
+		sum.squares += weight * difference * difference;
+	};
 	for (const duel of duels) {
 		const theirs = incumbent === null || !duel.graded ? -1 : duel.models.indexOf(incumbent);
 		if (theirs < 0) continue;
@@ -141,18 +146,12 @@ function differencesFrom(
 		for (const [ours, model] of duel.models.entries()) {
 			if (ours === theirs) continue;
 			const difference = duel.scores[ours]! - duel.scores[theirs]!;
-			for (const { name, p } of [{ name: EVERYWHERE, p: 1 }, ...duel.domains]) {
-				const key = JSON.stringify([name, model]);
-				let sum = sums.get(key);
-				if (!sum) sums.set(key, (sum = { n: 0, sum: 0, squares: 0 }));
-				sum.n += weight * p;
-				sum.sum += weight * p * difference;
-				sum.squares += weight * p * difference * difference;
-			}
+			add(EVERYWHERE, model, weight, difference);
+			for (const { name, p } of duel.domains) add(name, model, weight * p, difference);
 		}
 	}
 	return (domain, model) => {
-		const { n, sum, squares } = sums.get(JSON.stringify([domain, model])) ?? { n: 0, sum: 0, squares: 0 };
+		const { n, sum, squares } = sums.get(domain)?.get(model) ?? { n: 0, sum: 0, squares: 0 };
 		const mean = n === 0 ? 0 : sum / n;
 		return { n, mean, variance: n === 0 ? 0 : Math.max(0, squares / n - mean * mean) };
 	};

@@ -1,4 +1,5 @@
-import { EVERYWHERE, posterior, PRIOR_STRENGTH, type Cells } from "./posterior.ts";
+import { EVERYWHERE } from "./evidence.ts";
+import { posterior, PRIOR_STRENGTH, type Cells } from "./posterior.ts";
 
 /** Before anything is known of anybody. */
 const START = 0.5;

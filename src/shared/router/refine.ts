@@ -1,4 +1,5 @@
-import { EVERYWHERE, PRIOR_STRENGTH } from "./posterior.ts";
+import { EVERYWHERE } from "./evidence.ts";
+import { PRIOR_STRENGTH } from "./posterior.ts";
 import type { OnlineView } from "./online-view.ts";
 import type { PromptEstimate } from "./prompt-estimate.ts";
 
