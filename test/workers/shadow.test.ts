@@ -91,7 +91,7 @@ function streamOf(text: string): Response {
 }
 
 /** Sends a prompt, and waits until everything behind the answer is done. */
-async function send(model: string, more: object = {}): Promise<{ id: string; text: string }> {
+async function send(model: string, more: object = {}, bindings: Env = env): Promise<{ id: string; text: string }> {
 	const body = { model, max_tokens: 20, messages: [{ role: "user", content: "which?" }], ...more };
 	const ctx = createExecutionContext();
 	const http = new Request("https://gateway.test/v1/chat/completions", {
@@ -99,7 +99,7 @@ async function send(model: string, more: object = {}): Promise<{ id: string; tex
 		body: JSON.stringify(body),
 		headers: { authorization: `Bearer ${key}` },
 	});
-	const response = await complete("chat", http, env, ctx);
+	const response = await complete("chat", http, bindings, ctx);
 	const text = await response.text();
 	await waitOnExecutionContext(ctx);
 	return { id: response.headers.get("x-isobar-request-id")!, text };
@@ -175,11 +175,11 @@ describe("a shadow pair", () => {
 	});
 });
 
-async function feedback(body: object, headers: Record<string, string>): Promise<Response> {
+async function feedback(body: object, headers: Record<string, string>, bindings: Env = env): Promise<Response> {
 	const { takeFeedback } = await import("../../functions/route/feedback/index.ts");
 	const ctx = createExecutionContext();
 	const http = new Request("https://gateway.test/v1/feedback", { method: "POST", body: JSON.stringify(body), headers });
-	const response = await takeFeedback(http, env, ctx);
+	const response = await takeFeedback(http, bindings, ctx);
 	await waitOnExecutionContext(ctx);
 	return response;
 }
@@ -218,5 +218,32 @@ describe("no shadow request is sent", () => {
 	test("of a shadow request", async () => {
 		await send("auto");
 		expect(sent).toHaveLength(3);
+	});
+});
+
+describe("a router object that is away", () => {
+	const away = Object.defineProperties(
+		{ ...env },
+		Object.getOwnPropertyDescriptors({
+			ROUTER: {
+				getByName: () => ({
+					view: () => Promise.reject(new Error("away")),
+					tell: () => Promise.reject(new Error("away")),
+					shadow: () => Promise.reject(new Error("away")),
+				}),
+			},
+		}),
+	) as unknown as Env;
+
+	test("holds up no answer, sends nothing beside it, and feedback is asked to come again", async () => {
+		vi.spyOn(console, "warn").mockImplementation(() => {});
+		const { id, text } = await send("auto", {}, away);
+		expect(JSON.parse(text).choices[0].message.content).toBe("one");
+		expect(sent.map(({ model }) => model)).toEqual(["first"]);
+		const headers = { authorization: `Bearer ${key}`, "content-type": "application/json" };
+		const answer = await feedback({ request_id: id, score: 1 }, headers, away);
+		expect(answer.status).toBe(503);
+		expect(answer.headers.get("retry-after")).toBe("2");
+		expect(await answer.json()).toMatchObject({ error: { code: "router_unavailable" } });
 	});
 });
