@@ -4,11 +4,10 @@ import { isolateCatalog } from "../../src/adapters/catalog-cache.ts";
 import { keyInputSchema } from "../../src/shared/catalog/keys.ts";
 import { didYouMean } from "../../src/shared/catalog/nearest-names.ts";
 import { DEFAULT_ROUTER, LIST_ROUTER } from "../../src/shared/catalog/routers.ts";
-import type { CatalogSnapshot } from "../../src/shared/catalog/snapshot.ts";
 import { errorResponse, isobarError, type IsobarError } from "../../src/shared/http/errors.ts";
 import { err, ok, type Result } from "../../src/shared/result.ts";
-import type { RouterPort } from "../../src/shared/router/messages.ts";
 import { routerName, setupOf } from "../../src/shared/router/router-setup.ts";
+import { takeLabels, type FoundRouter } from "./router-labels.ts";
 import { readQuery } from "./request.ts";
 
 type AdminContext = Context<{ Bindings: Env }>;
@@ -23,6 +22,12 @@ export const routerRoutes = new Hono<{ Bindings: Env }>()
 		const { port, snapshot, id } = found.value;
 		return c.json(await port.state(setupOf(snapshot, id)));
 	})
+	.put("/routers/:id/anchors", async (c) => {
+		const found = await routerIn(c);
+		if (!found.ok) return errorResponse(found.error);
+		const labelled = await takeLabels(c, found.value);
+		return labelled.ok ? c.json(labelled.value) : errorResponse(labelled.error);
+	})
 	.delete("/routers/:id", async (c) => {
 		const found = await routerIn(c);
 		if (!found.ok) return errorResponse(found.error);
@@ -30,15 +35,8 @@ export const routerRoutes = new Hono<{ Bindings: Env }>()
 		return c.json({ object: "router", id: found.value.id, tenant: found.value.tenant, reset: true });
 	});
 
-export interface FoundRouter {
-	readonly id: string;
-	readonly tenant: string;
-	readonly port: RouterPort;
-	readonly snapshot: CatalogSnapshot;
-}
-
 /** The router that a call names, of the tenant that it names. Routers that requests make up are there too. */
-export async function routerIn(c: AdminContext): Promise<Result<FoundRouter, IsobarError>> {
+async function routerIn(c: AdminContext): Promise<Result<FoundRouter, IsobarError>> {
 	const asked = readQuery(c.req.query(), query);
 	if (!asked.ok) return asked;
 	const { tenant } = asked.value;

@@ -149,7 +149,7 @@ async function routed(
 	const policy = policyFor(key.policy, request.overrides, isolate.settings.waitingSecondsMax);
 	const [{ routeRequest }, { isolateEstimator }] = await Promise.all([
 		import("./auto/route-request.ts"),
-		import("./auto/weights.ts"),
+		import("../../src/adapters/router-weights.ts"),
 	]);
 	const estimator = await isolateEstimator(env).estimator();
 	return routeRequest({ ...caller, route, policy, estimator }, env, waitUntil);

@@ -1,9 +1,9 @@
-import type { Estimator } from "../../../src/shared/router/prompt-estimate.ts";
-import { createEstimator } from "../../../src/shared/router/estimator/estimator.ts";
-import { readWeights } from "../../../src/shared/router/weights/read.ts";
-import { WEIGHTS_BYTES_MAX } from "../../../src/shared/router/weights/layout.ts";
-import type { Seconds } from "../../../src/shared/units.ts";
-import { withinDeadline } from "../objects.ts";
+import type { Estimator } from "../shared/router/prompt-estimate.ts";
+import { createEstimator } from "../shared/router/estimator/estimator.ts";
+import { readWeights } from "../shared/router/weights/read.ts";
+import { WEIGHTS_BYTES_MAX } from "../shared/router/weights/layout.ts";
+import type { Seconds } from "../shared/units.ts";
+import { within } from "./catalog-deadline.ts";
 
 /** Where an isolate's estimator comes from. */
 export interface EstimatorSource {
@@ -34,7 +34,8 @@ export class AssetEstimator implements EstimatorSource {
 		if (Date.now() / 1_000 - this.#failedAt < RETRY_SECONDS) return null;
 		try {
 			// Each request that comes before the first has done so reads for itself: none can wait for another's I/O.
-			const bytes = await withinDeadline(DEADLINE_SECONDS, this.#read());
+			const bytes = await within(DEADLINE_SECONDS, this.#read());
+			if (bytes === null) throw new Error(`not read in ${DEADLINE_SECONDS} s`);
 			this.#estimator ??= decoded(bytes);
 		} catch (error) {
 			this.#failedAt = Date.now() / 1_000;
