@@ -3,7 +3,7 @@ import * as z from "zod";
 import { isolateCatalog } from "../../src/adapters/catalog-cache.ts";
 import { keyInputSchema } from "../../src/shared/catalog/keys.ts";
 import { didYouMean } from "../../src/shared/catalog/nearest-names.ts";
-import { DEFAULT_ROUTER, LIST_ROUTER } from "../../src/shared/catalog/routers.ts";
+import { DEFAULT_ROUTER, LIST_ROUTER } from "../../src/shared/catalog/router-names.ts";
 import { errorResponse, isobarError, type IsobarError } from "../../src/shared/http/errors.ts";
 import { err, ok, type Result } from "../../src/shared/result.ts";
 import { routerName, setupOf } from "../../src/shared/router/router-setup.ts";
