@@ -222,7 +222,7 @@ describe("no shadow request is sent", () => {
 });
 
 describe("a router object that is away", () => {
-	const away = Object.defineProperties(
+	const away: Env = Object.defineProperties(
 		{ ...env },
 		Object.getOwnPropertyDescriptors({
 			ROUTER: {
@@ -233,7 +233,7 @@ describe("a router object that is away", () => {
 				}),
 			},
 		}),
-	) as unknown as Env;
+	);
 
 	test("holds up no answer, sends nothing beside it, and feedback is asked to come again", async () => {
 		vi.spyOn(console, "warn").mockImplementation(() => {});
