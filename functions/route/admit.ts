@@ -6,7 +6,7 @@ import { resolveModel } from "../../src/shared/catalog/resolve-model.ts";
 import type { CatalogModel } from "../../src/shared/catalog/snapshot.ts";
 import { isobarError, type IsobarError } from "../../src/shared/http/errors.ts";
 import { isLimited, limitsOf } from "../../src/shared/ledger/limits.ts";
-import type { Amount, KeyLimits, RequestRecord } from "../../src/shared/ledger/messages.ts";
+import type { Amount, KeyLimits } from "../../src/shared/ledger/messages.ts";
 import { nanoFromUsd } from "../../src/shared/money/nano.ts";
 import { err, ok, type Result } from "../../src/shared/result.ts";
 import type { AssignPolicy, Endpoint } from "../../src/shared/scheduler/messages.ts";
