@@ -38,7 +38,7 @@ export function pathOf(directory: string, name: string): string {
 	return join(directory, `${name}.jsonl.gz`);
 }
 
-async function readOutcomes(directory: string, name: string): Promise<Outcome[]> {
+export async function readOutcomes(directory: string, name: string): Promise<Outcome[]> {
 	const file = pathOf(directory, name);
 	const text = (await promisify(gunzip)(await readFile(file))).toString("utf8");
 	const clean = text.split("\n").filter((line) => !line.includes('"contaminated":true'));

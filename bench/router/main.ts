@@ -10,17 +10,18 @@ import { pathOf, type Source } from "./data.ts";
 import { COMPARED, NOT_MODELLED } from "./description.ts";
 import type { Job, PoolFindings } from "./job.ts";
 import { POOLS } from "./pools.ts";
+import { rankingRows } from "./ranking-rows.ts";
 import { COLUMNS, notesOf, rowsOf, targetsOf } from "./rows.ts";
 
 /** Draws of labels for pools that learn from a part. */
 const DRAWS = { full: 3, quick: 1 } as const;
 const SHIPPED = join(PROJECT, "assets", "router", "default.bin");
 
-/** What other files of this benchmark find: rows and targets of their own, from the same data. */
-type Extra = (source: Source, say: (text: string) => void) => Promise<Pick<Findings, "rows" | "targets">>;
+/** What other files of this benchmark find: rows, targets and notes of their own, from the same data. */
+type Extra = (source: Source, say: (text: string) => void) => Promise<Findings>;
 
 /** In the order of the table. */
-const EXTRAS: readonly Extra[] = [cascadeRows];
+const EXTRAS: readonly Extra[] = [cascadeRows, rankingRows];
 
 await runBench({
 	name: "router",
@@ -49,12 +50,14 @@ async function run({ quick, seed, dev, eval: judged }: BenchOptions, say: (text:
 		const found = await workers.run(jobs, (done) => say(`${done} of ${jobs.length} pools`));
 		const rows: Row[] = rowsOf(found);
 		const targets: Target[] = targetsOf(found, existsSync(SHIPPED) ? (await stat(SHIPPED)).size : null);
+		const notes = [...notesOf(found, judged === null)];
 		for (const extra of EXTRAS) {
 			const more = await extra(source, say);
 			rows.push(...more.rows);
 			targets.push(...more.targets);
+			notes.push(...more.notes);
 		}
-		return { rows, targets, notes: notesOf(found, judged === null) };
+		return { rows, targets, notes };
 	} finally {
 		workers.stop();
 	}

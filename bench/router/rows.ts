@@ -23,6 +23,8 @@ export const COLUMNS: readonly Column[] = [
 	{ key: "ece", title: "ECE", digits: 3 },
 	{ key: "brier", title: "Brier", digits: 4 },
 	{ key: "same_tier", title: "same tier", digits: 3 },
+	{ key: "tau", title: "tau", digits: 3 },
+	{ key: "tau_least", title: "least tau", digits: 3 },
 	{ key: "p50_ms", title: "p50 ms", digits: 3 },
 	{ key: "p99_ms", title: "p99 ms", digits: 3 },
 ];
