@@ -169,6 +169,44 @@ describe("a cascade", () => {
 		expect(route.course).toMatchObject({ why: "guard" });
 		expect(route.course!.guard!.ladder_usd).toBeGreaterThan(route.course!.guard!.top_usd);
 	});
+
+	test("whose top alone is asked has the others where the top is away", async () => {
+		gateway.simulator.replica("other/a").behave({ faults: [{ kind: "status", status: 500 }] });
+		for (const stream of [false, true]) {
+			const answer = await ask("easy", { mode: "cascade" }, { model: "auto:dear", stream });
+			expect(answer.status).toBe(200);
+			expect(answer.headers.get("x-isobar-model")).toBe("strong");
+			const deltas = [...(await answer.text()).matchAll(/"content":"([^"]*)"/g)].map(([, text]) => text);
+			expect(deltas.join("")).toBe("The answer is 4.");
+			const { route } = await recordOf(answer);
+			expect(route.course).toMatchObject({ why: "best_left" });
+			expect(route.course!.stages.map(({ model, accepted }) => [model, accepted])).toEqual([
+				["other", false],
+				["strong", true],
+			]);
+		}
+		// A bound of one call is kept, and what that call met is told.
+		const bounded = await ask("easy", { mode: "cascade", max_calls: 1 }, { model: "auto:dear" });
+		expect(bounded.headers.get("x-isobar-route-calls")).not.toBe("2");
+		expect((await errorOf(bounded)).code).toMatch(/upstream|no_healthy/);
+	});
+
+	test("without a ladder goes to the next model where the best is away", async () => {
+		const key = await gateway.createKey({ allowed_models: ["fourth", "judge"] });
+		const body = {
+			model: "auto",
+			messages: [{ role: "user", content: `${MARK}: the easy one` }],
+			isobar: { route: { mode: "cascade" } },
+		};
+		const first = await gateway.post("/chat/completions", body, { key });
+		const best = first.headers.get("x-isobar-model")!;
+		await first.text();
+		gateway.simulator.replica(`${best}/a`).behave({ faults: [{ kind: "status", status: 500 }] });
+		const answer = await gateway.post("/chat/completions", body, { key });
+		expect(answer.status).toBe(200);
+		expect(answer.headers.get("x-isobar-model")).toBe(best === "fourth" ? "judge" : "fourth");
+		await answer.text();
+	});
 });
 
 describe("a budget", () => {

@@ -42,12 +42,18 @@ export async function climb(course: Course, { ladder, ranked, verifier, terms: f
 	const told = { ladder_usd: guard.ladderUsd, top_usd: guard.topUsd, rate };
 	const answers = new Answers(course, ranked);
 	const top = ladder.cheap.length;
-	if (!guard.run) return { ...(await askTop(course, answers, top)), why: "guard", guard: told };
+	if (!guard.run) {
+		const asked = await askTop(course, answers, top);
+		if (!isAway(asked.answer)) return { ...asked, why: "guard", guard: told };
+		// What the top could not answer others may.
+		await answers.hear(top, "top");
+	}
 
 	const rungs = [...ladder.cheap, ladder.top];
 	const left = (stop: StopReason): Ended => bestLeft(course, answers, bestSoFar(rungs, answers.judged), stop, told);
 	let verdict: boolean | null | undefined;
-	if (together) for (const index of [0, 1]) if (answers.stopBefore(index) === null) answers.start(index, "cheap");
+	if (guard.run && together)
+		for (const index of [0, 1]) if (answers.stopBefore(index) === null) answers.start(index, "cheap");
 	for (;;) {
 		const state = { judged: answers.judged, verdict };
 		const step = nextStep(ladder, terms, state);
@@ -72,6 +78,8 @@ export async function climb(course: Course, { ladder, ranked, verifier, terms: f
 		}
 		const index = step.rungs[0]!;
 		const stop = answers.stopBefore(index);
+		if (stop && answers.judged[top])
+			return { ...accepted(answers, top), why: "top", probability: 0, stop, guard: told };
 		if (stop) return left(stop);
 		if (index === top && prepared.planned.request.stream) {
 			const passed = await passTop(course, answers, top, mayStop);
@@ -85,6 +93,11 @@ export async function climb(course: Course, { ladder, ranked, verifier, terms: f
 		if (course.isLeft) return gone(told);
 		if (ended === "time") return left("time");
 	}
+}
+
+/** Whether an answer is an error of the model's pools or of its place in the budget, which another model may not meet. */
+export function isAway(answer: Ended["answer"]): boolean {
+	return answer !== null && (answer.status === 429 || answer.status >= 500);
 }
 
 /** Where nothing tells what a prompt is about. */

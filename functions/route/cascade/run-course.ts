@@ -6,7 +6,7 @@ import type { Ranked } from "../../../src/shared/router/choice.ts";
 import type { RoutePlan } from "../../../src/shared/router/route-plan.ts";
 import type { ModelRoute } from "../planned.ts";
 import type { Call, Prepared } from "../prepared.ts";
-import { climb, type Climb } from "./climb.ts";
+import { climb, isAway, type Climb } from "./climb.ts";
 import { countVotes } from "./count-votes.ts";
 import { Course } from "./course.ts";
 import type { Ended } from "./ended.ts";
@@ -42,7 +42,7 @@ async function cascade(course: Course): Promise<Ended> {
 		models ?? (isJudged(plan) ? null : byPrice(places, plan.router.incumbent)),
 		verifier?.rung ?? null,
 	);
-	if (!found) return alone(course, plan.ranked[0]!);
+	if (!found) return oneOf(course, places);
 	const ladder = isJudged(plan) ? found : unknown(found);
 	const ranked = [...ladder.cheap, ladder.top].map(
 		({ model }) => places.find(({ rung }) => rung.model === model)!.ranked,
@@ -65,7 +65,7 @@ async function vote(course: Course): Promise<Ended> {
 	const chosen = models
 		? models.flatMap((id) => places.find(({ rung }) => rung.model === id) ?? [])
 		: byQuality.slice(0, VOTERS);
-	if (chosen.length < VOTERS_MIN) return alone(course, plan.ranked[0]!);
+	if (chosen.length < VOTERS_MIN) return oneOf(course, places);
 	const rungs = chosen.map(({ rung }) => (isJudged(plan) ? rung : { ...rung, quality: CHEAP_UNKNOWN }));
 	return countVotes(
 		course,
@@ -75,14 +75,22 @@ async function vote(course: Course): Promise<Ended> {
 	);
 }
 
-/** One model, where there are not two that may answer. */
-async function alone(course: Course, ranked: Ranked): Promise<Ended> {
+/** One model, where no two of those that were named may answer: the best, and the next where its pools are away. */
+async function oneOf(course: Course, places: readonly Place[]): Promise<Ended> {
 	const told = { why: "no_ladder", probability: null, guard: null };
-	const planned = course.at(ranked);
-	const stop = course.stopBefore(planned);
-	if (stop) return { ...told, stage: null, answer: null, stop };
-	const { stage, response } = course.start(planned, "top");
-	return { ...told, stage, answer: await response, stop: null };
+	let ended: Ended | null = null;
+	for (const { ranked } of places) {
+		const planned = course.at(ranked);
+		const stop = course.stopBefore(planned);
+		if (stop) return { ...(ended ?? { ...told, stage: null, answer: null }), stop };
+		const { stage, response } = course.start(planned, "top");
+		// What is not given is let go.
+		const answer = await response;
+		if (ended?.answer instanceof Response) await ended.answer.body?.cancel();
+		ended = { ...told, stage, answer, stop: null };
+		if (course.isLeft || !isAway(answer)) break;
+	}
+	return ended!;
 }
 
 interface Place {

@@ -119,7 +119,7 @@ function mayTip(probability: number, threshold: number): boolean {
 	return withVerdict(probability, true) >= threshold && withVerdict(probability, false) < threshold;
 }
 
-/** The top's answer, unless there is none and a cheap one has no fault. */
+/** The top's answer, unless there is none and a cheap one has no fault. One that was not asked is asked then, the best first. */
 function afterTop({ cheap, top }: Ladder, judged: readonly (Judged | null)[]): LadderStep {
 	const own = judged[cheap.length]!;
 	if (!own.fault) return { kind: "accept", rung: cheap.length, why: "top", probability: top.quality };
@@ -127,6 +127,10 @@ function afterTop({ cheap, top }: Ladder, judged: readonly (Judged | null)[]): L
 	const isBetter = rung !== null && judged[rung]!.fault === null;
 	if (isBetter)
 		return { kind: "accept", rung, why: "best_left", probability: aloneProbability(cheap[rung]!, judged[rung]!) };
+	const [left] = cheap
+		.flatMap(({ quality }, index) => (judged[index] ? [] : { index, quality }))
+		.sort((a, b) => b.quality - a.quality);
+	if (own.fault === "failed" && left) return { kind: "call", rungs: [left.index] };
 	return { kind: "accept", rung: cheap.length, why: "top", probability: 0 };
 }
 

@@ -70,6 +70,16 @@ describe("the ladder", () => {
 		});
 	});
 
+	test("a top that failed leaves those that were not asked, the best first, and its own error when all have failed", () => {
+		const next = (judged: (Judged | null)[]) => nextStep(LADDER, TERMS, { judged, verdict: undefined });
+		expect(next([null, null, FAILED])).toEqual({ kind: "call", rungs: [0] });
+		expect(next([REFUSED, null, FAILED])).toEqual({ kind: "call", rungs: [1] });
+		expect(next([FAILED, says("1"), FAILED])).toMatchObject({ kind: "accept", rung: 1, why: "best_left" });
+		expect(next([FAILED, FAILED, FAILED])).toMatchObject({ kind: "accept", rung: 2, why: "top" });
+		// A refusal of the top is its answer.
+		expect(next([null, null, REFUSED])).toMatchObject({ kind: "accept", rung: 2, why: "top" });
+	});
+
 	test("a fault goes straight to the top, prose asks no second model", () => {
 		expect(nextStep(LADDER, TERMS, { judged: [REFUSED, null, null], verdict: undefined })).toEqual({
 			kind: "call",
