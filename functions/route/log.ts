@@ -44,20 +44,27 @@ export function logRequest(record: RequestRecord, decision: Explanation | null, 
 }
 
 /** How the model was found, in some words. */
-function whyRouted(
-	{ model }: RequestRecord,
-	{ candidates, chosen, reason, unjudged, in_domain: isKnown }: RouteExplanation,
+export function whyRouted(
+	{ model, stage, calls, cache, rule }: RequestRecord,
+	{ mode, candidates, chosen, reason, unjudged, in_domain: isKnown }: RouteExplanation,
 ): string {
-	const rank = `${reason} of ${candidates.length}`;
-	if (model !== chosen) return `${chosen} refused, ${rank}`;
+	if (cache !== undefined) return `cache: ${cache}`;
+	if (rule !== undefined) return `rule ${rule}`;
+	if (calls) return `${mode}: ${calls.length === 1 ? "one call" : `${calls.length} calls`}`;
+	const rank = stage === undefined ? `${reason} of ${candidates.length}` : `${mode}'s ${stage}`;
+	// The models of a cascade or a vote are asked in their own order, whichever is best by itself.
+	if (stage === undefined && model !== chosen) return `${chosen} refused, ${rank}`;
 	if (unjudged !== undefined) return `${rank}: ${unjudged}`;
 	if (!isKnown) return `${rank}: the prompt is unlike all that the weights know`;
 	const found = candidates.find((each) => each.model === model);
 	return found ? `${rank}: quality ${found.quality.toFixed(2)}, $${found.usd.toPrecision(2)}` : rank;
 }
 
-/** The decision in some words: how many candidates there were, and the two largest terms of the chosen one. */
-function whyOf({ decided_by: by, replica }: RequestRecord, decision: Explanation | null): string {
+/** The decision in some words: how many candidates there were, and the two largest terms of the chosen one. Null where there was
+ *  nothing to decide: the answer came from the cache, from a rule or from the request's calls. */
+function whyOf(record: RequestRecord, decision: Explanation | null): string | null {
+	const { decided_by: by, replica } = record;
+	if (record.cache !== undefined || record.rule !== undefined || record.calls) return null;
 	if (by === "fallback") return "fallback: the scheduler did not answer";
 	if (decision === null) return "no decision";
 	const candidates = decision.rejected.reduce((count, rule) => (rule === 0 ? count + 1 : count), 0);

@@ -302,6 +302,8 @@ describe("a client", () => {
 		for (const replica of gateway.simulator.replicas) replica.behave({ faults: [{ kind: "status", status: 500 }] });
 		const answer = await ask("easy", { mode: "cascade" });
 		expect(answer.status).toBeGreaterThanOrEqual(500);
-		expect((await errorOf(answer)).code).toMatch(/upstream|no_healthy/);
+		const { code } = await errorOf(answer);
+		expect(code).toMatch(/upstream|no_healthy/);
+		expect(await gateway.record(answer)).toMatchObject({ outcome: "failed", error: code });
 	});
 });

@@ -26,13 +26,17 @@ export function finish(course: Course, ended: Ended): Response {
 	const { status } = answer;
 	const isOk = status === 200;
 	const part = { status, model: stage.model };
+	const told = (): FreePart => {
+		const { outcome = isOk ? "ok" : "failed", error = null } = stage.record ?? {};
+		return { ...part, outcome, error };
+	};
 	if (!(answer instanceof Response)) {
-		record(course, ended, { ...part, outcome: isOk ? "ok" : "failed" });
+		record(course, ended, told());
 		return new Response(answer.body, { status, headers });
 	}
 	const body = observed(answer, () => {
 		stage.end();
-		record(course, ended, { ...part, outcome: stage.record?.outcome ?? (isOk ? "ok" : "failed") });
+		record(course, ended, told());
 	});
 	return new Response(body, { status, headers });
 }
