@@ -1,7 +1,7 @@
 import { overridesSchema, type Overrides } from "../../src/shared/catalog/policy.ts";
 import type { Capability } from "../../src/shared/catalog/schema.ts";
 import { isobarError, type IsobarError } from "../../src/shared/http/errors.ts";
-import { readControls, type RouteControls } from "../../src/shared/router/controls.ts";
+import { ROUTE_HEADER, readControls, type RouteControls } from "../../src/shared/router/controls.ts";
 import { readList, routerNamed, type Target } from "../../src/shared/router/target.ts";
 import { skipSpace } from "../../src/shared/http/json-grammar.ts";
 import {
@@ -236,9 +236,12 @@ function routeOf(
 	const router = typeof named === "string" ? routerNamed(named) : undefined;
 	if (typeof named === "string" && router === undefined && header === null && body === null) return ok(null);
 	if (endpoint === "embeddings") {
-		const message =
-			"Vectors of different models cannot be compared: embeddings name one model, and nothing chooses it.";
-		return err(isobarError("invalid_request", message, { param: "model" }));
+		const isNamed = typeof named === "string" && router === undefined;
+		const message = isNamed
+			? "Embeddings take no controls of a router: they name one model."
+			: "Vectors of different models cannot be compared: embeddings name one model, and nothing chooses it.";
+		const param = isNamed ? (body === null ? ROUTE_HEADER : "isobar.route") : "model";
+		return err(isobarError("invalid_request", message, { param }));
 	}
 	const controls = readControls(header, body);
 	if (!controls.ok) return controls;

@@ -162,6 +162,8 @@ describe("routers", () => {
 	});
 
 	test("choose no vectors", async () => {
+		const controlled = { model: "small", input: "hello", isobar: { route: { max_usd: 1 } } };
+		expect(await errorOf(await gateway.post("/embeddings", controlled))).toMatchObject({ param: "isobar.route" });
 		const answer = await gateway.post("/embeddings", { model: "auto", input: "hello" });
 		expect(await errorOf(answer)).toMatchObject({ code: "invalid_request", param: "model" });
 	});

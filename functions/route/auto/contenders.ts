@@ -1,5 +1,11 @@
 import type { CatalogModel } from "../../../src/shared/catalog/snapshot.ts";
-import { brokenBy, type Demands, type Rejected } from "../../../src/shared/router/constraints.ts";
+import {
+	brokenBy,
+	contextShort,
+	type Contender,
+	type Demands,
+	type Rejected,
+} from "../../../src/shared/router/constraints.ts";
 import type { Held } from "../../../src/shared/router/model-outlook.ts";
 import { optionsOf, weighted, type Option } from "../../../src/shared/router/options.ts";
 import type { Estimator, PromptEstimate } from "../../../src/shared/router/prompt-estimate.ts";
@@ -33,9 +39,11 @@ export function contenders(
 		const { choiceTokensMax } = sizes;
 		const worstAt = (pool: CatalogModel["pools"][number]) =>
 			worstOf({ ...model, pools: [pool] }, request, policy, sizes, isolate.settings);
-		const rules = brokenBy({ model, choiceTokensMax, bytesPerToken, worstAt }, demands);
+		const contender: Contender = { model, choiceTokensMax, bytesPerToken, worstAt };
+		const rules = brokenBy(contender, demands);
 		if (rules === 0) return [{ model, sizes, card: { id: model.id, card: cardOf(model, estimator) } }];
-		rejected.push({ model: model.id, rules });
+		const context = contextShort(contender, demands, rules);
+		rejected.push({ model: model.id, rules, ...(context && { context }) });
 		return [];
 	});
 }

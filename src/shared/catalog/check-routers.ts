@@ -8,7 +8,7 @@ import type { Catalog, Model } from "./schema.ts";
 export function checkRouters({ models, routers = [] }: Catalog, found: Findings): void {
 	const known = new Map(models.map((model) => [model.id, model]));
 	const aliases = new Map(models.flatMap(({ id, aliases: names }) => names.map((name) => [name, id] as const)));
-	const ids = new Map([[LIST_ROUTER, "what goes by when a request lists models"]]);
+	const ids = new Map<string, string>();
 	const checkModel = (name: string, path: string): boolean => {
 		if (known.has(name)) return true;
 		const id = aliases.get(name);
@@ -19,6 +19,10 @@ export function checkRouters({ models, routers = [] }: Catalog, found: Findings)
 	for (const [index, router] of routers.entries()) {
 		const path = `routers[${index}]`;
 		claimId(ids, router.id, `${path}.id`, "router", found);
+		if (router.id === LIST_ROUTER) {
+			const message = `${JSON.stringify(LIST_ROUTER)} is taken: it is the router of requests that list their models`;
+			found.problems.push({ path: `${path}.id`, message });
+		}
 		const seen = new Set<string>();
 		for (const [at, name] of (router.models ?? []).entries()) {
 			if (checkModel(name, `${path}.models[${at}]`) && seen.has(name)) {

@@ -2,7 +2,7 @@ import { capabilityBits, type CatalogModel, type CatalogPool } from "../catalog/
 import { isobarError, type IsobarError } from "../http/errors.ts";
 import { barredBy } from "../scheduler/barred.ts";
 import { contextNeed } from "../scheduler/context-need.ts";
-import type { AssignPolicy, Endpoint } from "../scheduler/messages.ts";
+import { PROMPT_MEMBER, type AssignPolicy, type Endpoint } from "../scheduler/messages.ts";
 import type { NanoUsd, Tokens, Usd } from "../units.ts";
 import type { Capability } from "../catalog/schema.ts";
 import { bitOf, countRules, rulesIn, type Rule, type RuleSet } from "./rules.ts";
@@ -36,6 +36,17 @@ export interface Contender {
 export interface Rejected {
 	readonly model: string;
 	readonly rules: RuleSet;
+	/** Where its context is too short. */
+	readonly context?: ContextShort;
+}
+
+/** What the request needs of a context, and the longest that a model has. */
+export interface ContextShort {
+	/** Where the prompt stands in the body. */
+	readonly member: string;
+	readonly prompt: Tokens;
+	readonly answer: Tokens;
+	readonly longest: Tokens;
 }
 
 /** The rules that a model breaks at its best pool; 0 where some pool of it will do. */
@@ -75,8 +86,23 @@ function brokenAt(pool: CatalogPool, contender: Contender, demands: Demands): Ru
 	);
 }
 
+/** What a model's context is too short for; undefined where it is none of the rules that it breaks. */
+export function contextShort(
+	{ model, choiceTokensMax, bytesPerToken }: Contender,
+	demands: Demands,
+	rules: RuleSet,
+): ContextShort | undefined {
+	if ((rules & bitOf("context")) === 0) return undefined;
+	const need = contextNeed({ ...demands, choiceTokensMax }, Math.ceil(demands.promptBytes / bytesPerToken));
+	return { member: PROMPT_MEMBER[demands.endpoint], ...need, longest: model.longestContext };
+}
+
 /** Where the client finds what a rule rests on. */
 const PARAMS: Partial<Record<Rule, string>> = {
+	endpoint: "model",
+	no_pool: "model",
+	not_allowed: "model",
+	capability: "model",
 	context_length: "isobar.route.require.context_length",
 	privacy: "isobar.route.require.privacy",
 	licence: "isobar.route.require.licences",
@@ -97,17 +123,28 @@ export function unmet(rejected: readonly Rejected[]): IsobarError {
 	const nearest = rejected.toSorted((a, b) => countRules(a.rules) - countRules(b.rules))[0]?.rules ?? 0;
 	const rules = rulesIn(single ?? nearest);
 	const [rule] = rules;
-	const param = rule && PARAMS[rule];
 	const without =
 		single === undefined
 			? `no model could answer without dropping several: ${rules.join(", ")}`
 			: `without it ${most === 1 ? "one model" : `${most} models`} could answer`;
-	return isobarError("constraint_unmet", `No model meets the constraint ${rule ?? "models"}; ${without}.`, {
+	const short = rule === "context" ? shortest(rejected) : undefined;
+	const param = short?.member ?? (rule && PARAMS[rule]);
+	const needed = short
+		? `: the request needs about ${short.prompt + short.answer} tokens (${short.prompt} for the prompt, ${short.answer} for the answer), and the longest context is ${short.longest}`
+		: "";
+	return isobarError("constraint_unmet", `No model meets the constraint ${rule ?? "models"}${needed}; ${without}.`, {
 		...(param !== undefined && { param }),
 		details: {
+			...(short && { needed: short.prompt + short.answer, longest: short.longest }),
 			constraint: rule ?? null,
 			constraints: rules,
 			models: Object.fromEntries(rejected.map((each) => [each.model, rulesIn(each.rules)])),
 		},
 	});
+}
+
+/** Of the model that is the least too short. */
+function shortest(rejected: readonly Rejected[]): ContextShort | undefined {
+	const lack = ({ prompt, answer, longest }: ContextShort): number => prompt + answer - longest;
+	return rejected.flatMap(({ context }) => context ?? []).sort((a, b) => lack(a) - lack(b))[0];
 }

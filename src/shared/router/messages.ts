@@ -37,7 +37,7 @@ export interface ModelState {
 	readonly level: number;
 	readonly standard_error: number;
 	/** Against the incumbent; null for the incumbent itself. */
-	readonly gate: Gate | null;
+	readonly gate: (Omit<Gate, "standardError"> & { readonly standard_error: number }) | null;
 	/** Strength in the ranking, logarithms that sum to 0. */
 	readonly strength: number;
 }

@@ -1,4 +1,5 @@
 import type { Evidence } from "./evidence.ts";
+import type { Gate } from "./gate.ts";
 import { levelIn, type Learned } from "./learn.ts";
 import type { ModelState, RouterState } from "./messages.ts";
 
@@ -22,12 +23,18 @@ export function domainsOf(learned: Learned): RouterState["domains"] {
 				shift: Number.isNaN(card) ? null : mean - card,
 				level,
 				standard_error: Math.sqrt(variance),
-				gate: learned.gate(domain, model),
+				gate: gateState(learned.gate(domain, model)),
 				strength: strengths[m] ?? 0,
 			};
 		});
 		return { domain, models: states.sort((a, b) => b.strength - a.strength || b.level - a.level) };
 	});
+}
+
+function gateState(gate: Gate | null): ModelState["gate"] {
+	if (!gate) return null;
+	const { standardError, ...rest } = gate;
+	return { ...rest, standard_error: standardError };
 }
 
 /** Scores by (domain, model) and design; a score counts in the domain that its prompt most likely has, and in null for all. */

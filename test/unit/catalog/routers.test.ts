@@ -62,7 +62,7 @@ describe("a router that is wrong is named", () => {
 			{ id: "list" },
 			{
 				path: "routers[0].id",
-				message: `duplicate router id "list": it is what goes by when a request lists models already`,
+				message: `"list" is taken: it is the router of requests that list their models`,
 			},
 		],
 	])("%s", (_, router, problem) => {

@@ -2,6 +2,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
 	brokenBy,
+	contextShort,
 	unmet,
 	type Contender,
 	type Demands,
@@ -62,6 +63,27 @@ describe("what a model breaks", () => {
 });
 
 describe("a constraint that nothing meets", () => {
+	test("says of a context what is needed, what there is, and where", () => {
+		const demands: Demands = {
+			...DEMANDS,
+			endpoint: "completions",
+			needs: ["completions"],
+			promptBytes: 80_000,
+			longestPromptBytes: 80_000,
+		};
+		const all = [16_000, 8_000].map((length): Rejected => {
+			const one = contender(modelWith(`m${length}`, [{}], { context_length: length, capabilities: ["completions"] }));
+			const broken = brokenBy(one, demands);
+			return { model: one.model.id, rules: broken, context: contextShort(one, demands, broken)! };
+		});
+		expect(unmet(all)).toMatchObject({
+			param: "prompt",
+			details: { constraint: "context", needed: 21_000, longest: 16_000 },
+		});
+		expect(unmet(all).message).toContain("20000 for the prompt, 1000 for the answer");
+		expect(contextShort(contender(modelWith("m", [{}])), DEMANDS, bitOf("licence"))).toBeUndefined();
+	});
+
 	const set = fc.uniqueArray(fc.constantFrom(...RULES), { minLength: 1, maxLength: 4 });
 	const rejected = fc.array(set, { minLength: 1, maxLength: 8 }).map((sets) =>
 		sets.map((each, index): Rejected => ({
