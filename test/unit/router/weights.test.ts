@@ -44,6 +44,14 @@ test("bytes at any offset are read", () => {
 	expect(errorOf(moved.subarray(3))).toBe("ok");
 });
 
+test("a Node buffer is read, wherever it lies, and left alone afterwards", () => {
+	const buffer = Buffer.concat([Buffer.alloc(5), sampleBytes()]).subarray(5);
+	const read = readWeights(buffer);
+	if (!read.ok) throw new Error(read.error.kind);
+	buffer.fill(0);
+	expect(writeWeights(read.value)).toEqual(sampleBytes());
+});
+
 test("every cut and every changed byte is an error", () => {
 	const bytes = sampleBytes();
 	fc.assert(

@@ -31,8 +31,8 @@ type Values = { [Name in keyof Sections]: InstanceType<(typeof TYPES)[Sections[N
 export function readWeights(bytes: Uint8Array): Result<Weights, WeightsError> {
 	if (bytes.byteLength > WEIGHTS_BYTES_MAX)
 		return err({ kind: "too_large", bytes: bytes.byteLength, max: WEIGHTS_BYTES_MAX });
-	// A copy of its own: sections are views at multiples of four bytes.
-	const own = bytes.slice();
+	// A copy of its own: sections are views at multiples of four bytes. Not `slice`, which of a Node `Buffer` is a view.
+	const own = Uint8Array.from(bytes);
 	const view = new DataView(own.buffer);
 	if (own.byteLength < HEADER_AT || view.getUint32(0, true) !== MAGIC) return err({ kind: "not_weights" });
 	const format = view.getUint32(4, true);
