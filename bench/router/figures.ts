@@ -11,7 +11,7 @@ import { sameTier } from "./same-tier.ts";
 import { judgePairs, type StrongWeak } from "./strong-weak.ts";
 
 /** Of the best single model's quality: what is to be kept. */
-export const FLOORS = [1, 0.98, 0.97, 0.95] as const;
+export const FLOORS = [1, 0.99, 0.97, 0.95] as const;
 const SWEEP = [0, ...Array.from({ length: 40 }, (_, i) => 10 ** (-2 + (i * 8) / 39))];
 /** A model that fewer of the prompts have is none to choose. */
 const MEASURED_MIN = 0.97;
@@ -19,13 +19,18 @@ const MEASURED_MIN = 0.97;
 export interface Judging {
 	readonly pool: Pool;
 	readonly dev: readonly Outcome[];
-	/** Part of `dev` that weights are tuned on. */
-	readonly tuning: readonly Outcome[];
 	readonly judged: readonly Outcome[];
 	/** Ours, of all of `dev`: domains and models. */
 	readonly weights: Weights;
 	readonly seed: number;
 	readonly quick: boolean;
+}
+
+/** A part of the development outcomes, with a contender and our weights that have not learned from it. */
+export interface Tuning {
+	readonly contender: Contender;
+	readonly weights: Weights;
+	readonly outcomes: readonly Outcome[];
 }
 
 export interface Figures extends StrongWeak {
@@ -45,8 +50,8 @@ export interface Figures extends StrongWeak {
 	readonly sameTier: number;
 }
 
-/** `most`: the same contender without the tuning part; null where floors are not wanted. */
-export function judgeContender(all: Contender, most: Contender | null, judging: Judging): Figures {
+/** `tuning`: all of `dev`, part by part; null where floors are not wanted. */
+export function judgeContender(all: Contender, tuning: readonly Tuning[] | null, judging: Judging): Figures {
 	const { pool, judged, weights, dev } = judging;
 	const estimates = judged.map(({ prompt }) => ({ quality: all.quality(prompt) }));
 	const column = (model: string) => weights.models.indexOf(model);
@@ -68,7 +73,7 @@ export function judgeContender(all: Contender, most: Contender | null, judging: 
 		oracle:
 			free.reduce((sum, { score }) => sum + Math.max(...score.filter((each) => !Number.isNaN(each))), 0) / free.length,
 		...calibration(weights.models, judged, estimates),
-		...(most ? priced(all, most, judging) : { floors: [], aiq: null, singlesAiq: null }),
+		...(tuning ? priced(all, tuning, judging) : { floors: [], aiq: null, singlesAiq: null }),
 		sameTier: sameTier(all, judging, median(pairs.map(({ score }) => score))),
 	};
 }
@@ -90,24 +95,28 @@ function freeChoice(
 	};
 }
 
-function priced(all: Contender, most: Contender, judging: Judging): Pick<Figures, "floors" | "aiq" | "singlesAiq"> {
-	const { dev, tuning, judged, weights } = judging;
+function priced(
+	all: Contender,
+	tuning: readonly Tuning[],
+	judging: Judging,
+): Pick<Figures, "floors" | "aiq" | "singlesAiq"> {
+	const { dev, judged, weights } = judging;
 	const models = everywhere(weights.models, dev).filter((model) => dev.some(({ usd }) => usd.has(model)));
 	if (models.length < 2) return { floors: [], aiq: null, singlesAiq: null };
 	const costs = meanUsd(dev, weights.domains, models);
-	const reader = new PartsReader(weights);
-	const choicesOf = (contender: Contender, outcomes: readonly Outcome[]) =>
-		outcomes.flatMap((outcome) => pricedChoice(outcome, contender, models, weights, costs, reader) ?? []);
-	const tuned = choicesOf(most, tuning);
-	const choices = choicesOf(all, judged);
+	const choicesOf = (part: Tuning) => {
+		const reader = new PartsReader(part.weights);
+		return part.outcomes.flatMap((outcome) => pricedChoice(outcome, part, models, costs, reader) ?? []);
+	};
+	const tuned = tuning.flatMap(choicesOf);
+	const choices = choicesOf({ contender: all, weights, outcomes: judged });
 	const best = models.indexOf(bestOn(dev, models));
 	const single = playSingle(choices, best);
-	const goal = playSingle(tuned, best).quality;
 	const singles: Point[] = models.map((_, m) => playSingle(choices, m));
 	const [from, to] = [Math.min(...singles.map(({ usd }) => usd)), Math.max(...singles.map(({ usd }) => usd))];
 	return {
 		floors: FLOORS.map((floor) => {
-			const played = play(choices, weightFor(tuned, floor * goal));
+			const played = play(choices, weightFor(tuned, best, floor));
 			return { floor, quality: played.quality / single.quality, saving: 1 - played.usd / single.usd };
 		}),
 		aiq: averageQuality(
@@ -121,9 +130,8 @@ function priced(all: Contender, most: Contender, judging: Judging): Pick<Figures
 
 function pricedChoice(
 	{ prompt, scores, usd }: Outcome,
-	contender: Contender,
+	{ contender, weights }: Tuning,
 	models: readonly string[],
-	weights: Weights,
 	costs: Float64Array,
 	reader: PartsReader,
 ): Choice | null {

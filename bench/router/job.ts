@@ -56,16 +56,23 @@ export async function playJob(job: Job): Promise<PoolFindings> {
 	const dev = drawn(ofPool(pool, sides.dev), pool, job);
 	const judged = ofPool(pool, sides.judged);
 	const settings = { ...TRAIN, epochs: job.quick ? QUICK_EPOCHS : TRAIN.epochs };
-	const { weights: fitted, tuned } = trainWeights(dev, job.seed, settings);
+	const { weights: fitted, folds } = trainWeights(dev, job.seed, settings);
 	const bytes = writeWeights(fitted);
 	const weights = reread(bytes);
-	const half = reread(writeWeights(tuned.weights));
-	const tuning = new Set(tuned.outcomes);
 	const common = { seed: job.seed, epochs: settings.epochs };
 	const all: Lessons = { ...common, outcomes: dev, weights };
-	const most: Lessons = { ...common, outcomes: dev.filter((outcome) => !tuning.has(outcome)), weights: half };
-	const judging: Judging = { pool, dev, tuning: tuned.outcomes, judged, weights, seed: job.seed, quick: job.quick };
-	const figures = [ours, ...CONTENDERS].map((make) => judgeContender(make(all), make(most), judging));
+	const parts = folds.map((fold) => {
+		const own = new Set(fold.outcomes);
+		const outcomes = dev.filter((outcome) => !own.has(outcome));
+		return { lessons: { ...common, outcomes, weights: reread(writeWeights(fold.weights)) }, outcomes: fold.outcomes };
+	});
+	const judging: Judging = { pool, dev, judged, weights, seed: job.seed, quick: job.quick };
+	const figures = [ours, ...CONTENDERS].map((make) => {
+		const tuning = hasCosts(dev)
+			? parts.map(({ lessons, outcomes }) => ({ contender: make(lessons), weights: lessons.weights, outcomes }))
+			: null;
+		return judgeContender(make(all), tuning, judging);
+	});
 	return {
 		pool: pool.id,
 		learned: dev.length,
@@ -76,6 +83,11 @@ export async function playJob(job: Job): Promise<PoolFindings> {
 		decisions: measureDecisions(weights, judged, job.quick),
 		bytes: bytes.byteLength,
 	};
+}
+
+/** Else no floor is judged, and nothing need be tuned for one. */
+function hasCosts(outcomes: readonly Outcome[]): boolean {
+	return outcomes.some(({ usd }) => usd.size > 0);
 }
 
 /** Ours, as it ships. */

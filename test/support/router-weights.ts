@@ -49,7 +49,7 @@ export const FOREIGN = "ξένος λόγος ".repeat(40);
 export async function routerAssets(): Promise<string> {
 	const directory = await mkdtemp(join(tmpdir(), "isobar-assets-"));
 	await mkdir(join(directory, "router"));
-	const settings = { grams: 1_024, width: 8, epochs: 12, rate: 0.3, anchors: 100, terms: 16, tuneShare: 0.25 };
+	const settings = { grams: 1_024, width: 8, epochs: 12, rate: 0.3, anchors: 100, terms: 16, folds: 3 };
 	await writeFile(
 		join(directory, "router", "default.bin"),
 		writeWeights(trainWeights(outcomes(), 1, settings).weights),

@@ -14,7 +14,7 @@ export const SMALL: TrainSettings = {
 	rate: 0.3,
 	anchors: 80,
 	terms: 8,
-	tuneShare: 0.25,
+	folds: 3,
 };
 
 const WORDS = {

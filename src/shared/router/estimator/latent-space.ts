@@ -8,7 +8,8 @@ export const DENSE_WEIGHT = 0.3;
 
 /** Writes the inputs of the heads to `out`: the latent features, the dense ones, and a one. */
 export function embed({ width, rows, scales }: Latent, features: Features, out: Float64Array): void {
-	for (let from = 0; from < width; from += LANES) addUp(rows, scales, width, from, features, out);
+	const scaled = scaledBy(scales, features);
+	for (let from = 0; from < width; from += LANES) addUp(rows, width, from, features, scaled, out);
 	for (let i = 0; i < DENSE_COUNT; i++) out[width + i] = DENSE_WEIGHT * features.dense[i]!;
 	out[inputsOf(width) - 1] = 1;
 }
@@ -17,19 +18,27 @@ export function embed({ width, rows, scales }: Latent, features: Features, out: 
  *  a multiple of this. */
 export const LANES = 8;
 
+let scratch = new Float64Array(4_096);
+
+/** The values times the scales of their rows: once for all columns. */
+function scaledBy(scales: Float32Array, { rows, values, count }: Features): Float64Array {
+	if (count > scratch.length) scratch = new Float64Array(2 * count);
+	for (let i = 0; i < count; i++) scratch[i] = values[i]! * scales[rows[i]!]!;
+	return scratch;
+}
+
 function addUp(
 	rows: Int8Array,
-	scales: Float32Array,
 	width: number,
 	from: number,
-	{ rows: chosen, values, count }: Features,
+	{ rows: chosen, count }: Features,
+	scaled: Float64Array,
 	out: Float64Array,
 ): void {
 	let [a, b, c, d, e, f, g, h] = [0, 0, 0, 0, 0, 0, 0, 0];
 	for (let i = 0; i < count; i++) {
-		const row = chosen[i]!;
-		const value = values[i]! * scales[row]!;
-		const at = row * width + from;
+		const value = scaled[i]!;
+		const at = chosen[i]! * width + from;
 		a += value * rows[at]!;
 		b += value * rows[at + 1]!;
 		c += value * rows[at + 2]!;

@@ -17,7 +17,7 @@ export interface Grams {
 
 /** Character grams are read off the last so many code units: they bound the time that a long prompt takes, and most prompts
  *  are shorter. */
-const GRAM_CHARS_MAX = 2_048;
+const GRAM_CHARS_MAX = 1_024;
 
 /** At most this many of a prompt of `chars` code units: a word and a bigram for every second one, two grams for each of the
  *  last. */

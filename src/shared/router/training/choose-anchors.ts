@@ -69,17 +69,25 @@ export function anchorTerms(
 	const rows = new Uint16Array(chosen.length * terms);
 	const values = new Uint8Array(chosen.length * terms);
 	chosen.forEach((i, anchor) => {
-		const { rows: own, values: weights, count } = view(vectors, i);
-		const heaviest = Array.from({ length: count }, (_, at) => at)
-			.sort((a, b) => weights[b]! - weights[a]! || own[a]! - own[b]!)
-			.slice(0, terms);
-		const norm = Math.sqrt(heaviest.reduce((sum, at) => sum + weights[at]! ** 2, 0));
+		const from = vectors.starts[i]!;
+		const heaviest = heaviestOf(vectors, i).subarray(0, terms);
+		const norm = Math.sqrt(heaviest.reduce((sum, at) => sum + vectors.values[from + at]! ** 2, 0));
 		heaviest.forEach((at, term) => {
-			rows[anchor * terms + term] = own[at]!;
-			values[anchor * terms + term] = Math.round((255 * weights[at]!) / norm);
+			rows[anchor * terms + term] = vectors.rows[from + at]!;
+			values[anchor * terms + term] = Math.round((255 * vectors.values[from + at]!) / norm);
 		});
 	});
 	return { rows, values };
+}
+
+/** Where the grams of a prompt stand among its own, the heaviest first, of equals that of the lower row. Sorted as whole
+ *  numbers, which is many times as fast as with a comparison: the bits of a positive float rise with it. */
+function heaviestOf({ starts, rows, values }: Vectors, i: number): Int32Array {
+	const own = values.slice(starts[i]!, starts[i + 1]!);
+	const bits = new Uint32Array(own.buffer);
+	const keys = Float64Array.from(bits, (each, at) => each * 65_536 + 65_535 - rows[starts[i]! + at]!);
+	const place = new Map(Array.from(keys, (key, at) => [key, at]));
+	return Int32Array.from(keys.sort().reverse(), (key) => place.get(key)!);
 }
 
 function labelsOf(neighbours: Neighbours, self: number, { pool, scores }: Table, space: Space): number[] {

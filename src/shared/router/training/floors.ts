@@ -17,7 +17,10 @@ export interface Played {
 }
 
 /** Quality lost that a dollar is worth: from none to one that only the price decides under. */
-const WEIGHTS = [0, ...Array.from({ length: 120 }, (_, i) => 10 ** (-2 + (i * 9) / 119))];
+const WEIGHTS = [0, ...Array.from({ length: 240 }, (_, i) => 10 ** (-2 + (i * 9) / 239))];
+/** Standard errors by which a floor must be exceeded where the weight is chosen: else, of many weights that keep it there by
+ *  little, the one with the most luck would be taken, and not keep it elsewhere. */
+const MARGIN = 1;
 
 /** Index of the candidate with the greatest `quality - weight * expected dollars`. */
 export function choose({ quality, expectedUsd, score }: Choice, weight: number): number {
@@ -51,14 +54,29 @@ export function playSingle(choices: readonly Choice[], candidate: number): Playe
 	return { quality: mean(({ score }) => score[candidate]!), usd: mean(({ usd }) => usd[candidate]!) };
 }
 
-/** The weight under which these choices cost least, of those that keep at least `quality`; 0 where none does. */
-export function weightFor(choices: readonly Choice[], quality: number): number {
+/** The weight under which these choices cost least, of those that keep `floor` times the quality of always `candidate`, with a
+ *  margin; 0 where none does. */
+export function weightFor(choices: readonly Choice[], candidate: number, floor: number): number {
+	const known = choices.filter(({ score }) => !Number.isNaN(score[candidate]));
 	let best = { weight: 0, usd: Number.POSITIVE_INFINITY };
 	for (const weight of WEIGHTS) {
-		const played = play(choices, weight);
-		if (played.quality >= quality && played.usd < best.usd) best = { weight, usd: played.usd };
+		const { usd } = play(known, weight);
+		if (usd < best.usd && marginOf(known, candidate, floor, weight) >= 0) best = { weight, usd };
 	}
 	return best.weight;
+}
+
+/** How far the mean gain over `floor` times always `candidate` is above `MARGIN` of its standard errors. */
+function marginOf(choices: readonly Choice[], candidate: number, floor: number, weight: number): number {
+	let [sum, squares] = [0, 0];
+	for (const choice of choices) {
+		const gain = choice.score[choose(choice, weight)]! - floor * choice.score[candidate]!;
+		sum += gain;
+		squares += gain * gain;
+	}
+	const n = choices.length;
+	const mean = sum / n;
+	return mean - MARGIN * Math.sqrt(Math.max(0, squares / n - mean * mean) / n);
 }
 
 /** Mean cost of a request by domain and model, [D x M]; the model's mean where the domain has none, NaN without any. */

@@ -48,9 +48,9 @@ export function reportOn(
 	say: (text: string) => void,
 ): Report {
 	const [training, others] = splitByKey(outcomes, REPORT_SHARE, "report", seed);
-	const { weights, tuned } = trainWeights(training, seed, settings, say);
+	const { weights, folds } = trainWeights(training, seed, settings, say);
 	const estimator = estimatorOf(weights);
-	const half = estimatorOf(tuned.weights);
+	const tuning = folds.map((fold) => ({ estimator: estimatorOf(fold.weights), outcomes: fold.outcomes }));
 	return {
 		pools: weights.pools.map(({ name, models }) => {
 			const ofPool = (rows: readonly Outcome[]) => rows.filter(({ pool }) => pool === name);
@@ -58,9 +58,9 @@ export function reportOn(
 			return {
 				pool: name,
 				...judge(estimator, ofPool(others)),
-				floors: floorsOf(estimator, half, own.models, {
+				floors: floorsOf(estimator, own.models, {
 					training: ofPool(training),
-					tuning: ofPool(tuned.outcomes),
+					tuning: tuning.map((fold) => ({ ...fold, outcomes: ofPool(fold.outcomes) })),
 					others: ofPool(others),
 				}),
 			};
@@ -70,14 +70,14 @@ export function reportOn(
 
 interface Parts {
 	readonly training: readonly Outcome[];
-	readonly tuning: readonly Outcome[];
+	/** Each with an estimator that was not fitted to it. */
+	readonly tuning: readonly { readonly estimator: Estimator; readonly outcomes: readonly Outcome[] }[];
 	readonly others: readonly Outcome[];
 }
 
-/** What is kept and saved under weights that were chosen on the tuning part. */
+/** What is kept and saved under weights that were chosen on the tuning parts. */
 export function floorsOf(
 	estimator: Estimator,
-	half: Estimator,
 	models: readonly string[],
 	{ training, tuning, others }: Parts,
 ): FloorReport[] {
@@ -87,13 +87,12 @@ export function floorsOf(
 	});
 	if (priced.length < 2) return [];
 	const costs = meanUsd(training, estimator.domains, priced);
-	const dev = choicesOf(half, priced, tuning, costs);
+	const dev = tuning.flatMap((fold) => choicesOf(fold.estimator, priced, fold.outcomes, costs));
 	const test = choicesOf(estimator, priced, others, costs);
 	const best = bestSingle(dev, priced.length);
 	const single = playSingle(test, best);
 	return FLOORS.map((floor) => {
-		const weight = weightFor(dev, floor * playSingle(dev, best).quality);
-		const { quality, usd } = play(test, weight);
+		const { quality, usd } = play(test, weightFor(dev, best, floor));
 		return { floor, quality: quality / single.quality, saving: 1 - usd / single.usd };
 	});
 }

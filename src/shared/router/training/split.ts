@@ -14,6 +14,14 @@ export function splitByKey(
 	return [first, second];
 }
 
+/** `count` parts of about as many keys each, independent of splits of other purposes. */
+export function foldsByKey(outcomes: readonly Outcome[], count: number, purpose: string, seed: number): Outcome[][] {
+	const folds = Array.from({ length: count }, (): Outcome[] => []);
+	for (const outcome of outcomes)
+		folds[Math.floor(count * shareOf(`${purpose} ${seed} ${outcome.key}`))]!.push(outcome);
+	return folds;
+}
+
 /** Uniform in [0, 1): FNV-1a and Murmur 3's finaliser. */
 function shareOf(text: string): number {
 	let hash = 0x811c9dc5;

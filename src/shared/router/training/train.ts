@@ -8,7 +8,7 @@ import { fitPriors } from "./fit-priors.ts";
 import type { Outcome } from "./outcome.ts";
 import { randomOf } from "./random.ts";
 import { spaceOf, tableOf, type Space, type Table } from "./space.ts";
-import { splitByKey } from "./split.ts";
+import { foldsByKey } from "./split.ts";
 import { tune } from "./tune.ts";
 import { vectorsOf } from "./vectors.ts";
 
@@ -19,8 +19,8 @@ export interface TrainSettings {
 	readonly rate: number;
 	readonly anchors: number;
 	readonly terms: number;
-	/** Of the keys, for what is tuned. */
-	readonly tuneShare: number;
+	/** Parts of the keys: what is tuned is tuned on each with a fit to the others. */
+	readonly folds: number;
 }
 
 /** Sizes that keep the file of some 80 models under 1.5 MB. */
@@ -31,17 +31,22 @@ export const TRAIN: TrainSettings = {
 	rate: 0.3,
 	anchors: 4_000,
 	terms: 32,
-	tuneShare: 0.2,
+	folds: 3,
 };
 
 export interface Trained {
 	readonly weights: Omit<Weights, "version">;
-	/** As they were before the last fit: `outcomes` are those that they were tuned and not fitted on. */
-	readonly tuned: { readonly weights: Omit<Weights, "version">; readonly outcomes: readonly Outcome[] };
+	/** The same, fitted without a part of the outcomes: each with those that it was not fitted on. */
+	readonly folds: readonly Fold[];
 }
 
-/** Weights from outcomes: fitted on most of them, tuned on the others, then fitted anew on all. Pure: the same outcomes and
- *  seed give the same bits. */
+export interface Fold {
+	readonly weights: Omit<Weights, "version">;
+	readonly outcomes: readonly Outcome[];
+}
+
+/** Weights from outcomes: fitted to all, with what is tuned on predictions for parts that they were not fitted to. Pure: the
+ *  same outcomes and seed give the same bits. */
 export function trainWeights(
 	outcomes: readonly Outcome[],
 	seed: number,
@@ -49,16 +54,26 @@ export function trainWeights(
 	say: (text: string) => void = () => {},
 ): Trained {
 	const space = spaceOf(outcomes);
-	const [most, others] = splitByKey(outcomes, settings.tuneShare, "tune", seed);
-	if (most.length === 0 || others.length === 0) throw new Error("There are too few outcomes to keep some for tuning.");
-	say("fitting most");
-	const first = fit(tableOf(most, space), space, seed, settings);
+	const parts = foldsByKey(outcomes, settings.folds, "tune", seed).filter((part) => part.length > 0);
+	if (parts.length < 2) throw new Error("There are too few outcomes to keep some for tuning.");
+	const folds = parts.map((part, i) => {
+		say(`fitting without part ${i + 1} of ${parts.length}`);
+		const own = new Set(part);
+		const most = outcomes.filter((outcome) => !own.has(outcome));
+		return { outcomes: part, weights: fit(tableOf(most, space), space, seed, settings) };
+	});
 	say("tuning");
-	const { thresholds, ...tuned } = tune({ ...first, version: "" }, tableOf(others, space), space);
+	const { thresholds, ...tuned } = tune(
+		folds.map(({ weights, outcomes: part }) => ({ weights: { ...weights, version: "" }, table: tableOf(part, space) })),
+		space,
+	);
 	say("fitting all");
 	const all = fit(tableOf(outcomes, space), space, seed, settings);
 	const complete = (fitted: typeof all) => ({ ...fitted, ...tuned, novelty: { ...fitted.novelty, thresholds } });
-	return { weights: complete(all), tuned: { weights: complete(first), outcomes: others } };
+	return {
+		weights: complete(all),
+		folds: folds.map((fold) => ({ outcomes: fold.outcomes, weights: complete(fold.weights) })),
+	};
 }
 
 /** Above every signal. */

@@ -7,8 +7,8 @@ import { fitLogistic } from "./logistic.ts";
 import type { Space, Table } from "./space.ts";
 
 /** Of the prompts that were not trained on, this share is taken for new: divided evenly among the signals. */
-const NEW_SHARE = 0.05;
-const TEMPERATURES = Array.from({ length: 21 }, (_, i) => 0.6 * 1.08 ** i);
+const NEW_SHARE = 0.02;
+const TEMPERATURES = Array.from({ length: 21 }, (_, i) => 0.5 * 1.1 ** i);
 /** In (prompt, model): those of one prompt are far from independent. */
 const RIDGE = 30;
 /** Fewer prompts than this in a (domain, model) say nothing of the noise. */
@@ -16,68 +16,87 @@ const CELL_MIN = 25;
 
 export type Tuned = Pick<Weights, "temperature" | "blends" | "noise"> & { readonly thresholds: Float32Array };
 
-/** What is chosen on prompts that `weights` were not trained on: temperature, blends, noise and the thresholds of novelty. */
-export function tune(weights: Weights, table: Table, space: Space): Tuned {
-	const temperature = fitTemperature(weights, table);
-	const cooled = { ...weights, temperature };
-	const parts = partsOf(cooled, table);
+/** Prompts, and weights that were not fitted to them. */
+export interface HeldOut {
+	readonly weights: Weights;
+	readonly table: Table;
+}
+
+/** A prompt's parts and what was measured there. */
+interface Row {
+	readonly parts: Parts;
+	readonly pool: number;
+	readonly domain: number;
+	/** [M] */
+	readonly scores: Float32Array;
+}
+
+/** What is chosen on prompts that weights were not fitted to: temperature, blends, noise and the thresholds of novelty. */
+export function tune(held: readonly HeldOut[], space: Space): Tuned {
+	const temperature = fitTemperature(held, space.domains.length);
+	const rows = held.flatMap(({ weights, table }) => rowsOf({ ...weights, temperature }, table));
 	const blends = new Float32Array(space.pools.length * 2 * BLEND_COUNT);
 	space.pools.forEach((_, pool) => {
-		for (const asked of [false, true]) {
-			const blend = fitBlend(parts, table, space, pool, asked);
-			blends.set(blend, (2 * pool + (asked ? 1 : 0)) * BLEND_COUNT);
-		}
+		const own = rows.filter((row) => row.pool === pool);
+		for (const asked of [false, true]) blends.set(fitBlend(own, asked), (2 * pool + (asked ? 1 : 0)) * BLEND_COUNT);
 	});
 	return {
 		temperature,
 		blends,
-		thresholds: thresholdsOf(parts),
-		noise: noiseOf({ ...cooled, blends }, parts, table, space),
+		thresholds: thresholdsOf(rows),
+		noise: noiseOf({ ...held[0]!.weights, blends }, rows, space),
 	};
 }
 
 /** By least cross entropy of the domain (Guo et al. 2017). */
-function fitTemperature(weights: Weights, { prompts, domain }: Table): number {
-	const reader = new PartsReader(weights);
+function fitTemperature(held: readonly HeldOut[], domains: number): number {
 	const losses = new Float64Array(TEMPERATURES.length);
-	const logits = new Float64Array(weights.domains.length);
-	prompts.forEach((prompt, i) => {
-		const { inputs } = reader.read(prompt, "never");
-		TEMPERATURES.forEach((temperature, t) => {
-			applyHeads(weights.domainHeads, inputs, logits.length, logits);
-			softmax(logits, temperature);
-			losses[t]! -= Math.log(Math.max(1e-9, logits[domain[i]!]!));
+	const logits = new Float64Array(domains);
+	for (const { weights, table } of held) {
+		const reader = new PartsReader(weights);
+		table.prompts.forEach((prompt, i) => {
+			const { inputs } = reader.read(prompt, "never");
+			TEMPERATURES.forEach((temperature, t) => {
+				applyHeads(weights.domainHeads, inputs, domains, logits);
+				softmax(logits, temperature);
+				losses[t]! -= Math.log(Math.max(1e-9, logits[table.domain[i]!]!));
+			});
 		});
-	});
+	}
 	return TEMPERATURES[losses.indexOf(Math.min(...losses))]!;
 }
 
-function partsOf(weights: Weights, { prompts }: Table): Parts[] {
+function rowsOf(weights: Weights, { prompts, pool, domain, scores }: Table): Row[] {
 	const reader = new PartsReader(weights);
-	return prompts.map((prompt) => {
+	const models = weights.models.length;
+	return prompts.map((prompt, i) => {
 		const parts = reader.read(prompt, "always");
 		const { quality, variance, measured, outputTokens } = parts.prior;
 		return {
-			...parts,
-			inputs: new Float64Array(),
-			prior: { quality: quality.slice(), variance: variance.slice(), measured: measured.slice(), outputTokens },
-			heads: parts.heads.slice(),
-			neighbours: parts.neighbours.slice(),
+			parts: {
+				...parts,
+				inputs: new Float64Array(),
+				prior: { quality: quality.slice(), variance: variance.slice(), measured: measured.slice(), outputTokens },
+				heads: parts.heads.slice(),
+				neighbours: parts.neighbours.slice(),
+			},
+			pool: pool[i]!,
+			domain: domain[i]!,
+			scores: scores.subarray(i * models, (i + 1) * models),
 		};
 	});
 }
 
 /** One blend for all models of a pool, by logistic regression beside the prior's logit. */
-function fitBlend(parts: readonly Parts[], table: Table, space: Space, pool: number, asked: boolean): Float64Array {
+function fitBlend(rows: readonly Row[], asked: boolean): Float64Array {
 	const width = asked ? BLEND_COUNT : BLEND_COUNT - 1;
 	const inputs: number[] = [];
 	const targets: number[] = [];
 	const offsets: number[] = [];
-	const models = space.models.length;
-	parts.forEach(({ prior, heads, neighbours }, i) => {
-		if (table.pool[i] !== pool) return;
-		for (let m = 0; m < models; m++) {
-			const score = table.scores[i * models + m]!;
+	for (const { parts, scores } of rows) {
+		const { prior, heads, neighbours } = parts;
+		for (let m = 0; m < scores.length; m++) {
+			const score = scores[m]!;
 			if (Number.isNaN(score)) continue;
 			const base = logit(prior.quality[m]!);
 			const measured = prior.measured[m]!;
@@ -87,7 +106,7 @@ function fitBlend(parts: readonly Parts[], table: Table, space: Space, pool: num
 			targets.push(score);
 			offsets.push(base);
 		}
-	});
+	}
 	const fitted = fitLogistic(
 		Float64Array.from(inputs),
 		width,
@@ -101,34 +120,35 @@ function fitBlend(parts: readonly Parts[], table: Table, space: Space, pool: num
 }
 
 /** Above its threshold is the same share of prompts for each signal. */
-function thresholdsOf(parts: readonly Parts[]): Float32Array {
+function thresholdsOf(rows: readonly Row[]): Float32Array {
 	const share = 1 - NEW_SHARE / NOVELTY_SIGNALS.length;
 	return Float32Array.from(NOVELTY_SIGNALS, (_, signal) => {
-		const values = parts.map(({ signals }) => signals[signal] ?? 0).sort((a, b) => a - b);
+		const values = rows.map(({ parts }) => parts.signals[signal] ?? 0).sort((a, b) => a - b);
 		return values[Math.min(values.length - 1, Math.floor(share * values.length))] ?? 1;
 	});
 }
 
 /** How far the mean estimate of a (domain, model) is from the mean score, beyond what chance makes of that. */
-function noiseOf(weights: Weights, parts: readonly Parts[], table: Table, space: Space): Float32Array {
+function noiseOf(weights: Weights, rows: readonly Row[], space: Space): Float32Array {
 	const models = space.models.length;
 	const size = models * space.domains.length;
 	const [n, off, chance] = [0, 1, 2].map(() => new Float64Array(size)) as [Float64Array, Float64Array, Float64Array];
 	const shares = new Float64Array(space.pools.length);
 	const blend = new Float64Array(BLEND_COUNT);
-	parts.forEach(({ posterior, prior, heads, neighbours }, i) => {
+	for (const { parts, domain, scores } of rows) {
+		const { posterior, prior, heads, neighbours } = parts;
 		poolShares(weights, posterior, shares);
 		blendOf(weights.blends, shares, true, blend);
 		for (let m = 0; m < models; m++) {
-			const score = table.scores[i * models + m]!;
+			const score = scores[m]!;
 			if (Number.isNaN(score)) continue;
 			const q = sigmoid(blended(blend, prior.quality[m]!, heads[m]!, neighbours[m]!, prior.measured[m]!));
-			const cell = m * space.domains.length + table.domain[i]!;
+			const cell = m * space.domains.length + domain;
 			n[cell]!++;
 			off[cell]! += score - q;
 			chance[cell]! += q * (1 - q);
 		}
-	});
+	}
 	return Float32Array.from(space.pools, (_, pool) => {
 		let sum = 0;
 		let cells = 0;
