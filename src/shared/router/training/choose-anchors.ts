@@ -83,7 +83,7 @@ export function anchorTerms(
 /** Where the grams of a prompt stand among its own, the heaviest first, of equals that of the lower row. Sorted as whole
  *  numbers, which is many times as fast as with a comparison: the bits of a positive float rise with it. */
 function heaviestOf({ starts, rows, values }: Vectors, i: number): Int32Array {
-	const own = values.slice(starts[i]!, starts[i + 1]!);
+	const own = values.slice(starts[i], starts[i + 1]);
 	const bits = new Uint32Array(own.buffer);
 	const keys = Float64Array.from(bits, (each, at) => each * 65_536 + 65_535 - rows[starts[i]! + at]!);
 	const place = new Map(Array.from(keys, (key, at) => [key, at]));
