@@ -36,7 +36,7 @@ export interface PoolFindings {
 }
 
 const DUPLICATE = 0.5;
-const QUICK_EPOCHS = 3;
+const QUICK = { epochs: 3, folds: 2 } as const;
 /** The pool in which everything is judged that needs one of MMLU. */
 const MMLU = "mmlu";
 
@@ -55,7 +55,7 @@ export async function playJob(job: Job): Promise<PoolFindings> {
 	const sides = await readSides(pool.file, job);
 	const dev = drawn(ofPool(pool, sides.dev), pool, job);
 	const judged = ofPool(pool, sides.judged);
-	const settings = { ...TRAIN, epochs: job.quick ? QUICK_EPOCHS : TRAIN.epochs };
+	const settings = job.quick ? { ...TRAIN, ...QUICK } : TRAIN;
 	const { weights: fitted, folds } = trainWeights(dev, job.seed, settings);
 	const bytes = writeWeights(fitted);
 	const weights = reread(bytes);
