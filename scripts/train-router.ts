@@ -107,7 +107,8 @@ async function readFileOutcomes(file: string, models: ReadonlySet<string> | null
 	}
 	if (bytes.byteLength > FILE_BYTES_MAX) throw new Error(`${file}: over ${FILE_BYTES_MAX} bytes.`);
 	const pool = basename(file).replace(/\.jsonl(\.gz)?$/, "");
-	const parsed = parseOutcomes(bytes.toString("utf8"), { file, pool, models });
+	// Some editors put a byte order mark before the first line.
+	const parsed = parseOutcomes(bytes.toString("utf8").replace(/^\uFEFF/, ""), { file, pool, models });
 	if (parsed.ok) return parsed.value;
 	const { line, code, message } = parsed.error;
 	throw new Error(`${file}:${line}: ${code}: ${message}`);

@@ -62,5 +62,11 @@ test("data that cannot be used: status 1, what is wrong and where, and nothing i
 	expect(errorOf("--data", good, "--models", "other")).toContain(`${good}:1: `);
 	expect(errorOf("--data", good, "--prices", prices)).toContain(`${prices}: `);
 	expect(errorOf("--data", good)).toContain("too few outcomes");
+	const marked = file("marked.jsonl", `\uFEFF${JSON.stringify(LINE)}`);
+	expect(errorOf("--data", marked)).toContain("too few outcomes");
+	const wordless = [1, 2, 3, 4, 5, 6].map((key) => JSON.stringify({ ...LINE, key: `${key}`, prompt: "" }));
+	expect(errorOf("--data", file("wordless.jsonl", wordless.join("\n")))).toContain("no word of their prompts");
+	const { key: _, ...keyless } = LINE;
+	expect(errorOf("--data", file("id.jsonl", JSON.stringify({ ...keyless, id: 1 })))).toContain("`id` must be");
 	expect(existsSync(out)).toBe(false);
 });

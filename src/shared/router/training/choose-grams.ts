@@ -14,6 +14,8 @@ export function chooseGrams(table: Table, domains: number, size: number): Featur
 	const counts = countGrams(table.prompts);
 	const candidates: number[] = [];
 	for (let slot = 0; slot < SLOTS; slot++) if (counts.prompts[slot]! >= PROMPTS_MIN) candidates.push(slot);
+	if (candidates.length === 0)
+		throw new Error(`There are too few outcomes: no word of their prompts is in ${PROMPTS_MIN} of them.`);
 	const scores = tellingness(table, domains, counts, candidates);
 	const chosen = candidates
 		.map((_, i) => i)

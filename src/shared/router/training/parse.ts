@@ -66,7 +66,8 @@ function parseLine(text: string, line: number, { pool, models }: ParseOptions): 
 	if (typeof prompt !== "string") return fault("field_invalid", "`prompt` must be a string.");
 	if (prompt.length > PROMPT_CHARS_MAX)
 		return fault("too_large", `\`prompt\` has ${prompt.length} characters; the limit is ${PROMPT_CHARS_MAX}.`);
-	for (const [name, value] of Object.entries({ dataset, domain, key })) {
+	const named = row.key === undefined && row.id !== undefined ? { id: key } : { key };
+	for (const [name, value] of Object.entries({ dataset, domain, ...named })) {
 		if (typeof value !== "string" || value === "" || value.length > 128)
 			return fault("field_invalid", `\`${name}\` must be a string of 1 to 128 characters.`);
 	}
