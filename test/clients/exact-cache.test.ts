@@ -131,6 +131,38 @@ describe("the exact cache", () => {
 		expect((await send(prompt, {}, other)).headers.get("x-isobar-cache")).toBe("miss");
 	});
 
+	test("an answer that a key's policy would not have allowed is not given to that key", async () => {
+		const prompt = fresh();
+		const longer = { max_tokens: undefined };
+		await (await send(prompt, longer)).text();
+		await until("a hit", async () => (await send(prompt, longer)).headers.get("x-isobar-cache") === "hit");
+		for (const options of [
+			{ policy: { regions: ["m", "strong"] } },
+			{ policy: { price_ceiling_usd: 1 } },
+			{ default_max_tokens: 5 },
+		]) {
+			const other = await gateway.createKey(options);
+			const answer = await send(prompt, longer, other);
+			expect(answer.headers.get("x-isobar-cache"), JSON.stringify(options)).toBe("miss");
+			await answer.text();
+		}
+		const regions = ["m", "strong", "none"];
+		expect((await send(prompt, { ...longer, isobar: { regions } })).headers.get("x-isobar-cache")).toBe("miss");
+	});
+
+	test("is not asked for what a pool might read otherwise than we, nor for long bodies", async () => {
+		const prompt = fresh();
+		const plain = JSON.stringify(body(prompt));
+		for (const text of [
+			// A line break that is not escaped: no JSON, but pools may take it.
+			plain.replace(prompt, `${prompt}\n`),
+			plain.replace('"temperature":0', '"temperature":0,"top_p":1,"top_p":0.5'),
+			JSON.stringify(body(`${prompt}${"x".repeat(1_000_000)}`)),
+		]) {
+			expect((await gateway.post("/chat/completions", text)).headers.get("x-isobar-cache")).toBeNull();
+		}
+	});
+
 	test("identical requests at once call the pool once", async () => {
 		const prompt = fresh();
 		pool.behave({ faults: [] });

@@ -1,5 +1,3 @@
-import { jsonAt } from "../../../src/shared/http/json-values.ts";
-import { saltOf } from "../../../src/shared/kv/prefix-salt.ts";
 import {
 	LEAD_RENEW_SECONDS,
 	type CachePort,
@@ -7,18 +5,20 @@ import {
 	type StoredAnswer,
 } from "../../../src/shared/router/cache-messages.ts";
 import { CACHE_ANSWER_BYTES_MAX } from "../../../src/shared/router/bounds.ts";
-import { cacheKey, type CachePolicy } from "../../../src/shared/router/exact-cache.ts";
+import type { CachePolicy } from "../../../src/shared/router/exact-cache.ts";
 import type { Seconds } from "../../../src/shared/units.ts";
 import { settleFree } from "../free-record.ts";
 import { withinDeadline } from "../objects.ts";
 import type { Call, Prepared } from "../prepared.ts";
 import { collected } from "./collected.ts";
+import { requestKey } from "./request-key.ts";
 
 /** How long the cache may take to say what it has: less than an answer takes. Later it is as if it had nothing, on purpose. */
 const CACHE_DEADLINE_SECONDS: Seconds = 0.5;
 
 /** An answer that was given before to exactly this request, or is being given to an identical one; else what `make` answers, which is
- *  kept if it is whole. Whatever ails the cache, the request is answered. */
+ *  kept if it is whole. A request that has no key is answered as if there was no cache. Whatever ails the cache, the request is
+ *  answered. */
 export async function throughCache(
 	prepared: Prepared,
 	call: Call,
@@ -26,7 +26,8 @@ export async function throughCache(
 	make: () => Promise<Response>,
 ): Promise<Response> {
 	const { id, key: apiKey, isolate } = prepared;
-	const key = await cacheKey(bodyOf(prepared), scopeOf(prepared));
+	const key = await requestKey(prepared);
+	if (key === null) return make();
 	const port: CachePort = call.env.CACHE.getByName(apiKey.tenant);
 	let reply: CacheReply | null | "gone";
 	try {
@@ -133,24 +134,6 @@ function marked(response: Response): Response {
 	const headers = new Headers(response.headers);
 	headers.set("x-isobar-cache", "miss");
 	return new Response(response.body, { status: response.status, headers });
-}
-
-function bodyOf({ planned: { request } }: Prepared): Readonly<Record<string, unknown>> {
-	return Object.fromEntries(request.members.map(({ name, value }) => [name, jsonAt(request.json, value)]));
-}
-
-function scopeOf({ key, planned: { request, model, route } }: Prepared) {
-	const models = route ? route.plan.ranked.map(({ option }) => option.model) : [model];
-	const named = models.map(
-		({ id, pools }) => [id, ...new Set(pools.map(({ upstreamModel }) => upstreamModel))] as const,
-	);
-	return {
-		endpoint: request.endpoint,
-		salt: saltOf(key),
-		// The order in which they are tried depends on how their pools stand.
-		models: named.toSorted(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)),
-		route: route && { router: route.plan.router, controls: { ...route.plan.controls, cache: null } },
-	};
 }
 
 function noop(): void {}

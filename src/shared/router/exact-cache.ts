@@ -1,4 +1,5 @@
-import type { Seconds } from "../units.ts";
+import type { AssignPolicy } from "../scheduler/messages.ts";
+import type { Seconds, Tokens } from "../units.ts";
 import { CACHE_TTL_SECONDS } from "./bounds.ts";
 import { canonicalJson } from "./cascade/answer-key.ts";
 
@@ -30,7 +31,6 @@ const WITHOUT_EFFECT: ReadonlySet<string> = new Set([
 	"prompt_cache_key",
 	"safety_identifier",
 	"service_tier",
-	"cache_salt",
 ]);
 
 /** All that an answer depends on beside the body. */
@@ -42,7 +42,14 @@ export interface CacheScope {
 	readonly models: readonly (readonly [model: string, ...upstream: string[]])[];
 	/** What routes the request: the router as configured, the controls of the client. Null where a model was named. */
 	readonly route: unknown;
+	/** Where it may go: an answer from elsewhere is none for a key that keeps its prompts in a region, or pays less. */
+	readonly policy: Pick<AssignPolicy, "regions" | "privacy" | "contextMin" | "priceCeiling">;
+	/** What the key's default makes of a body that says nothing of its answer's length; null where it does. */
+	readonly defaultMaxTokens: Tokens | null;
 }
+
+/** Ours: of a longer body no key is made, which takes several times its size in memory. */
+export const CACHE_REQUEST_BYTES_MAX = 1_000_000;
 
 /** SHA-256 of the request in a canonical form, in hex: members in order, those without effect left out. Whether it is streamed is
  *  part of it: the stored bytes are given again as they came. */

@@ -4,7 +4,14 @@ import { cannedScore, isCannedChosen, matchingRule, type Rule } from "../../../s
 import { cacheKey, cachePolicy, type CacheScope } from "../../../src/shared/router/exact-cache.ts";
 import { SingleFlight, type Turn } from "../../../src/shared/router/single-flight.ts";
 
-const SCOPE: CacheScope = { endpoint: "chat", salt: "t", models: [["m", "org/m"]], route: null };
+const SCOPE: CacheScope = {
+	endpoint: "chat",
+	salt: "t",
+	models: [["m", "org/m"]],
+	route: null,
+	policy: { regions: null, priceCeiling: null },
+	defaultMaxTokens: null,
+};
 
 describe("the key of a request", () => {
 	test("does not depend on the order of members, nor on those without effect", async () => {
@@ -30,6 +37,11 @@ describe("the key of a request", () => {
 			cacheKey(body, { ...SCOPE, endpoint: "completions" }),
 			cacheKey(body, { ...SCOPE, models: [["m", "org/m-v2"]] }),
 			cacheKey(body, { ...SCOPE, route: { router: { id: "r" } } }),
+			cacheKey(body, { ...SCOPE, policy: { ...SCOPE.policy, regions: ["eu"] } }),
+			cacheKey(body, { ...SCOPE, policy: { ...SCOPE.policy, privacy: "own" } }),
+			cacheKey(body, { ...SCOPE, policy: { ...SCOPE.policy, priceCeiling: 1 } }),
+			cacheKey(body, { ...SCOPE, defaultMaxTokens: 16 }),
+			cacheKey({ ...body, cache_salt: "own" }, SCOPE),
 		]);
 		expect(new Set(keys).size).toBe(keys.length);
 	});
