@@ -21,8 +21,10 @@ export function routedAnswer(
 	if (route === null || route.judge_of !== undefined) return err("request_not_routed");
 	if (record.status !== 200 || !ANSWERED.has(record.outcome)) return err("request_not_answered");
 	const { model } = record;
+	// What was kept, or a rule's, is no new draw, however often it is given; and nothing was sent beside it.
+	const wasAsked = record.cache === undefined && record.rule === undefined;
 	// Whoever answered in place of the model that was drawn was not drawn.
-	const wasDrawn = (route.explored || route.shadow_of !== undefined) && model === route.chosen;
+	const wasDrawn = wasAsked && (route.explored || route.shadow_of !== undefined) && model === route.chosen;
 	return ok({
 		router: route.router,
 		answer: {
@@ -36,7 +38,7 @@ export function routedAnswer(
 			explored: route.explored && wasDrawn,
 			propensity: wasDrawn ? route.propensity : 1,
 			shadowOf: wasDrawn ? (route.shadow_of ?? null) : null,
-			shadowed: route.shadow !== undefined,
+			shadowed: wasAsked && route.shadow !== undefined,
 		},
 	});
 }
