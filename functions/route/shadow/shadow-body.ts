@@ -38,7 +38,12 @@ export function judgeBody(
 
 function isobarOf({ isobar }: Body, { require: demands = {} }: RouteControls): Body {
 	const own = typeof isobar === "object" && isobar !== null ? isobar : {};
-	const { regions, licences, privacy } = demands;
-	const require = { ...(regions && { regions }), ...(licences && { licences }), ...(privacy && { privacy }) };
+	const { regions, licences, privacy, price_ceiling_usd: ceiling } = demands;
+	const require = {
+		...(regions && { regions }),
+		...(licences && { licences }),
+		...(privacy && { privacy }),
+		...(ceiling !== undefined && { price_ceiling_usd: ceiling }),
+	};
 	return { ...own, priority: "batch", hedge: false, heartbeats: false, route: { require } };
 }
