@@ -108,8 +108,10 @@ export class Router extends DurableObject<Env> implements RouterPort {
 		return learn(setup, this.#store.moving(), this.#store.labels(), now);
 	}
 
+	/** One that was set in an earlier life is kept: an object that is evicted between two words would put it off for ever. */
 	async #arm(seconds: Seconds = PURGE_SECONDS): Promise<void> {
 		const wanted = clock() + seconds;
+		if (this.#alarmAt === Infinity) this.#alarmAt = ((await this.ctx.storage.getAlarm()) ?? Infinity) / 1_000;
 		if (this.#alarmAt <= wanted) return;
 		this.#alarmAt = wanted;
 		await this.ctx.storage.setAlarm(wanted * 1_000);

@@ -42,6 +42,19 @@ describe("what a router was told", () => {
 		}
 	});
 
+	test("is tidied up in time, however often the object is evicted meanwhile", async () => {
+		const stub = newRouter();
+		const alarm = () => runInDurableObject(stub, (_, state) => state.storage.getAlarm());
+		await stub.tell([outcome({ at: now() })]);
+		const soon = Date.now() + 60_000;
+		await runInDurableObject(stub, (_, state) => state.storage.setAlarm(soon));
+		await evictDurableObject(stub);
+		await stub.tell([outcome({ at: now() })]);
+		expect(await alarm()).toBe(soon);
+		await runDurableObjectAlarm(stub);
+		expect(await alarm()).toBeGreaterThan(soon);
+	});
+
 	test("leaves nothing behind when it fails half-way", async () => {
 		const stub = newRouter();
 		await runInDurableObject(stub, async (router, state) => {
