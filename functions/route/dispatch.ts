@@ -87,10 +87,11 @@ export class Dispatch {
 	}
 
 	async #run(): Promise<Response> {
-		const { isolate, route } = this.#admitted;
+		const { isolate, route, stage } = this.#admitted;
 		const attemptsMax = Math.min(isolate.settings.attemptsMax, route?.plan.controls.max_calls ?? Infinity);
 		let lastFailure: { failure: Failure; attempt: LastAttempt } | undefined;
 		for (let number = 1; this.#attempts.length < attemptsMax; number++) {
+			if (lastFailure && stage && !stage.mayRetry(this.#attempts.length)) break;
 			const exclude = this.#attempts.map((attempt) => attempt.replica).concat(this.#unknown);
 			const ask = { number, retry: this.#attempts.length > 0, exclude };
 			const chosen = await choose(this.#admitted, ask, this.#seeker);

@@ -26,6 +26,8 @@ export interface Stage {
 	/** The client's request. */
 	readonly parent: string;
 	readonly role: StageRole;
+	/** Whether it may call a pool again after so many calls; it is counted as made. */
+	readonly mayRetry: (calls: number) => boolean;
 	/** Called once, when its record is complete; with null where it was refused and there is none. */
 	readonly booked: (record: RequestRecord | null) => void;
 }

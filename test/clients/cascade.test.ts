@@ -1,7 +1,7 @@
 import OpenAI from "openai";
 import { beforeEach, describe, expect, test } from "vitest";
 import type { RouteExplanation } from "../../src/shared/router/explanation.ts";
-import { CASCADE_GATEWAY, NAMES, SAYS } from "./helpers/cascade-fleet.ts";
+import { CASCADE_GATEWAY, NAMES, SAYS, TWINS } from "./helpers/cascade-fleet.ts";
 import { errorOf, MARK, startTestGateway, type Answered } from "./helpers/test-gateway.ts";
 import { rawPost } from "./helpers/raw-client.ts";
 import { until } from "./helpers/until.ts";
@@ -215,6 +215,14 @@ describe("a budget", () => {
 		expect(await contentOf(answer)).toMatch(/answer is [56]/);
 		expect(answer.headers.get("x-isobar-route-stop")).toBe("calls");
 		expect(called()).toEqual(["cheap", "other"]);
+	});
+
+	test("of calls counts the retries of all that are under way", async () => {
+		const twins = gateway.simulator.replicas.filter(({ name }) => TWINS.some((model) => name.startsWith(model)));
+		for (const replica of twins) replica.behave({ faults: [{ kind: "status", status: 500 }] });
+		const answer = await ask("hard", { mode: "vote", max_calls: 3 }, { model: "auto:twins" });
+		expect(answer.status).toBeGreaterThanOrEqual(400);
+		expect(twins.flatMap((replica) => replica.lastRequests())).toHaveLength(3);
 	});
 
 	test("of money is checked with the most that a call may cost", async () => {

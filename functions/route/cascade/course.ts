@@ -49,10 +49,10 @@ export class Course {
 	get #spent(): Spent {
 		let nano: NanoUsd = 0;
 		let calls = 0;
-		for (const { record, worst, refused } of this.#calls) {
+		for (const { record, worst, refused, calls: made } of this.#calls) {
 			if (refused) continue;
 			nano += record ? record.cost_nano_usd : worst;
-			calls += Math.max(1, record?.attempts.length ?? 1);
+			calls += made;
 		}
 		return { nano, seconds: this.elapsed, calls };
 	}
@@ -69,7 +69,7 @@ export class Course {
 		const { model } = ranked.option;
 		const alone: ModelRoute = {
 			...route!,
-			plan: { ...this.plan, ranked: [ranked], controls: { ...this.plan.controls, max_calls: this.#callsLeft() } },
+			plan: { ...this.plan, ranked: [ranked] },
 			at: 0,
 			full: null,
 			isPatient: true,
@@ -82,9 +82,12 @@ export class Course {
 		return { request: quiet, model, policy, need, route: alone };
 	}
 
-	/** Calls that may still be made, of a budget that counts retries too; many, where it sets no bound. */
-	#callsLeft(): number {
-		return Math.min(64, Math.max(1, this.budget.calls - this.#spent.calls));
+	/** Several may be under way at once, and retries count: each is asked of the budget of all. */
+	#mayRetry(stage: StageCall, calls: number): boolean {
+		if (stage.calls > calls) return true;
+		if (this.#spent.calls + 1 > this.budget.calls) return false;
+		stage.calls = calls + 1;
+		return true;
 	}
 
 	/** Makes one of the requests. The response may be an error of any kind. */
@@ -98,8 +101,10 @@ export class Course {
 		const part = {
 			parent: this.prepared.id,
 			role,
+			mayRetry: (calls: number): boolean => this.#mayRetry(stage, calls),
 			booked: (record: StageCall["record"]): void => {
 				stage.record = record;
+				if (record) stage.calls = Math.max(1, record.attempts.length);
 				stage.refused = record === null;
 			},
 		};

@@ -22,6 +22,8 @@ export class StageCall {
 	readonly worst: NanoUsd;
 	readonly since: Seconds = Date.now() / 1_000;
 	readonly abort = new AbortController();
+	/** To pools, as far as is known. */
+	calls = 1;
 	record: RequestRecord | null = null;
 	/** It was refused before any pool was called. */
 	refused = false;

@@ -12,26 +12,32 @@ export const SAYS: Record<string, Record<string, string>> = {
 export const PRICES: Record<string, number> = { cheap: 0.1, other: 0.1, strong: 20, fourth: 0.1, judge: 0.1 };
 export const NAMES = Object.keys(PRICES);
 
+/** Two models of two replicas each, where a failed call is made again. */
+export const TWINS = ["castor", "pollux"];
+
 export const CASCADE_GATEWAY: GatewayOptions = {
 	// Time has a price of its own; these are about money.
 	key: { policy: { value_of_second_usd: 0, heartbeats: false } },
 	settings: { heartbeatAfterSeconds: 0.2, heartbeatSeconds: 0.2 },
-	replicas: NAMES.map((model) => ({
-		name: `${model}/a`,
-		model,
-		speed: 0,
-		says:
-			model === "judge"
-				? [
-						{ to: "answer is 5", answer: '{"correct": false}' },
-						{ to: "task", answer: '{"correct": true}' },
-					]
-				: Object.entries(SAYS[model]!).map(([to, answer]) => ({ to: `${to} one`, answer })),
-	})),
+	replicas: [
+		...NAMES.map((model) => ({
+			name: `${model}/a`,
+			model,
+			speed: 0,
+			says:
+				model === "judge"
+					? [
+							{ to: "answer is 5", answer: '{"correct": false}' },
+							{ to: "task", answer: '{"correct": true}' },
+						]
+					: Object.entries(SAYS[model]!).map(([to, answer]) => ({ to: `${to} one`, answer })),
+		})),
+		...TWINS.flatMap((model) => ["a", "b"].map((id) => ({ name: `${model}/${id}`, model, speed: 0 }))),
+	],
 	catalog: (urls): CatalogInput => ({
 		...catalogOf(
-			NAMES.map((model) => {
-				const usd = PRICES[model]!;
+			[...NAMES, ...TWINS].map((model) => {
+				const usd = PRICES[model] ?? 1;
 				return poolOf(model, model, urlsOf(urls, model), {
 					// Nothing is expected to take long, so that little time is enough.
 					rates: { prefill_tokens_per_second: 1e6, seconds_per_output_token: 0.001 },
@@ -48,6 +54,7 @@ export const CASCADE_GATEWAY: GatewayOptions = {
 				vote: { models: ["cheap", "other", "fourth", "strong"] },
 			},
 			{ id: "verified", models: NAMES, cascade: { models: ["cheap", "strong"], accept: 0.75, verifier: "judge" } },
+			{ id: "twins", models: TWINS },
 			{ id: "dear", models: NAMES, cascade: { models: ["strong", "other"] } },
 		],
 	}),
