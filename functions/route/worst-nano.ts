@@ -1,9 +1,8 @@
 import { capabilityBits, type CatalogModel, type CatalogPool } from "../../src/shared/catalog/snapshot.ts";
 import { worstCase } from "../../src/shared/money/pricing.ts";
 import { worstSeconds } from "../../src/shared/perf/worst-seconds.ts";
-import { barredBy } from "../../src/shared/scheduler/barred.ts";
+import { barredBy, type PoolRules } from "../../src/shared/scheduler/barred.ts";
 import { contextNeed } from "../../src/shared/scheduler/context-need.ts";
-import type { AssignPolicy } from "../../src/shared/scheduler/messages.ts";
 import type { NanoUsd, Seconds, Tokens } from "../../src/shared/units.ts";
 import type { RoutedRequest } from "./read-request.ts";
 
@@ -22,7 +21,7 @@ interface Sizes {
 export function worstNano(
 	model: CatalogModel,
 	request: Pick<RoutedRequest, "needs" | "promptBytes" | "longestPromptBytes" | "promptTokensMax" | "prompts">,
-	policy: Pick<AssignPolicy, "regions" | "privacy" | "contextMin">,
+	policy: PoolRules,
 	{ choiceTokensMax, outputTokensMax, timeout }: Sizes,
 ): NanoUsd {
 	const needs = capabilityBits(request.needs);

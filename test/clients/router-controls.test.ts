@@ -137,3 +137,24 @@ describe("controls", () => {
 		},
 	);
 });
+
+// The last one: the replica that fails takes some time to be trusted again.
+describe("what a request may cost", () => {
+	test("keeps it from dearer pools of the same model, also when the cheap one fails", async () => {
+		const reserved = async (route: object) =>
+			(await routed(await ask(["small"], PROSE, route, { max_tokens: 200 }))).reserved_nano_usd;
+		const near = await reserved({ require: { regions: ["near"] } });
+		const far = await reserved({ require: { regions: ["small-far"] } });
+		expect(far).toBeGreaterThan(near);
+		const bound = { max_usd: (near + far) / 2e9 };
+		expect(await reserved(bound)).toBe(near);
+		gateway.simulator.replica("small/a").behave({ faults: [{ kind: "status", status: 500 }] });
+		const answer = await ask(["small"], PROSE, bound, { max_tokens: 200 });
+		gateway.simulator.replica("small/a").reset();
+		expect(answer.status).toBeGreaterThanOrEqual(500);
+		const record = await routed(answer);
+		expect(record.attempts.map(({ replica }) => replica)).toEqual(["small/a"]);
+		const dear = record.decision!.find(({ replica }) => replica === "small-far/a");
+		expect(dear).toMatchObject({ rejected: "max_usd", why: expect.stringContaining("max_usd") });
+	});
+});

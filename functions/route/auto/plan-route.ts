@@ -18,6 +18,7 @@ import type { RouteControls } from "../../../src/shared/router/controls.ts";
 import { drawShadow } from "../../../src/shared/router/shadow.ts";
 import { resolveTarget } from "../../../src/shared/router/target.ts";
 import { contenders, offers, type Contending, type Knowledge } from "./contenders.ts";
+import { withoutDearPools } from "./dear-pools.ts";
 import { requestId } from "../request-id.ts";
 import { SHADOW_BODY_BYTES_MAX } from "../shadow/shadow-body.ts";
 import type { Unrouted } from "./unrouted.ts";
@@ -47,7 +48,8 @@ export async function planRoute(
 	const estimate = estimator?.estimate(text) ?? null;
 	const conversation = `${saltOf(key)} ${conversationHash(endpoint, json, members)}`;
 	const before = isolate.conversations.last(conversation, Date.now() / 1_000);
-	const options = offers(unrouted, contending, router, { estimate, before }, rejected);
+	const affordable = { ...unrouted, policy: withoutDearPools(unrouted, models) };
+	const options = offers(affordable, contending, router, { estimate, before }, rejected);
 	if (options.length === 0) return err(unmet(rejected));
 
 	const view = isolate.views.of(key.tenant, router.id, snapshot, env, waitUntil);

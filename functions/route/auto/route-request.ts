@@ -8,6 +8,7 @@ import type { RoutePlan } from "../../../src/shared/router/route-plan.ts";
 import type { AssignPolicy } from "../../../src/shared/scheduler/messages.ts";
 import type { ModelRoute, Planned } from "../planned.ts";
 import { amountOf, sizesOf, worstOf } from "../sizes.ts";
+import { withoutDearPools } from "./dear-pools.ts";
 import { planRoute } from "./plan-route.ts";
 import { narrowed, withNeeds, type Unrouted } from "./unrouted.ts";
 
@@ -20,11 +21,12 @@ export async function routeRequest(
 ): Promise<Result<Planned, IsobarError>> {
 	const { controls } = base.route;
 	const request = withNeeds(base.request, controls);
-	const policy = narrowed(base.policy, controls);
-	const unrouted: Unrouted = { ...base, request, policy };
+	const unrouted: Unrouted = { ...base, request, policy: narrowed(base.policy, controls) };
 	const planned = await planRoute(unrouted, env, waitUntil);
 	if (!planned.ok) return planned;
 	const plan = planned.value;
+	const models = new Set(plan.ranked.map(({ option }) => option.model));
+	const policy = withoutDearPools(unrouted, [...models]);
 	const weighedPolicy = weighted(policy, plan.router.weights ?? {});
 	const route: ModelRoute = {
 		plan,

@@ -71,6 +71,8 @@ function reason(rule: Rejection, needs: number, has: number): string {
 			return "the policy does not allow the pool's region";
 		case "privacy":
 			return "the prompt may not go to the pool's privacy zone";
+		case "max_usd":
+			return "the request could cost more there than its max_usd";
 		case "unhealthy":
 			return `put aside after failures for another ${Math.max(0, has).toFixed(1)} s`;
 		case "concurrency":

@@ -64,6 +64,11 @@ export function brokenBy(contender: Contender, demands: Demands): RuleSet {
 	return best ?? 0;
 }
 
+/** Whether a worst case is more than a bound. */
+export function isOver(worst: NanoUsd, bound: Usd): boolean {
+	return worst > bound * 1e9;
+}
+
 function brokenAt(pool: CatalogPool, contender: Contender, demands: Demands): RuleSet {
 	const { choiceTokensMax, bytesPerToken, worstAt } = contender;
 	const { endpoint, needs, policy, usdMax } = demands;
@@ -82,7 +87,7 @@ function brokenAt(pool: CatalogPool, contender: Contender, demands: Demands): Ru
 		(isBarred({ regions }) ? bitOf("region") : 0) |
 		(privacy !== undefined && isBarred({ privacy }) ? bitOf("privacy") : 0) |
 		(contextMin !== undefined && isBarred({ contextMin }) ? bitOf("context_length") : 0) |
-		(usdMax !== null && worstAt(pool) > usdMax * 1e9 ? bitOf("max_usd") : 0)
+		(usdMax !== null && isOver(worstAt(pool), usdMax) ? bitOf("max_usd") : 0)
 	);
 }
 

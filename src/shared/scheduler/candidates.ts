@@ -5,7 +5,7 @@ import type { Fleet, ReplicaState } from "./fleet.ts";
 import { REJECTIONS, type Explanation, type Rejection } from "./explanation.ts";
 
 /** Rules that say the same whatever a replica is doing. */
-const LASTING: ReadonlySet<Rejection> = new Set(["excluded", "capability", "context", "region", "privacy"]);
+const LASTING: ReadonlySet<Rejection> = new Set(["excluded", "capability", "context", "region", "privacy", "max_usd"]);
 
 /** The replicas that a request may use once they have a place for it, a bit each, the fleet's first replica the highest.
  *  What is worth waiting for: two requests with the same bits can be placed at the same times, except for what is particular

@@ -34,6 +34,7 @@ export const REJECTIONS = [
 	"waking",
 	"same_provider",
 	"privacy",
+	"max_usd",
 ] as const;
 export type Rejection = (typeof REJECTIONS)[number];
 

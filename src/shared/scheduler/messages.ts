@@ -85,6 +85,8 @@ export interface AssignPolicy {
 	readonly privacy?: PrivacyZone;
 	/** Tokens of context that a pool must have, whatever the prompt needs. Absent: none. */
 	readonly contextMin?: Tokens;
+	/** Ids of pools where the request could cost more than its client allows. Absent: none. */
+	readonly barredPools?: readonly string[];
 }
 
 /** One replica that the caller may use. `expected*` are means. */

@@ -49,6 +49,10 @@ export function refusalOf(
 		const message = `No pool of ${name} that could answer is in a privacy zone that the prompt may go to (${request.policy.privacy}).`;
 		return isobarError("constraint_unmet", message, { param: "isobar.route.require.privacy" });
 	}
+	if (count("max_usd") > 0) {
+		const message = `At every pool of ${name} that could answer the request could cost more than its max_usd.`;
+		return isobarError("constraint_unmet", message, { param: "isobar.route.max_usd" });
+	}
 	if (count("context") > 0) {
 		const { prompt, answer } = contextNeed(request, circumstances.promptTokens);
 		const needed = prompt + answer;

@@ -31,6 +31,8 @@ test("a policy bars a pool by its region, its zone or its context, and says by w
 				pool!,
 			);
 			expect(barred).toBe(broken[0] ?? null);
+			expect(barredBy({ regions: null, barredPools: ["other", pool!.id] }, pool!)).toBe("max_usd");
+			expect(barredBy({ regions: null, barredPools: ["other"] }, pool!)).toBeNull();
 		}),
 	);
 });
