@@ -37,7 +37,12 @@ export function routedCatalog(urls: ReadonlyMap<string, string>): CatalogInput {
 			{
 				small: { card: "small", licence: "Apache-2.0", parameters_billion: 8, released: "2024-07-23" },
 				strong: { card: "strong", licence: "proprietary", parameters_billion: 400 },
-				weak: { card: "weak", capabilities: ["chat", "completions"], context_length: 8_192 },
+				weak: {
+					card: "weak",
+					capabilities: ["chat", "completions"],
+					context_length: 8_192,
+					parameters_billion: 70,
+				},
 				unknown: {},
 			},
 		),
