@@ -4,6 +4,7 @@ import type { ReportedUsage } from "../../src/shared/http/usage.ts";
 import type { Attempt, RequestRecord } from "../../src/shared/ledger/messages.ts";
 import { chargeOf, type Charge } from "../../src/shared/money/charge.ts";
 import type { Explanation } from "../../src/shared/scheduler/explanation.ts";
+import { routeText } from "../../src/shared/router/route-text.ts";
 import type { RoutePlan } from "../../src/shared/router/route-plan.ts";
 import type { Bill, Outcome } from "../../src/shared/scheduler/messages.ts";
 import type { Seconds } from "../../src/shared/units.ts";
@@ -209,6 +210,6 @@ function recordOf(
 		decision: explanation && JSON.stringify(explanation),
 		...(admitted.stage
 			? { parent: admitted.stage.parent, stage: admitted.stage.role }
-			: admitted.route && { route: JSON.stringify(admitted.route.plan.explanation) }),
+			: admitted.route && { route: routeText(admitted.route.plan.explanation, model.id) }),
 	};
 }

@@ -6,6 +6,7 @@ import {
 } from "../../../src/shared/router/cache-messages.ts";
 import { CACHE_ANSWER_BYTES_MAX } from "../../../src/shared/router/bounds.ts";
 import type { CachePolicy } from "../../../src/shared/router/exact-cache.ts";
+import { routeText } from "../../../src/shared/router/route-text.ts";
 import type { Seconds } from "../../../src/shared/units.ts";
 import { settleFree } from "../free-record.ts";
 import { withinDeadline } from "../objects.ts";
@@ -82,7 +83,7 @@ function given(prepared: Prepared, call: Call, reply: Extract<CacheReply, { kind
 		status: 200,
 		outcome: "ok",
 		cache,
-		...(planned.route && { route: JSON.stringify(planned.route.plan.explanation) }),
+		...(planned.route && { route: routeText(planned.route.plan.explanation) }),
 	});
 	return new Response(answer.body, {
 		headers: {

@@ -1,4 +1,5 @@
 import { cannedScore, isCannedChosen, matchingRule, type Rule } from "../../../src/shared/router/canned.ts";
+import { routeText } from "../../../src/shared/router/route-text.ts";
 import { settleFree } from "../free-record.ts";
 import type { ModelRoute } from "../planned.ts";
 import type { Call, Prepared } from "../prepared.ts";
@@ -41,7 +42,7 @@ function answerOf(prepared: Prepared, { plan }: ModelRoute, rule: Rule, call: Ca
 		status: 200,
 		outcome: "ok",
 		rule: rule.id,
-		route: JSON.stringify(plan.explanation),
+		route: routeText(plan.explanation),
 	});
 	const said = { id, created: Math.floor(startedAt), model: RULE_MODEL, choices: request.choices };
 	const { endpoint } = request;

@@ -2,6 +2,7 @@ import { errorResponse, isobarError, type IsobarError } from "../../../src/share
 import { usdFromNano } from "../../../src/shared/money/nano.ts";
 import type { StopReason } from "../../../src/shared/router/cascade/budget.ts";
 import type { CourseExplanation } from "../../../src/shared/router/explanation.ts";
+import { routeText } from "../../../src/shared/router/route-text.ts";
 import type { Usd } from "../../../src/shared/units.ts";
 import { settleFree, type FreePart } from "../free-record.ts";
 import { remember } from "../settle.ts";
@@ -111,6 +112,6 @@ function record(course: Course, ended: Ended, part: FreePart): void {
 	settleFree(prepared, call, {
 		...part,
 		calls: calls.filter(({ refused }) => !refused).map(({ id }) => id),
-		route: JSON.stringify({ ...plan.explanation, chosen: part.model, course: explanation }),
+		route: routeText({ ...plan.explanation, chosen: part.model, course: explanation }),
 	});
 }
