@@ -217,6 +217,17 @@ describe("a budget", () => {
 		expect(called()).toEqual(["cheap", "other"]);
 	});
 
+	test("that ended it early leaves an answer that is not kept", async () => {
+		const more = { messages: [{ role: "user", content: `${MARK}: the hard one, once more` }] };
+		const answers = [];
+		for (let round = 0; round < 3; round++) {
+			const answer = await ask("hard", { mode: "cascade", max_calls: 2, cache: true }, more);
+			await answer.text();
+			answers.push(answer.headers.get("x-isobar-cache"), answer.headers.get("x-isobar-route-stop"));
+		}
+		expect(answers).toEqual(["miss", "calls", "miss", "calls", "miss", "calls"]);
+	});
+
 	test("of calls counts the retries of all that are under way", async () => {
 		const twins = gateway.simulator.replicas.filter(({ name }) => TWINS.some((model) => name.startsWith(model)));
 		for (const replica of twins) replica.behave({ faults: [{ kind: "status", status: 500 }] });

@@ -48,7 +48,8 @@ export async function throughCache(
 		return new Response(null, { status: CLIENT_CLOSED_REQUEST });
 	}
 	if (reply?.kind === "hit") return given(prepared, call, reply);
-	return marked(await lead({ port, key, id, ttlSeconds: policy.ttlSeconds, call }, make));
+	const { model } = prepared.planned.request;
+	return marked(await lead({ port, key, id, asked: model, ttlSeconds: policy.ttlSeconds, call }, make));
 }
 
 const CLIENT_CLOSED_REQUEST = 499;
@@ -101,28 +102,36 @@ interface Lead {
 	readonly port: CachePort;
 	readonly key: string;
 	readonly id: string;
+	/** As the client named it. */
+	readonly asked: string;
 	readonly ttlSeconds: Seconds;
 	readonly call: Call;
 }
 
 /** Gets the answer, for this request and for all that wait for it. Its signs of life end with it. */
-async function lead({ port, key, id, ttlSeconds, call }: Lead, make: () => Promise<Response>): Promise<Response> {
+async function lead(
+	{ port, key, id, asked, ttlSeconds, call }: Lead,
+	make: () => Promise<Response>,
+): Promise<Response> {
 	const renewing = setInterval(() => void port.renew(key, id).catch(noop), LEAD_RENEW_SECONDS * 1_000);
-	const end = (answer: StoredAnswer | null): void => {
+	const end = (answer: StoredAnswer | null, seconds = 0): void => {
 		clearInterval(renewing);
-		const told = answer ? port.give(key, answer, ttlSeconds) : port.forgo(key, id);
+		const told = answer ? port.give(key, answer, seconds) : port.forgo(key, id);
 		call.ctx.waitUntil(told.catch(noop));
 	};
 	try {
 		const response = await make();
 		const contentType = response.headers.get("content-type") ?? "";
-		const model = response.headers.get("x-isobar-model") ?? "";
+		const model = response.headers.get("x-isobar-model");
+		// What a bound has ended early may come out better the next time; of what began before it was known who answers, that cannot be
+		// told. It is for those who wait, and not kept.
+		const seconds = model === null || response.headers.has("x-isobar-route-stop") ? 0 : ttlSeconds;
 		if (response.status !== 200 || !response.body) {
 			end(null);
 			return response;
 		}
 		const body = collected(response.body, CACHE_ANSWER_BYTES_MAX, contentType, (whole) =>
-			end(whole && { contentType, model, body: whole }),
+			end(whole && { contentType, model: model ?? asked, body: whole }, seconds),
 		);
 		return new Response(body, { status: response.status, headers: response.headers });
 	} catch (error) {
