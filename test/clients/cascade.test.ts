@@ -282,6 +282,19 @@ describe("a vote", () => {
 		expect(await recordOf(answer)).toMatchObject({ route: { mode: "vote", course: { why: "sure" } } });
 	});
 
+	test("asks one after the other where the key may have but one request in flight", async () => {
+		const key = await gateway.createKey({ limits: { concurrency: 1 } });
+		const body = {
+			model: "auto",
+			messages: [{ role: "user", content: `${MARK}: the easy one` }],
+			isobar: { route: { mode: "vote" } },
+		};
+		const answer = await gateway.post("/chat/completions", body, { key });
+		expect(await contentOf(answer)).toBe(SAYS["cheap"]!["easy"]);
+		expect(answer.headers.get("x-isobar-route-calls")).toBe("2");
+		expect(called()).toEqual(["cheap", "other"]);
+	});
+
 	test("goes on until it is decided", async () => {
 		const answer = await ask("hard", { mode: "vote" });
 		expect(await contentOf(answer)).toBe(SAYS["other"]!["hard"]);

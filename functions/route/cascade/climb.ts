@@ -36,8 +36,7 @@ export async function climb(course: Course, { ladder, ranked, verifier, terms: f
 	const expected = expectedCourse(ladder, terms);
 	const domains = plan.explanation.domains.length > 0 ? plan.explanation.domains : ANY_DOMAIN;
 	const rate = rates.rate(name, domains, expected.escalation, prepared.startedAt);
-	const isAlone = (prepared.key.limits.concurrency ?? Infinity) < 2;
-	const together = !isAlone && areTogether(ladder, expected, terms.valueOfSecond);
+	const together = !course.isOneByOne && areTogether(ladder, expected, terms.valueOfSecond);
 	const guard = costGuard(ladder, expected, rate, { ...terms, secondsMax: budget.seconds, together });
 	const told = { ladder_usd: guard.ladderUsd, top_usd: guard.topUsd, rate };
 	const answers = new Answers(course, ranked);

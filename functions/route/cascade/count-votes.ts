@@ -33,6 +33,7 @@ export async function countVotes(
 				return bestLeft(course, answers, bestSoFar(voters, answers.judged), stop, null);
 			}
 			heard.push(answers.hear(index, "voter"));
+			if (course.isOneByOne) await until(Promise.all(heard), course.budget.seconds - course.elapsed, mayStop);
 		}
 		const ended = await until(Promise.all(heard), course.budget.seconds - course.elapsed, mayStop);
 		if (course.isLeft) return gone(null);

@@ -45,6 +45,11 @@ export class Course {
 		return this.call.http.signal.aborted;
 	}
 
+	/** The key may have but one request in flight: a second call would be refused. */
+	get isOneByOne(): boolean {
+		return (this.prepared.key.limits.concurrency ?? Infinity) < 2;
+	}
+
 	/** By calls that are booked what they cost, by the others the most that they may. */
 	get #spent(): Spent {
 		let nano: NanoUsd = 0;

@@ -15,7 +15,6 @@ export const cascadeSchema = () =>
 		/** The model that is asked for its opinion. Absent: none is. */
 		verifier: modelName().optional(),
 	});
-export type CascadeSettings = z.infer<ReturnType<typeof cascadeSchema>>;
 
 /** How a router lets models vote. */
 export const voteSchema = () =>
@@ -25,7 +24,6 @@ export const voteSchema = () =>
 		/** P(right) at which nobody else is asked. */
 		target: z.number().min(0.5).max(1).default(0.9),
 	});
-export type VoteSettings = z.infer<ReturnType<typeof voteSchema>>;
 
 /** Whether answers are kept and given again to exactly the same request. */
 export const cacheSchema = () =>
