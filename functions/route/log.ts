@@ -1,3 +1,4 @@
+import type { Usd } from "../../src/shared/units.ts";
 import type { RequestRecord } from "../../src/shared/ledger/messages.ts";
 import { usdFromNano } from "../../src/shared/money/nano.ts";
 import type { RouteExplanation } from "../../src/shared/router/explanation.ts";
@@ -57,7 +58,7 @@ export function whyRouted(
 	if (unjudged !== undefined) return `${rank}: ${unjudged}`;
 	if (!isKnown) return `${rank}: the prompt is unlike all that the weights know`;
 	const found = candidates.find((each) => each.model === model);
-	return found ? `${rank}: quality ${found.quality.toFixed(2)}, $${found.usd.toPrecision(2)}` : rank;
+	return found ? `${rank}: quality ${found.quality.toFixed(2)}, ${dollars(found.usd)}` : rank;
 }
 
 /** The decision in some words: how many candidates there were, and the two largest terms of the chosen one. Null where there was
@@ -78,7 +79,14 @@ function whyOf(record: RequestRecord, decision: Explanation | null): string | nu
 	const [first, second] = terms.sort((a, b) => b.usd - a.usd);
 	const rank = candidates === 1 ? "only candidate" : `best of ${candidates}`;
 	const parts = [first, second].flatMap((term) =>
-		term && term.usd > 0 ? [`${term.name} $${term.usd.toPrecision(2)}`] : [],
+		term && term.usd >= USD_SHOWN ? [`${term.name} ${dollars(term.usd)}`] : [],
 	);
-	return `${rank}: ${parts.join(", ")}`;
+	return parts.length === 0 ? rank : `${rank}: ${parts.join(", ")}`;
+}
+
+/** A term below a nano-dollar, the unit of every bill, decides nothing that anybody would want to read of. */
+const USD_SHOWN = 1e-9;
+
+function dollars(usd: Usd): string {
+	return usd === 0 ? "$0" : `$${usd.toPrecision(2)}`;
 }
