@@ -89,7 +89,7 @@ function race(answer: (host: string) => Response | undefined, after: number) {
 	});
 	const told: SchedulerMail[] = [];
 	const object = {
-		assign: async (_: unknown, mail: SchedulerMail) => (told.push(mail), { reply: assigned, bills: [] }),
+		assign: async (_: unknown, mail: SchedulerMail) => (told.push(mail), { replies: [assigned], bills: [] }),
 		mail: async (mail: SchedulerMail) => (told.push(mail), []),
 	};
 	const bindings = { ...env, SCHEDULER: { getByName: () => object } } as unknown as Env;
