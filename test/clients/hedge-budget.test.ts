@@ -48,7 +48,10 @@ it("200 requests at once that are all late have no more hedges than their share,
 	// A twentieth of 200.
 	expect(made.length).toBeGreaterThan(0);
 	expect(made.length).toBeLessThanOrEqual(REQUESTS / 20);
-	expect(pool.requests("slow").length + pool.requests("quick").length).toBe(REQUESTS + made.length);
+	const calls = pool.requests("slow").length + pool.requests("quick").length;
+	// One that was called off at once may never have reached its pool.
+	expect(calls).toBeLessThanOrEqual(REQUESTS + made.length);
+	expect(calls).toBeGreaterThanOrEqual(REQUESTS + made.filter(({ hedge }) => hedge?.outcome === "won").length);
 	expect(records.some(({ hedge }) => hedge?.refused === "budget")).toBe(true);
 	const cost = records.reduce((sum, record) => sum + record.cost_nano_usd, 0);
 	const { budget, data } = await until("no lease holds anything", async () => {

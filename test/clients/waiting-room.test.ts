@@ -225,7 +225,7 @@ describe.concurrent("the waiting room", () => {
 
 describe("a replica's max_concurrency", () => {
 	it("is reached and never exceeded", async () => {
-		const asked = Array.from({ length: 60 }, (_, i) => gateway.chat("load", { stream: i % 2 === 0, max_tokens: 20 }));
+		const asked = Array.from({ length: 60 }, (_, i) => gateway.chat("load", { stream: i % 2 === 0, max_tokens: 200 }));
 		const answers = await Promise.all(asked);
 		const texts = await Promise.all(answers.map((answer) => answer.text()));
 		const statuses = answers.map(({ status }) => status);

@@ -21,8 +21,9 @@ export class HttpServer {
 		this.#host = host;
 		const isInstant = !Number.isFinite(settings.speed);
 		this.#options = { eventsPerWrite: isInstant ? settings.eventsPerWrite : null, every: timers.every };
-		// A stream may take longer than Node's own limit for a request.
-		this.#server = createServer({ requestTimeout: 0, noDelay: true }, (request, response) => {
+		// A stream may take longer than Node's own limit for a request. A connection that closes just when it is used again costs a
+		// request its attempt, which is no fault that anybody has asked for.
+		this.#server = createServer({ requestTimeout: 0, keepAliveTimeout: 60_000, noDelay: true }, (request, response) => {
 			this.#receive(request, response);
 		});
 	}
