@@ -90,17 +90,20 @@ export class PoolCall {
 	get attempt(): Attempt {
 		const result = this.#result;
 		const replica = this.replica.name;
-		const hedge = this.isHedge && { hedge: true as const };
+		const marks = {
+			...(this.isHedge && { hedge: true as const }),
+			...(result?.repeated && { repeated: true as const }),
+		};
 		if (!result || this.#isCalledOff) {
 			const seconds = Date.now() / 1_000 - this.since;
-			return { replica, status: null, failure: "called off: another answered first", seconds, ...hedge };
+			return { replica, status: null, failure: "called off: another answered first", seconds, ...marks };
 		}
 		return {
 			replica,
 			status: "status" in result ? result.status : result.kind === "failed" ? result.failure.status : null,
 			failure: result.kind === "failed" ? result.failure.detail : null,
 			seconds: this.#seconds,
-			...hedge,
+			...marks,
 		};
 	}
 }

@@ -138,7 +138,70 @@ describe("a client that is gone", () => {
 	});
 });
 
+/** A pool that closes all connections which were idle at the last `retire` as soon as one of them is used again: as if their time had
+ *  been over, and the close of all had crossed the requests on their way. */
+async function closingPool() {
+	const open = new Set<Socket>();
+	let retired = new Set<Socket>();
+	const pool = createServer((request, response) => {
+		if (retired.has(request.socket)) {
+			for (const socket of retired) socket.destroy();
+			return;
+		}
+		request.resume().on("end", () => {
+			response.setHeader("content-type", "application/json");
+			response.end(JSON.stringify({ choices: [], usage: { prompt_tokens: 1, completion_tokens: 1 } }));
+		});
+	});
+	pool.on("connection", (socket: Socket) => {
+		open.add(socket);
+		socket.once("close", () => open.delete(socket));
+	});
+	await new Promise<void>((resolve) => {
+		pool.listen(0, "127.0.0.1", resolve);
+	});
+	return {
+		url: `http://127.0.0.1:${(pool.address() as AddressInfo).port}`,
+		retire: () => {
+			retired = new Set(open);
+		},
+		close: () => {
+			pool.closeAllConnections();
+			pool.close();
+		},
+	};
+}
+
+async function addPool(id: string, model: string, url: string): Promise<void> {
+	const before = await gateway.admin.catalog();
+	const { models, pools } = catalogOf([poolOf(id, model, [url])]);
+	await gateway.admin.putCatalog({ models: [...before.models, ...models], pools: [...before.pools, ...pools] });
+}
+
 describe("a connection that the pool has closed while it was idle", () => {
+	it("costs a burst that meets many of them no attempt, and stands in the records", async () => {
+		const pool = await closingPool();
+		try {
+			await addPool("closing", "closing", pool.url);
+			const bursts = [];
+			for (const size of [40, 10, 40]) {
+				pool.retire();
+				bursts.push(await Promise.all(Array.from({ length: size }, () => ask("closing", 1))));
+			}
+			for (const answer of bursts.flat()) expect(answer).toMatchObject({ status: 200, replica: "closing/a" });
+			const ids = bursts.flat().map(({ id }) => id);
+			const records = await Promise.all(
+				ids.map((id) => until("the record", () => recordOf(gateway.isobar.url, gateway.key, id))),
+			);
+			const attempts = records.map((record) => record.attempts);
+			expect(attempts.every((made) => made.length === 1 && made[0]!.status === 200)).toBe(true);
+			expect(attempts.flat().some((attempt) => attempt.repeated)).toBe(true);
+			expect((await fleet("closing")).replicas[0]!.health).toBe("healthy");
+		} finally {
+			pool.close();
+		}
+	});
+
 	it("is replaced, and not held against the replica", async () => {
 		const requests = new WeakMap<Socket, number>();
 		let closed = 0;
@@ -161,12 +224,7 @@ describe("a connection that the pool has closed while it was idle", () => {
 		});
 		try {
 			const { port } = pool.address() as AddressInfo;
-			const before = await gateway.admin.catalog();
-			const { models, pools } = catalogOf([poolOf("stale", STALE, [`http://127.0.0.1:${port}`])]);
-			await gateway.admin.putCatalog({
-				models: [...before.models, ...models],
-				pools: [...before.pools, ...pools],
-			});
+			await addPool("stale", STALE, `http://127.0.0.1:${port}`);
 			for (let i = 0; i < 6; i++) expect(await ask(STALE, 1)).toMatchObject({ status: 200, replica: "stale/a" });
 			expect(closed).toBeGreaterThan(0);
 			expect((await fleet(STALE)).replicas[0]!.health).toBe("healthy");

@@ -170,6 +170,8 @@ export interface Attempt {
 	readonly seconds: Seconds;
 	/** It was made beside the one before. */
 	readonly hedge?: true;
+	/** It was sent twice: the first time on a connection that the replica had closed. */
+	readonly repeated?: true;
 }
 
 /** Whether a request was sent a second time because its answer was late, and what came of it. */
