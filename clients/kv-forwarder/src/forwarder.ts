@@ -52,7 +52,8 @@ export class Forwarder {
 			},
 			() => {
 				this.#connected = true;
-				this.#options.log("connected", {});
+				// They may be of a life that is over, whose numbers go on where those of the new one end. Of the same life they are replayed.
+				this.#options.log("connected", { discarded: this.#buffer.clear() });
 				this.#wake();
 			},
 		);

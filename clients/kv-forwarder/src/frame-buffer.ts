@@ -39,6 +39,14 @@ export class FrameBuffer {
 		}
 	}
 
+	/** Takes out all, and says how many there were. */
+	clear(): number {
+		const { length } = this.#frames;
+		this.#frames = [];
+		this.#bytes = 0;
+		return length;
+	}
+
 	/** Takes out the oldest frames that fit together; one at least, if there is any. */
 	take({ framesMax, bytesMax }: BufferLimits): Frame[] {
 		let count = 0;

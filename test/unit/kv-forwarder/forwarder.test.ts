@@ -165,6 +165,32 @@ describe("the forwarder", () => {
 		expect(gateway.events.lookup(() => tokenChain(new Uint32Array(16).fill(1), null, null))).toEqual([]);
 	});
 
+	test.for<[bufferSteps: number, held: number]>([
+		[1_000, 80],
+		[0, 16],
+	])(
+		"what waits is not sent after a new life's beginning that its numbers fit (%d steps replayed)",
+		async ([steps, held]) => {
+			const engine = new FakeEngine(steps);
+			const gateway = new FakeGateway();
+			const { forwarder, end } = started(engine, gateway);
+			engine.begin();
+			for (const hash of [1, 2]) engine.publish(hash, true);
+			while (forwarder.counts.sent < 2) await turns();
+			for (const hash of [3, 4]) engine.publish(hash, true);
+			engine.begin();
+			for (const hash of [5, 6]) engine.publish(hash, false);
+			// The new life's two have been replayed, and what waited had its turn.
+			while (forwarder.counts.replayed < Math.min(steps, 2) || forwarder.counts.waiting > 0) await turns();
+			for (const hash of [7, 8, 9]) engine.publish(hash, hash === 9);
+			while (gateway.next < 5) await turns();
+			await end();
+			expect(gateway.held).toBe(held);
+			for (const hash of [1, 2, 3, 4])
+				expect(gateway.events.lookup(() => tokenChain(new Uint32Array(16).fill(hash), null, null))).toEqual([]);
+		},
+	);
+
 	test("without replays a gap starts the gateway anew", async () => {
 		const engine = new FakeEngine(0);
 		const gateway = new FakeGateway();
