@@ -2,14 +2,21 @@ import type { RequestRecord } from "../../src/shared/ledger/messages.ts";
 import { logRequest } from "./log.ts";
 import { carriers } from "./objects.ts";
 import type { Call, Prepared } from "./prepared.ts";
-import { NOTHING } from "./purse.ts";
+import { NOTHING, type Hold } from "./purse.ts";
 
 /** What is to stand in the record of a request that no pool was called for, or other requests were made for. */
 export type FreePart = Pick<RequestRecord, "model" | "status" | "outcome"> &
 	Partial<Pick<RequestRecord, "error" | "calls" | "cache" | "rule" | "route" | "ttft_seconds" | "completion_tokens">>;
 
-/** Books a request that costs nothing itself and held nothing. */
-export function settleFree(prepared: Prepared, { env, ctx }: Pick<Call, "env" | "ctx">, part: FreePart): void {
+const NO_HOLD: Hold = { lease: null, amount: NOTHING };
+
+/** Books a request that costs nothing itself. `hold`: what it held all the same. */
+export function settleFree(
+	prepared: Prepared,
+	{ env, ctx }: Pick<Call, "env" | "ctx">,
+	part: FreePart,
+	hold: Hold = NO_HOLD,
+): void {
 	const { id, isolate, key, planned, startedAt, snapshot } = prepared;
 	const { post, settings } = isolate;
 	const record: RequestRecord = {
@@ -44,8 +51,7 @@ export function settleFree(prepared: Prepared, { env, ctx }: Pick<Call, "env" | 
 		...part,
 	};
 	post.announce(key.tenant, id);
-	const nothing = { lease: null, amount: NOTHING };
-	post.settle(key.tenant, key.id, nothing, { record, lease: null, reserved: NOTHING });
+	post.settle(key.tenant, key.id, hold, { record, lease: hold.lease, reserved: hold.amount });
 	if (settings.logRequests) logRequest(record, null, planned.route?.plan.explanation);
 	if (post.isAttended(Date.now() / 1_000)) return;
 	ctx.waitUntil(post.linger(key.tenant, id, carriers(env, isolate.id, settings)));

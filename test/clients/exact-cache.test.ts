@@ -4,7 +4,7 @@ import type { CatalogInput } from "../../src/shared/catalog/schema.ts";
 import type { RouteExplanation } from "../../src/shared/router/explanation.ts";
 import { catalogOf, poolOf, urlsOf } from "./helpers/catalog-of.ts";
 import { rawPost } from "./helpers/raw-client.ts";
-import { MARK, startTestGateway, type Answered } from "./helpers/test-gateway.ts";
+import { errorOf, MARK, startTestGateway, type Answered } from "./helpers/test-gateway.ts";
 import { until } from "./helpers/until.ts";
 
 const gateway = await startTestGateway({
@@ -187,6 +187,32 @@ describe("the exact cache", () => {
 		const texts = await Promise.all(waiting.map(async (answer) => (await answer).text()));
 		expect(texts[0]).toBe(texts[1]);
 		expect(pool.state().requests).toBe(2);
+	});
+
+	test("hits and rules count as requests of the minute, and against no other limit", async () => {
+		const key = await gateway.createKey({
+			limits: { requests_per_minute: 6, tokens_per_minute: 5_000, concurrency: 1 },
+		});
+		const prompt = fresh();
+		await (await send(prompt, {}, key)).text();
+		const hit = await until("a hit", async () => {
+			const answer = await send(prompt);
+			return answer.headers.get("x-isobar-cache") === "hit" && answer.text();
+		});
+		const statuses: number[] = [];
+		for (let i = 0; i < 8; i++) {
+			const answer = i % 2 === 0 ? await send(prompt, {}, key) : await send("hello", { model: "auto:ruled" }, key);
+			statuses.push(answer.status);
+			if (answer.status === 200) {
+				if (i % 2 === 0) expect(await answer.text()).toBe(hit);
+				else expect(answer.headers.get("x-isobar-rule")).toBe("hello");
+				continue;
+			}
+			expect(answer.headers.get("retry-after")).toMatch(/^\d+$/);
+			expect(await errorOf(answer)).toMatchObject({ code: "rate_limited", details: { limit: "requests_per_minute" } });
+		}
+		expect(statuses.filter((status) => status === 200)).toHaveLength(5);
+		expect(statuses.slice(5)).toEqual([429, 429, 429]);
 	});
 
 	test("an error is not kept", async () => {

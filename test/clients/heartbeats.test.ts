@@ -12,7 +12,20 @@ const LATE_MS = 700;
 const COLD_SECONDS = 1;
 
 const pool = await startScriptedPool();
-const SCRIPTED = ["late", "quick", "lost", "refusing", "odd", "gated", "left", "silent", "plain", "without", "of-key"];
+const SCRIPTED = [
+	"late",
+	"quick",
+	"lost",
+	"refusing",
+	"odd",
+	"gated",
+	"left",
+	"silent",
+	"plain",
+	"without",
+	"of-key",
+	"shared",
+];
 const gateway = await startTestGateway({
 	settings: { heartbeatAfterSeconds: 0.2, heartbeatSeconds: 0.1 },
 	replicas: [
@@ -27,6 +40,7 @@ const gateway = await startTestGateway({
 	catalog: (urls) =>
 		catalogOf([
 			...SCRIPTED.map((model) => poolOf(model, model, [pool.url(model)], { max_concurrency: 1 })),
+			poolOf("hurried", "hurried", [pool.url("hurried")]),
 			poolOf("failing", "spilled", [pool.url("failing")]),
 			poolOf("other", "spilled", [pool.url("other")], { price: { per: "million_tokens", input: 100, output: 100 } }),
 			poolOf("zero", "zero", urlsOf(urls, "zero"), {
@@ -72,6 +86,42 @@ describe("a stream that is late", () => {
 		const record = await gateway.record(answer);
 		expect(record).toMatchObject({ status: 200, outcome: "ok", replica: "late/a" });
 		expect(record.ttft_seconds).toBeGreaterThan((0.9 * LATE_MS) / 1_000);
+	});
+
+	it("begins with comments too where it waits for the answer to an identical request", async () => {
+		const gate = Promise.withResolvers<void>();
+		pool.on("shared", async (response, request) => {
+			await gate.promise;
+			await stream(EVENTS)(response, request);
+		});
+		const cached = { temperature: 0, isobar: { route: { cache: true } } };
+		const first = streamed("shared", cached);
+		await until("it to be called", () => pool.requests("shared").length === 1);
+		const second = await streamed("shared", cached);
+		expect(second.headers.get("x-isobar-cache")).toBeNull();
+		gate.resolve();
+		const { comments, rest } = parts(await second.text());
+		expect(comments).toBeGreaterThanOrEqual(1);
+		expect(rest).toBe(EVENTS.join(""));
+		expect(await gateway.record(second)).toMatchObject({ status: 200, cache: "joined" });
+		expect(parts(await (await first).text()).rest).toBe(EVENTS.join(""));
+		expect(pool.requests("shared")).toHaveLength(1);
+	});
+
+	it("waits for another's answer only while its own is still expected within its max_seconds", async () => {
+		const gate = Promise.withResolvers<void>();
+		pool.on("hurried", async (response, request) => {
+			if (pool.requests("hurried").length === 1) await gate.promise;
+			await stream(EVENTS)(response, request);
+		});
+		const cached = { temperature: 0, isobar: { route: { cache: true, max_seconds: 3 } } };
+		const first = streamed("hurried", cached);
+		await until("it to be called", () => pool.requests("hurried").length === 1);
+		const second = await streamed("hurried", cached);
+		expect(parts(await second.text()).rest).toBe(EVENTS.join(""));
+		gate.resolve();
+		expect(await gateway.record(second)).toMatchObject({ status: 200, replica: "hurried/a" });
+		await (await first).text();
 	});
 
 	it("may still go to another pool while it has only comments", async () => {

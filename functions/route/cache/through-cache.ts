@@ -8,9 +8,12 @@ import { CACHE_ANSWER_BYTES_MAX } from "../../../src/shared/router/bounds.ts";
 import type { CachePolicy } from "../../../src/shared/router/exact-cache.ts";
 import { routeText } from "../../../src/shared/router/route-text.ts";
 import type { Seconds } from "../../../src/shared/units.ts";
+import { errorResponse } from "../../../src/shared/http/errors.ts";
+import { holdFree } from "../free-hold.ts";
 import { settleFree } from "../free-record.ts";
 import { withinDeadline } from "../objects.ts";
 import type { Call, Prepared } from "../prepared.ts";
+import { withHeartbeats } from "../with-heartbeats.ts";
 import { collected } from "./collected.ts";
 import { requestKey } from "./request-key.ts";
 
@@ -26,33 +29,61 @@ export async function throughCache(
 	policy: CachePolicy,
 	make: () => Promise<Response>,
 ): Promise<Response> {
-	const { id, key: apiKey, isolate } = prepared;
 	const key = await requestKey(prepared);
 	if (key === null) return make();
-	const port: CachePort = call.env.CACHE.getByName(apiKey.tenant);
-	let reply: CacheReply | null | "gone";
-	try {
-		reply = await withinDeadline(CACHE_DEADLINE_SECONDS, port.ask(key, id));
-		if (reply.kind === "wait") reply = await waitFor(port, key, id, call, isolate.settings.totalTimeoutSeconds);
-	} catch {
-		// Whether it would have led is not known; nobody is kept waiting for long if it would.
-		call.ctx.waitUntil(port.forgo(key, id).catch(noop));
-		return marked(await make());
-	}
-	if (reply === "gone") {
-		settleFree(prepared, call, {
-			model: prepared.planned.model.id,
-			status: CLIENT_CLOSED_REQUEST,
-			outcome: "client_gone",
-		});
-		return new Response(null, { status: CLIENT_CLOSED_REQUEST });
-	}
-	if (reply?.kind === "hit") return given(prepared, call, reply);
-	const { model } = prepared.planned.request;
-	return marked(await lead({ port, key, id, asked: model, ttlSeconds: policy.ttlSeconds, call }, make));
+	const port: CachePort = call.env.CACHE.getByName(prepared.key.tenant);
+	const asker: Asker = { prepared, call, port, key, ttlSeconds: policy.ttlSeconds, make };
+	const reply = await withinDeadline(CACHE_DEADLINE_SECONDS, port.ask(key, prepared.id)).catch(noop);
+	if (!reply) return alone(asker);
+	return reply.kind === "wait" ? withHeartbeats(prepared, call, answerOfOther(asker)) : answered(asker, reply);
+}
+
+/** A request that has asked the cache, and what answers it otherwise. */
+interface Asker {
+	readonly prepared: Prepared;
+	readonly call: Call;
+	readonly port: CachePort;
+	readonly key: string;
+	readonly ttlSeconds: Seconds;
+	readonly make: () => Promise<Response>;
 }
 
 const CLIENT_CLOSED_REQUEST = 499;
+
+/** The answer that an identical request is getting; its own when that takes too long, or comes to nothing. */
+async function answerOfOther(asker: Asker): Promise<Response> {
+	const { prepared, call, port, key } = asker;
+	let reply: CacheReply | null | "gone";
+	try {
+		reply = await waitFor(port, key, prepared.id, call, waitingSeconds(prepared));
+	} catch {
+		return alone(asker);
+	}
+	if (reply !== "gone") return answered(asker, reply);
+	const model = prepared.planned.model.id;
+	settleFree(prepared, call, { model, status: CLIENT_CLOSED_REQUEST, outcome: "client_gone" });
+	return new Response(null, { status: CLIENT_CLOSED_REQUEST });
+}
+
+/** How long it may wait: so that an answer of its own is still to be expected within its `max_seconds`. */
+function waitingSeconds({ isolate, startedAt, planned: { route } }: Prepared): Seconds {
+	const { totalTimeoutSeconds } = isolate.settings;
+	const { max_seconds: most } = route?.plan.controls ?? {};
+	if (!route || most === undefined) return totalTimeoutSeconds;
+	const own = route.plan.ranked[0]?.option.seconds ?? 0;
+	return Math.min(totalTimeoutSeconds, Math.max(0, most - own - (Date.now() / 1_000 - startedAt)));
+}
+
+async function answered(asker: Asker, reply: CacheReply | null): Promise<Response> {
+	const { prepared, call } = asker;
+	return reply?.kind === "hit" ? given(prepared, call, reply) : marked(await lead(asker));
+}
+
+/** Without the cache. Whether the request would have led is not known; nobody is kept waiting for long if it would. */
+async function alone({ prepared, call, port, key, make }: Asker): Promise<Response> {
+	call.ctx.waitUntil(port.forgo(key, prepared.id).catch(noop));
+	return marked(await make());
+}
 
 /** Until the answer is there, the lead is this request's, or its client leaves. */
 async function waitFor(
@@ -75,17 +106,14 @@ async function waitFor(
 	return first;
 }
 
-function given(prepared: Prepared, call: Call, reply: Extract<CacheReply, { kind: "hit" }>): Response {
+async function given(prepared: Prepared, call: Call, reply: Extract<CacheReply, { kind: "hit" }>): Promise<Response> {
 	const { answer, age, joined } = reply;
-	const cache = joined ? "joined" : "hit";
+	const cache = joined ? ("joined" as const) : ("hit" as const);
 	const { id, planned } = prepared;
-	settleFree(prepared, call, {
-		model: answer.model,
-		status: 200,
-		outcome: "ok",
-		cache,
-		...(planned.route && { route: routeText(planned.route.plan.explanation) }),
-	});
+	const hold = await holdFree(prepared, call);
+	if (!hold.ok) return errorResponse(hold.error, id);
+	const route = planned.route && { route: routeText(planned.route.plan.explanation) };
+	settleFree(prepared, call, { model: answer.model, status: 200, outcome: "ok", cache, ...route }, hold.value);
 	return new Response(answer.body, {
 		headers: {
 			"content-type": answer.contentType,
@@ -98,21 +126,9 @@ function given(prepared: Prepared, call: Call, reply: Extract<CacheReply, { kind
 	});
 }
 
-interface Lead {
-	readonly port: CachePort;
-	readonly key: string;
-	readonly id: string;
-	/** As the client named it. */
-	readonly asked: string;
-	readonly ttlSeconds: Seconds;
-	readonly call: Call;
-}
-
 /** Gets the answer, for this request and for all that wait for it. Its signs of life end with it. */
-async function lead(
-	{ port, key, id, asked, ttlSeconds, call }: Lead,
-	make: () => Promise<Response>,
-): Promise<Response> {
+async function lead({ prepared, port, key, ttlSeconds, call, make }: Asker): Promise<Response> {
+	const { id, planned } = prepared;
 	const renewing = setInterval(() => void port.renew(key, id).catch(noop), LEAD_RENEW_SECONDS * 1_000);
 	const end = (answer: StoredAnswer | null, seconds = 0): void => {
 		clearInterval(renewing);
@@ -131,7 +147,7 @@ async function lead(
 			return response;
 		}
 		const body = collected(response.body, CACHE_ANSWER_BYTES_MAX, contentType, (whole) =>
-			end(whole && { contentType, model: model ?? asked, body: whole }, seconds),
+			end(whole && { contentType, model: model ?? planned.request.model, body: whole }, seconds),
 		);
 		return new Response(body, { status: response.status, headers: response.headers });
 	} catch (error) {

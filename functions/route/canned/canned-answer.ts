@@ -1,5 +1,7 @@
 import { cannedScore, isCannedChosen, matchingRule, type Rule } from "../../../src/shared/router/canned.ts";
+import { errorResponse } from "../../../src/shared/http/errors.ts";
 import { routeText } from "../../../src/shared/router/route-text.ts";
+import { holdFree } from "../free-hold.ts";
 import { settleFree } from "../free-record.ts";
 import type { ModelRoute } from "../planned.ts";
 import type { Call, Prepared } from "../prepared.ts";
@@ -16,7 +18,7 @@ export interface Canned {
 const NONE: Canned = { answer: null, explained: null };
 
 /** A rule whose conditions the prompt meets is one more candidate, of price zero, in the choice that has been made. */
-export function cannedAnswer(prepared: Prepared, route: ModelRoute, call: Call): Canned {
+export async function cannedAnswer(prepared: Prepared, route: ModelRoute, call: Call): Promise<Canned> {
 	const { plan } = route;
 	const { rules, quality_usd: valueOfQuality } = plan.router;
 	if (!rules || rules.length === 0) return NONE;
@@ -28,22 +30,19 @@ export function cannedAnswer(prepared: Prepared, route: ModelRoute, call: Call):
 	const isChosen = isCannedChosen(rule, chosen?.score ?? Infinity, best, valueOfQuality);
 	const told = { id: rule.id, score: cannedScore(rule, best, valueOfQuality), chosen: isChosen };
 	const explained: ModelRoute = { ...route, plan: { ...plan, explanation: { ...plan.explanation, rule: told } } };
-	return { answer: isChosen ? answerOf(prepared, explained, rule, call) : null, explained };
+	return { answer: isChosen ? await answerOf(prepared, explained, rule, call) : null, explained };
 }
 
 /** Names in place of a model whose answer it is. */
 const RULE_MODEL = "isobar-rule";
 
-function answerOf(prepared: Prepared, { plan }: ModelRoute, rule: Rule, call: Call): Response {
+async function answerOf(prepared: Prepared, { plan }: ModelRoute, rule: Rule, call: Call): Promise<Response> {
 	const { id, planned, startedAt } = prepared;
 	const { request } = planned;
-	settleFree(prepared, call, {
-		model: RULE_MODEL,
-		status: 200,
-		outcome: "ok",
-		rule: rule.id,
-		route: routeText(plan.explanation),
-	});
+	const hold = await holdFree(prepared, call);
+	if (!hold.ok) return errorResponse(hold.error, id);
+	const part = { model: RULE_MODEL, status: 200, outcome: "ok" as const, rule: rule.id };
+	settleFree(prepared, call, { ...part, route: routeText(plan.explanation) }, hold.value);
 	const said = { id, created: Math.floor(startedAt), model: RULE_MODEL, choices: request.choices };
 	const { endpoint } = request;
 	const isChat = endpoint === "chat";

@@ -1,0 +1,15 @@
+import type { IsobarError } from "../../src/shared/http/errors.ts";
+import { ok, type Result } from "../../src/shared/result.ts";
+import { reserve } from "./admit.ts";
+import type { Call, Prepared } from "./prepared.ts";
+import { NOTHING, type Hold } from "./purse.ts";
+
+/** What a request holds that costs nothing: its place among those of the minute, where the key counts them. A key that does not needs
+ *  no ledger to be answered so. */
+export async function holdFree(
+	{ isolate, key }: Prepared,
+	{ env, ctx }: Pick<Call, "env" | "ctx">,
+): Promise<Result<Hold, IsobarError>> {
+	if (key.limits.requests_per_minute === undefined) return ok({ lease: null, amount: NOTHING });
+	return reserve(isolate, key, { ...NOTHING, requests: 1 }, env, (promise) => ctx.waitUntil(promise));
+}
