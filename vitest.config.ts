@@ -12,6 +12,7 @@ export default defineConfig({
 				test: {
 					name: "unit",
 					include: ["test/unit/**/*.test.ts", "test/simulator/**/*.test.ts"],
+					isolate: false,
 					testTimeout: 60_000,
 				},
 			},
@@ -42,6 +43,7 @@ export default defineConfig({
 					name: "clients",
 					include: ["test/clients/**/*.test.ts", "test/scripts/**/*.test.ts"],
 					globalSetup: ["test/support/bundle-once.ts"],
+					isolate: false,
 					testTimeout: 30_000,
 					hookTimeout: 60_000,
 				},

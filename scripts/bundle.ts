@@ -37,9 +37,16 @@ const schema = z.object({
 
 export type Bundle = z.infer<typeof schema> & { readonly directory: string };
 
+let bundled: Promise<Bundle> | undefined;
+
 /** Bundles the Worker with `wrangler deploy --dry-run`, the very bytes a deployment uploads, unless a bundle of the same
- *  sources, configuration and lockfile is in the cache. Rejects with wrangler's own message when it does not build. */
-export async function bundleWorker(): Promise<Bundle> {
+ *  sources, configuration and lockfile is in the cache; once in a process. Rejects with wrangler's own message when it does
+ *  not build. */
+export function bundleWorker(): Promise<Bundle> {
+	return (bundled ??= bundle());
+}
+
+async function bundle(): Promise<Bundle> {
 	const directory = join(CACHE, await inputHash());
 	const description = join(directory, "bundle.json");
 	if (!existsSync(description)) await build(directory);

@@ -1,7 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { bundleWorker, PROJECT, type Bundle } from "./bundle.ts";
-import { applyMigrations, type Database } from "./migrations.ts";
+import type { Miniflare } from "miniflare";
+import { applyMigrations, migrationsWorker } from "./migrations.ts";
 import { runWorkers, type LogLine } from "./workerd.ts";
 
 const ASSETS = join(PROJECT, "assets");
@@ -34,7 +35,10 @@ export interface LocalIsobar {
 	readonly url: string;
 	/** The additional isolates. */
 	readonly edgeUrls: readonly string[];
-	readonly catalog: Database;
+	/** A way into D1 from here. */
+	readonly catalog: () => ReturnType<Miniflare["getD1Database"]>;
+	/** Applies what is missing of `migrations/`; the names applied. Done once at the start. */
+	readonly migrate: () => Promise<readonly string[]>;
 	/** Of workerd. */
 	readonly pid: number;
 	/** Where the inspector listens, when one was asked for. */
@@ -55,32 +59,31 @@ export async function startIsobar(options: LocalOptions = {}): Promise<LocalIsob
 	};
 	const modules = await readModules(bundle);
 	const names = [bundle.name, ...Array.from({ length: options.edges ?? 0 }, (_, i) => `${bundle.name}-edge-${i + 1}`)];
-	const workerd = await runWorkers({
-		...options,
-		workers: names.map((name) => ({
-			name,
-			modules,
-			compatibilityDate: bundle.compatibilityDate,
-			compatibilityFlags: [...bundle.compatibilityFlags],
-			bindings,
-			serviceBindings: { ASSETS: { disk: { path: options.assets ?? ASSETS, writable: false } } },
-			d1Databases: { ...bundle.d1Databases },
-			durableObjects: Object.fromEntries(
-				Object.entries(bundle.durableObjects).map(([binding, object]) => [
-					binding,
-					name === bundle.name ? object : { ...object, scriptName: bundle.name },
-				]),
-			),
-		})),
-	});
-	const [url = "", ...edgeUrls] = workerd.urls.map((each) => each.origin);
+	const workers = names.map((name) => ({
+		name,
+		modules,
+		compatibilityDate: bundle.compatibilityDate,
+		compatibilityFlags: [...bundle.compatibilityFlags],
+		bindings,
+		serviceBindings: { ASSETS: { disk: { path: options.assets ?? ASSETS, writable: false } } },
+		d1Databases: { ...bundle.d1Databases },
+		durableObjects: Object.fromEntries(
+			Object.entries(bundle.durableObjects).map(([binding, object]) => [
+				binding,
+				name === bundle.name ? object : { ...object, scriptName: bundle.name },
+			]),
+		),
+	}));
+	const workerd = await runWorkers({ ...options, workers: [...workers, await migrationsWorker(bundle)] });
+	const [url = "", ...edgeUrls] = workerd.urls.slice(0, workers.length).map((each) => each.origin);
+	const migrate = () => applyMigrations(workerd.urls.at(-1)!);
 	try {
-		const catalog = await workerd.miniflare.getD1Database("CATALOG", bundle.name);
-		await applyMigrations(catalog);
+		await migrate();
 		return {
 			url,
 			edgeUrls,
-			catalog,
+			catalog: () => workerd.miniflare.getD1Database("CATALOG", bundle.name),
+			migrate,
 			get pid() {
 				return workerd.pid;
 			},

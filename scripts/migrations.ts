@@ -1,30 +1,32 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Miniflare } from "miniflare";
-import { PROJECT } from "./bundle.ts";
+import * as z from "zod";
+import { PROJECT, type Bundle } from "./bundle.ts";
+import type { WorkerdOptions } from "./workerd.ts";
 
-// The table of `wrangler d1 migrations apply`, so that either may follow the other.
-const BOOKKEEPING = `CREATE TABLE IF NOT EXISTS d1_migrations(
-	id INTEGER PRIMARY KEY AUTOINCREMENT,
-	name TEXT UNIQUE,
-	applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL
-)`;
+const FILES = join(PROJECT, "migrations");
+const WORKER = "migrations-worker.mjs";
+const namesSchema = z.array(z.string());
 
-export type Database = Awaited<ReturnType<Miniflare["getD1Database"]>>;
+/** A Worker that applies what is in `migrations/` to the D1 database of `bundle`, to run beside it. One in the same workerd does it with
+ *  a third of the processor time of Miniflare's own way into D1, which starts a thread for that. */
+export async function migrationsWorker(bundle: Bundle): Promise<WorkerdOptions["workers"][number]> {
+	const names = (await readdir(FILES)).filter((name) => name.endsWith(".sql")).sort();
+	const migrations = await Promise.all(
+		names.map(async (name): Promise<[string, string]> => [name, await readFile(join(FILES, name), "utf8")]),
+	);
+	return {
+		name: `${bundle.name}-migrations`,
+		modules: [{ type: "ESModule", path: WORKER, contents: await readFile(join(import.meta.dirname, WORKER), "utf8") }],
+		compatibilityDate: bundle.compatibilityDate,
+		bindings: { MIGRATIONS: migrations },
+		d1Databases: { ...bundle.d1Databases },
+	};
+}
 
-/** Applies what is in `migrations/` and not yet in the database, each file in one transaction. Returns the names applied. */
-export async function applyMigrations(database: Database): Promise<readonly string[]> {
-	const files = (await readdir(join(PROJECT, "migrations"))).filter((name) => name.endsWith(".sql")).sort();
-	await database.prepare(BOOKKEEPING).run();
-	const { results } = await database.prepare("SELECT name FROM d1_migrations").all<{ name: string }>();
-	const applied = new Set(results.map((row) => row.name));
-	const missing = files.filter((name) => !applied.has(name));
-	for (const name of missing) {
-		const sql = await readFile(join(PROJECT, "migrations", name), "utf8");
-		await database.batch([
-			database.prepare(sql),
-			database.prepare("INSERT INTO d1_migrations (name) VALUES (?)").bind(name),
-		]);
-	}
-	return missing;
+/** Asks such a Worker, at its URL, to apply what is not yet in the database. The names applied. */
+export async function applyMigrations(url: URL): Promise<readonly string[]> {
+	const response = await fetch(url);
+	if (!response.ok) throw new Error(`The migrations failed: ${await response.text()}`);
+	return namesSchema.parse(await response.json());
 }

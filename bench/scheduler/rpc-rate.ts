@@ -4,7 +4,7 @@ import * as z from "zod";
 import { AdminClient } from "../../scripts/admin-client.ts";
 import { bundleWorker } from "../../scripts/bundle.ts";
 import { readModules } from "../../scripts/local.ts";
-import { applyMigrations } from "../../scripts/migrations.ts";
+import { applyMigrations, migrationsWorker } from "../../scripts/migrations.ts";
 import { runWorkers } from "../../scripts/workerd.ts";
 import { schedulerName } from "../../src/shared/scheduler/name.ts";
 import { median, percentile } from "../lib/statistics.ts";
@@ -41,7 +41,7 @@ export async function measureRpc(
 	const bundle = await bundleWorker();
 	const driver = await readFile(join(import.meta.dirname, DRIVER), "utf8");
 	const common = { compatibilityDate: bundle.compatibilityDate, compatibilityFlags: [...bundle.compatibilityFlags] };
-	const { urls, miniflare, stop } = await runWorkers({
+	const { urls, stop } = await runWorkers({
 		workers: [
 			{
 				...common,
@@ -57,10 +57,11 @@ export async function measureRpc(
 				modules: [{ type: "ESModule", path: DRIVER, contents: driver }],
 				durableObjects: { SCHEDULER: { ...bundle.durableObjects["SCHEDULER"]!, scriptName: bundle.name } },
 			},
+			await migrationsWorker(bundle),
 		],
 	});
 	try {
-		await applyMigrations(await miniflare.getD1Database("CATALOG", bundle.name));
+		await applyMigrations(urls[2]!);
 		const { version } = await new AdminClient(urls[0]!.origin, TOKEN).putCatalog(catalogOf(replicas));
 		const conversations = new Conversations(seed);
 		let first = 0;

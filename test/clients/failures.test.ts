@@ -178,8 +178,9 @@ describe("long generations, regions and D1", () => {
 
 	test("while D1 is gone an isolate that knows the catalog serves on, and one that does not says so", async () => {
 		await (await gateway.post("/chat/completions", chat())).text();
+		const catalog = await gateway.isobar.catalog();
 		for (const table of ["catalog_versions", "keys"])
-			await gateway.isobar.catalog.exec(`ALTER TABLE ${table} RENAME TO ${table}_gone`);
+			await catalog.exec(`ALTER TABLE ${table} RENAME TO ${table}_gone`);
 		try {
 			// Longer than the snapshot is fresh.
 			await new Promise((resolve) => setTimeout(resolve, 2_200));
@@ -198,7 +199,7 @@ describe("long generations, regions and D1", () => {
 			expect(await codeOf(cold)).toBe("catalog_unavailable");
 		} finally {
 			for (const table of ["catalog_versions", "keys"])
-				await gateway.isobar.catalog.exec(`ALTER TABLE ${table}_gone RENAME TO ${table}`);
+				await catalog.exec(`ALTER TABLE ${table}_gone RENAME TO ${table}`);
 		}
 	});
 });

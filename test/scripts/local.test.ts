@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { PROJECT } from "../../scripts/bundle.ts";
 import { startIsobar, type LocalIsobar } from "../../scripts/local.ts";
-import { applyMigrations } from "../../scripts/migrations.ts";
 
 const APPLIED = "SELECT name FROM d1_migrations ORDER BY id";
 
@@ -30,17 +29,17 @@ describe("startIsobar", () => {
 
 	it("has applied every migration once, as wrangler would have", async () => {
 		const files = (await readdir(join(PROJECT, "migrations"))).filter((name) => name.endsWith(".sql"));
-		const { results } = await isobar.catalog.prepare(APPLIED).all();
+		const { results } = await (await isobar.catalog()).prepare(APPLIED).all();
 		expect(results).toEqual(files.sort().map((name) => ({ name })));
-		expect(await applyMigrations(isobar.catalog)).toEqual([]);
+		expect(await isobar.migrate()).toEqual([]);
 	});
 
 	it("starts again on the state of a killed one", async () => {
-		await isobar.catalog.prepare("CREATE TABLE kept (x)").run();
+		await (await isobar.catalog()).prepare("CREATE TABLE kept (x)").run();
 		await isobar.kill();
 		await expect(fetch(`${isobar.url}/healthz`)).rejects.toThrow();
 		isobar = await startIsobar({ persist: directory });
 		expect((await fetch(`${isobar.url}/healthz`)).status).toBe(200);
-		expect((await isobar.catalog.prepare("SELECT * FROM kept").all()).results).toEqual([]);
+		expect((await (await isobar.catalog()).prepare("SELECT * FROM kept").all()).results).toEqual([]);
 	});
 });

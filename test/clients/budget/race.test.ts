@@ -109,7 +109,7 @@ describe("a race whose requests cost less than was reserved for them", () => {
 	it("refuses nothing that fits, and what comes back can be spent to the last reservation", async () => {
 		const limit = 100 * NEED;
 		const key = await gateway.createKey({ budget: { total_usd: limit / 1e9 } });
-		const few = orders(urls, key).map((order, i) => ({
+		const few = orders(urls, key, 400).map((order, i) => ({
 			...order,
 			// Between a tenth and all of what is reserved.
 			body: { ...order.body, sim: { output_tokens: 1 + (i % TOKENS) } },

@@ -4,7 +4,11 @@ import { RequestTimer } from "../../../functions/route/request-timer.ts";
 import { steadyAtLeast, steadyMs } from "../../../functions/route/steady-clock.ts";
 
 beforeEach(() => void vi.useFakeTimers());
-afterEach(() => void vi.useRealTimers());
+// The spies first: one on a clock that is not real would put that back in its place.
+afterEach(() => {
+	vi.restoreAllMocks();
+	vi.useRealTimers();
+});
 
 /** Every timer that is set from now on. */
 const timers = () => vi.spyOn(globalThis, "setTimeout");

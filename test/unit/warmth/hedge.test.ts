@@ -72,7 +72,7 @@ describe("the terms of a hedge", () => {
 	])("are those of draws: %s", (_, change, share) => {
 		const asked = question({ slower: 3, ...change });
 		const { first, waited, second, slower } = asked;
-		const left = draws(first, 2_000_000, 1).filter((t) => t > waited);
+		const left = draws(first, 500_000, 1).filter((t) => t > waited);
 		const other = draws(second, left.length, 99);
 		const goal = Math.max(0, WEIGHTS.ttftGoal - waited);
 		const excess = (t: number): number => Math.max(0, Math.min(60, t) - goal);
