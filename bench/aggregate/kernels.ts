@@ -31,10 +31,11 @@ export async function measureKernels(
 		{ ...triad("triad, arrays of 32 MiB", MEMORY_LENGTH), bytes: TRIAD_BYTES },
 		...kernelsOf(seed),
 	];
-	const rates = measureRates(kernels, quick ? 2 : 12);
+	const rates = measureRates(kernels, quick ? 12 : 60);
 	// What the target compares takes turns by itself, more often.
 	const compared = [kernels[0]!, kernels.find(({ name }) => name === ADD_F32)!];
-	for (const [name, rate] of measureRates(compared, quick ? 8 : 12)) rates.set(name, Math.max(rate, rates.get(name)!));
+	for (const [name, rate] of measureRates(compared, quick ? 60 : 200))
+		rates.set(name, Math.max(rate, rates.get(name)!));
 	const rowTriad = rates.get(kernels[0]!.name)! * TRIAD_BYTES;
 	say("the triad in C");
 	const inC = await triadInC([ROW_PARAMETERS, MEMORY_LENGTH]);
@@ -63,27 +64,27 @@ function kernelsOf(seed: number): readonly Measured[] {
 		Float32Array.from({ length: ROW_PARAMETERS }, () => (random() - 0.5) * 0.1),
 	);
 	const sum = new Float64Array(ROW_PARAMETERS);
-	const all = ROW_PARAMETERS * UPDATES;
 	// A value in, the sum in and out.
 	const sums = ENCODINGS.map((encoding): Measured => {
 		const rows = encodedRows(updates, encoding);
-		const run = () => rows.forEach((row) => addEncoded(sum, [row]));
-		return { name: `weighted sum, ${encoding}`, parameters: all, bytes: bytesOf(encoding) + 16, run };
+		const run = inTurn(rows, (row) => addEncoded(sum, [row]));
+		return { name: `weighted sum, ${encoding}`, parameters: ROW_PARAMETERS, bytes: bytesOf(encoding) + 16, run };
 	});
 	// As a flush does it: the sum in and out once for four values.
 	const together = ENCODINGS.map((encoding): Measured => {
 		const rows = encodedRows(updates, encoding);
-		const run = () => {
-			for (let at = 0; at < UPDATES; at += ROWS_ADDED) addEncoded(sum, rows.slice(at, at + ROWS_ADDED));
-		};
-		const bytes = bytesOf(encoding) + 16 / ROWS_ADDED;
-		return { name: `weighted sum, ${encoding}, four rows at once`, parameters: all, bytes, run };
+		const fours = Array.from({ length: UPDATES / ROWS_ADDED }, (_, i) =>
+			rows.slice(i * ROWS_ADDED, (i + 1) * ROWS_ADDED),
+		);
+		const run = inTurn(fours, (four) => addEncoded(sum, four));
+		const [parameters, bytes] = [ROWS_ADDED * ROW_PARAMETERS, bytesOf(encoding) + 16 / ROWS_ADDED];
+		return { name: `weighted sum, ${encoding}, four rows at once`, parameters, bytes, run };
 	});
 	const out = new Float32Array(ROW_PARAMETERS);
 	const decodes = ENCODINGS.filter((encoding) => encoding !== "f32").map((encoding): Measured => {
 		const rows = updates.map((values) => encode(encoding, values));
-		const run = () => rows.forEach((row) => decode(encoding, row, out));
-		return { name: `decode, ${encoding}`, parameters: all, bytes: bytesOf(encoding) + 4, run };
+		const run = inTurn(rows, (row) => decode(encoding, row, out));
+		return { name: `decode, ${encoding}`, parameters: ROW_PARAMETERS, bytes: bytesOf(encoding) + 4, run };
 	});
 	const products = new Float64Array(UPDATES ** 2);
 	const pairs = (UPDATES * (UPDATES + 1)) / 2;
@@ -107,9 +108,9 @@ function kernelsOf(seed: number): readonly Measured[] {
 		...decodes,
 		{
 			name: "squared norm, f32",
-			parameters: all,
+			parameters: ROW_PARAMETERS,
 			bytes: 4,
-			run: () => updates.forEach((row) => squaredNorm(row)),
+			run: inTurn(updates, squaredNorm),
 		},
 		{
 			name: `Gram of ${UPDATES} updates, by products`,
@@ -130,6 +131,12 @@ function kernelsOf(seed: number): readonly Measured[] {
 			run: () => adam.step({ model: out, delta, state, step: 1 }),
 		},
 	];
+}
+
+/** A row of many each time, so that a burst is no longer than it has to be. */
+function inTurn<T>(rows: readonly T[], each: (row: T) => unknown): () => void {
+	let next = 0;
+	return () => void each(rows[next++ % rows.length]!);
 }
 
 function encodedRows(updates: readonly Float32Array[], encoding: Encoding): readonly EncodedRow[] {

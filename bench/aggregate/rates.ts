@@ -1,5 +1,3 @@
-import { cpuMicroseconds } from "../scheduler/cpu-time.ts";
-
 /** Something that is measured: `run` does it once, over so many parameters. */
 export interface Kernel {
 	readonly name: string;
@@ -7,29 +5,38 @@ export interface Kernel {
 	readonly run: () => void;
 }
 
-/** CPU time is told in steps of some milliseconds. */
-const BURST_MICROSECONDS = 60_000;
+/** A burst of repeats lasts this long at least: far above a step of the clock, and short enough that many fit between two
+ *  turns that the system gives to others. */
+const BURST_MS = 2;
 
-/** Millions of parameters a second of CPU time, by name. All take turns, so that what else the machine does meets all alike; of
- *  each the best round counts, which is the one that was disturbed least. */
-export function measureRates(kernels: readonly Kernel[], rounds: number): Map<string, number> {
-	const repeats = kernels.map(({ run }) => {
-		// Compiled by then, and long enough to be told from one step of the clock.
-		for (let count = 1; ; count *= 2) {
-			const began = cpuMicroseconds();
-			for (let i = 0; i < count; i++) run();
-			if (cpuMicroseconds() - began > BURST_MICROSECONDS / 2) return count;
-		}
-	});
+/** Millions of parameters a second, by name. All take turns, so that what else the machine does meets all alike, and of each the
+ *  shortest burst counts, which is the one that was disturbed least. The clock on the wall, in milliseconds, stands for the CPU's:
+ *  some systems tell a thread's time in steps longer than what is measured. */
+export function measureRates(
+	kernels: readonly Kernel[],
+	rounds: number,
+	now: () => number = () => performance.now(),
+): Map<string, number> {
+	const repeats = kernels.map(() => 1);
 	const best = new Map<string, number>();
 	for (let round = 0; round < rounds; round++) {
 		for (const [index, { name, parameters, run }] of kernels.entries()) {
-			const count = repeats[index]!;
-			const began = cpuMicroseconds();
-			for (let i = 0; i < count; i++) run();
-			const rate = (parameters * count) / (cpuMicroseconds() - began);
-			best.set(name, Math.max(rate, best.get(name) ?? 0));
+			// One that was too short to be told says nothing but that more repeats are needed.
+			for (; ; repeats[index]! *= 2) {
+				const count = repeats[index]!;
+				const milliseconds = timeOf(run, count, now);
+				if (milliseconds < BURST_MS) continue;
+				const rate = (parameters * count) / (1_000 * milliseconds);
+				best.set(name, Math.max(rate, best.get(name) ?? 0));
+				break;
+			}
 		}
 	}
 	return best;
+}
+
+function timeOf(run: () => void, count: number, now: () => number): number {
+	const began = now();
+	for (let i = 0; i < count; i++) run();
+	return now() - began;
 }

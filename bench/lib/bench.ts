@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { describeMachine } from "./machine.ts";
 import { parseOptions, usage, type BenchOptions, type OptionalInput } from "./options.ts";
 import { markdownReport, textReport, type Description } from "./report.ts";
-import type { BenchResult, Findings } from "./result.ts";
+import { measuredOnly, type BenchResult, type Findings } from "./result.ts";
 import { replaceSection } from "./section.ts";
 
 export const PROJECT = resolve(import.meta.dirname, "../..");
@@ -58,7 +58,7 @@ async function measure(bench: Bench, options: BenchOptions): Promise<void> {
 		machine: describeMachine(),
 		seed: options.seed,
 	};
-	const { rows, targets, notes } = await bench.run(options, progress);
+	const { rows, targets, notes } = measuredOnly(await bench.run(options, progress));
 	progress("");
 	const busy = about.machine.load_average > BUSY_LOAD ? [BUSY] : [];
 	const result: BenchResult = { ...about, rows, targets, notes: [...busy, ...notes] };

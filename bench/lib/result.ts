@@ -25,6 +25,23 @@ export interface Findings {
 	readonly notes: readonly string[];
 }
 
+/** A figure that is not a number, or is beyond all numbers, was not measured: it is null. */
+export function measuredOnly({ rows, targets, notes }: Findings): Findings {
+	return {
+		rows: rows.map((row) =>
+			Object.fromEntries(
+				Object.entries(row).map(([key, value]) => [key, typeof value === "number" ? finiteOrNull(value) : value]),
+			),
+		),
+		targets: targets.map((target) => ({ ...target, value: target.value === null ? null : finiteOrNull(target.value) })),
+		notes,
+	};
+}
+
+function finiteOrNull(value: number): number | null {
+	return Number.isFinite(value) ? value : null;
+}
+
 /** What `--json` writes. */
 export interface BenchResult extends Findings {
 	readonly bench: string;

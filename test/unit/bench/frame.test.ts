@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { parseOptions } from "../../../bench/lib/options.ts";
-import { isMet, type Column } from "../../../bench/lib/result.ts";
+import { isMet, measuredOnly, type Column } from "../../../bench/lib/result.ts";
 import { replaceSection } from "../../../bench/lib/section.ts";
 import { median, percentile } from "../../../bench/lib/statistics.ts";
 import { markdownTable, textTable } from "../../../bench/lib/table.ts";
@@ -28,6 +28,20 @@ test("the median of an even number is between the two in the middle", () => {
 	expect(median([4, 1, 3, 2])).toBe(2.5);
 	expect(median([9, 1, 5])).toBe(5);
 	expect(median([])).toBeNaN();
+});
+
+test("what is no number was not measured, in rows as in targets", () => {
+	const row = { what: "a", rate: 1, ratio: Infinity, share: NaN, none: null };
+	const target = { id: "t", goal: 1, direction: "at_least" } as const;
+	const found = measuredOnly({
+		rows: [row],
+		targets: [0, NaN, null].map((value) => ({ ...target, value })),
+		notes: ["n"],
+	});
+	expect(found.rows).toEqual([{ what: "a", rate: 1, ratio: null, share: null, none: null }]);
+	expect(found.targets.map(({ value }) => value)).toEqual([0, null, null]);
+	expect(found.targets.map(isMet)).toEqual([false, null, null]);
+	expect(found.notes).toEqual(["n"]);
 });
 
 test("options: what stands in the documents", () => {
