@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import one_thread  # noqa: F401, isort: skip
 import numpy as np
 from operator_side import Operator
 from samples import Samples, skewed

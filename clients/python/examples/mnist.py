@@ -10,10 +10,12 @@ as many epochs on all data in one place.
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
+import one_thread  # noqa: F401, isort: skip
 import numpy as np
 from mlp import mlp_model, score_mlp, train_mlp
 from operator_side import Operator
@@ -46,6 +48,7 @@ def main() -> None:
     test = read_samples(options.data, "t10k")
     model = mlp_model(784, HIDDEN, 10, seed=1)
 
+    say(f"in one place: {options.rounds} epochs")
     pooled = model.copy()
     train_mlp(pooled, train, **{**SGD, "epochs": options.rounds}, random=np.random.default_rng(2))
 
@@ -55,6 +58,7 @@ def main() -> None:
         steps = train_mlp(model, samples, **SGD, random=randoms[client], progress=task.progress)
         return {"examples": len(samples.labels), "steps": steps}
 
+    say(f"{options.clients} clients: {options.rounds} rounds")
     start = time.monotonic()
     clients = simulate(
         Operator(options.url, options.key),
@@ -72,6 +76,10 @@ def main() -> None:
     for name, each in (("federated", federated), ("in one place", pooled)):
         loss, metrics = score_mlp(each, test)
         print(f"{name:<14} test accuracy {metrics['accuracy']:.4f}, loss {loss:.4f}")
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

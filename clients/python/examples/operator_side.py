@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import urllib.error
 import urllib.request
 from typing import Any, Optional
 
@@ -34,5 +35,18 @@ class Operator:
     def _send(self, method: str, path: str, data: bytes) -> Any:
         headers = {"authorization": f"Bearer {self._key}", "content-type": "application/json"}
         request = urllib.request.Request(f"{self.url}/v1/runs{path}", data, headers, method=method)
-        with urllib.request.urlopen(request) as response:
-            return json.load(response)
+        try:
+            with urllib.request.urlopen(request) as response:
+                return json.load(response)
+        except urllib.error.HTTPError as error:
+            raise SystemExit(f"{method} {request.full_url}: {error.code}, {_message(error)}") from None
+        except urllib.error.URLError as error:
+            raise SystemExit(f"{self.url} cannot be reached: {error.reason}") from None
+
+
+def _message(error: urllib.error.HTTPError) -> str:
+    """What Isobar says, or whatever else answered."""
+    try:
+        return str(json.load(error)["error"]["message"])
+    except (ValueError, LookupError, TypeError):
+        return error.reason

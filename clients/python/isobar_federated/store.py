@@ -190,7 +190,17 @@ def _is_alive(pid: int) -> bool:
         return False
     except PermissionError:
         pass
-    return True
+    return not _has_ended(pid)
+
+
+def _has_ended(pid: int) -> bool:
+    """Whether it was not waited for yet: in a container without an init, one that was killed stays so. Only Linux tells."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    except OSError:
+        return False
+    # The name before the state stands in brackets and may hold some.
+    return status.rpartition(") ")[2].startswith(("Z", "X"))
 
 
 def read_json(store: Store, name: str) -> Any:

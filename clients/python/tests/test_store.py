@@ -49,6 +49,17 @@ class Stores(unittest.TestCase):
         store.unlock()
         self.assertEqual(store.names(""), [])
 
+    @unittest.skipUnless(os.path.exists("/proc/self/stat"), "only Linux tells")
+    def test_a_process_that_was_killed_has_ended_before_it_was_waited_for(self) -> None:
+        store = FileStore(self.path)
+        with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as other:
+            store.write("lock", str(other.pid).encode())
+            other.kill()
+            while ") Z " not in Path(f"/proc/{other.pid}/stat").read_text():
+                time.sleep(0.01)
+            self.assertTrue(store.lock())
+            store.unlock()
+
     def test_a_directory_keeps_its_key_from_others(self) -> None:
         made = public_key_of(FileStore(self.path).key())
         self.assertEqual(public_key_of(FileStore(self.path).key()), made)

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { link, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { newKeys, type Store } from "./store.ts";
@@ -144,10 +145,21 @@ async function keysOf(pem: string): Promise<CryptoKeyPair> {
 function isAlive(pid: number): boolean {
 	try {
 		process.kill(pid, 0);
-		return true;
 	} catch (error) {
 		// Another user's process is one, too.
-		return isCode(error, "EPERM");
+		if (!isCode(error, "EPERM")) return false;
+	}
+	return !hasEnded(pid);
+}
+
+/** Whether it was not waited for yet: in a container without an init, one that was killed stays so. Only Linux tells. */
+function hasEnded(pid: number): boolean {
+	try {
+		const status = readFileSync(`/proc/${pid}/stat`, "utf8");
+		// The name before the state stands in brackets and may hold some.
+		return /^[ZX]/.test(status.slice(status.lastIndexOf(") ") + 2));
+	} catch {
+		return false;
 	}
 }
 

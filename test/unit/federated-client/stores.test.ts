@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, readdir, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -129,4 +129,18 @@ test("a directory is locked over processes, until they end", async () => {
 	expect(await new FileStore(path).lock()).toBeNull();
 	await release!();
 	expect(await readdir(path)).toEqual(["update"]);
+});
+
+test.runIf(process.platform === "linux")("a process that was killed has ended before it was waited for", async () => {
+	const store = new FileStore(await folder());
+	// A child of one that never asks for it.
+	const parent = spawn("sh", ["-c", "sleep 0 & echo $!; exec sleep 60"]);
+	onTestFinished(() => void parent.kill("SIGKILL"));
+	const [line] = (await once(parent.stdout, "data")) as [Buffer];
+	const pid = line.toString().trim();
+	await expect.poll(() => readFile(`/proc/${pid}/stat`, "utf8")).toContain(") Z ");
+	await store.write("lock", new TextEncoder().encode(pid));
+	const release = await store.lock();
+	expect(release).not.toBeNull();
+	await release!();
 });
