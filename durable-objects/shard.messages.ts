@@ -31,7 +31,7 @@ export interface StagedPart {
 	readonly sealed: boolean;
 }
 
-export type RowReply =
+export type RowsReply =
 	| { readonly ok: true }
 	/** `index`: of the parameter, in its model. */
 	| { readonly ok: false; readonly fault: "not_finite"; readonly index: number }
@@ -86,7 +86,7 @@ export interface ShardPort {
 	initialRows(epoch: number): Promise<readonly number[]>;
 	finishInitial(epoch: number): Promise<VersionProgress>;
 	open(place: PartPlace, digest: string): Promise<OpenReply>;
-	putRow(upload: number, row: number, bytes: Uint8Array): Promise<RowReply>;
+	putRows(upload: number, row: number, bytes: Uint8Array): Promise<RowsReply>;
 	close(upload: number, digest: string | null): Promise<StagedPart | null>;
 	parts(update: string): Promise<readonly StagedPart[]>;
 	seal(

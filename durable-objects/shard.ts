@@ -1,12 +1,9 @@
 import { DurableObject } from "cloudflare:workers";
-import { passingValues } from "../src/shared/federated/decode.ts";
 import { encodedBytes, type Encoding } from "../src/shared/federated/encoding.ts";
-import { free } from "../src/shared/federated/free.ts";
-import { squaredNorm } from "../src/shared/federated/kernels.ts";
 import { rowCount } from "../src/shared/federated/shard-plan.ts";
-import { ROW_PARAMETERS } from "../src/shared/federated/sizes.ts";
 import type { Seconds } from "../src/shared/units.ts";
 import { runOf } from "./federated-objects.ts";
+import { ShardArrivals } from "./shard.arrivals.ts";
 import { ShardGram } from "./shard.gram.ts";
 import { ShardGramStore } from "./shard.gram.store.ts";
 import { ShardMaking } from "./shard.making.ts";
@@ -16,7 +13,7 @@ import type {
 	MakingPlan,
 	OpenReply,
 	PartPlace,
-	RowReply,
+	RowsReply,
 	SealReply,
 	ShardPlace,
 	Slice,
@@ -25,6 +22,7 @@ import type {
 } from "./shard.messages.ts";
 import { SHARD_MIGRATIONS } from "./shard.migrations.ts";
 import { ShardStagingStore } from "./shard.staging.store.ts";
+import { ShardTogether } from "./shard.together.ts";
 import { ShardVersionStore } from "./shard.version.store.ts";
 import { isMigrated, migrate } from "./sql-migrations.ts";
 
@@ -43,6 +41,8 @@ const SLICES_PER_ALARM = 32;
  *  counts is the run's to say; a shard follows, and every call may be repeated. */
 export class Shard extends DurableObject<Env> {
 	readonly #staging: ShardStagingStore;
+	readonly #arrivals: ShardArrivals;
+	readonly #together = new ShardTogether();
 	readonly #versions: ShardVersionStore;
 	readonly #making: ShardMaking;
 	readonly #grams: ShardGramStore;
@@ -53,6 +53,7 @@ export class Shard extends DurableObject<Env> {
 		// One that was never made, or is deleted, has no tables: whatever comes late fails, and brings nothing back.
 		if (isMigrated(ctx.storage)) migrate(ctx.storage, SHARD_MIGRATIONS);
 		this.#staging = new ShardStagingStore(ctx.storage);
+		this.#arrivals = new ShardArrivals(this.#staging);
 		this.#versions = new ShardVersionStore(ctx.storage);
 		this.#making = new ShardMaking(this.#staging, this.#versions);
 		this.#grams = new ShardGramStore(ctx.storage);
@@ -93,6 +94,7 @@ export class Shard extends DurableObject<Env> {
 
 	/** Begins the upload of a part, or says that these bytes are here. */
 	async open(place: PartPlace, digest: string): Promise<OpenReply> {
+		await this.#together.turn(encodedBytes(place.encoding, place.end - place.begin));
 		const found = this.#staging.part(place);
 		if (found && (found.sealed || found.digest === digest)) return { found };
 		const now = clock();
@@ -101,30 +103,15 @@ export class Shard extends DurableObject<Env> {
 		return { upload };
 	}
 
-	/** A row of an upload, counted within its part: checked, and staged. */
-	putRow(upload: number, row: number, bytes: Uint8Array): RowReply {
-		const arriving = this.#staging.arriving(upload);
-		if (!arriving) return { ok: false, fault: "upload_gone" };
-		const { encoding, begin, end } = arriving;
-		const first = begin + row * ROW_PARAMETERS;
-		const length = Math.min(end, first + ROW_PARAMETERS) - first;
-		if (bytes.byteLength !== encodedBytes(encoding, length)) {
-			throw new RangeError(`a row of ${length} parameters has ${bytes.byteLength} bytes in ${encoding}`);
-		}
-		const values = passingValues(encoding, bytes, length);
-		const square = squaredNorm(values);
-		if (!Number.isFinite(square)) {
-			this.#staging.drop(upload);
-			const index = values.findIndex((value) => !Number.isFinite(value));
-			return { ok: false, fault: "not_finite", index: first + Math.max(0, index) };
-		}
-		this.#staging.putRow(upload, row, square, bytes);
-		free([bytes]);
-		return { ok: true };
+	/** Rows of an upload, one behind the other from `row` on, counted within its part: checked, and staged. */
+	async putRows(upload: number, row: number, bytes: Uint8Array): Promise<RowsReply> {
+		await this.#together.turn(bytes.byteLength, bytes.byteLength);
+		return this.#arrivals.putRows(upload, row, bytes);
 	}
 
 	/** Ends an upload: with the digest of what came, the part is whole; null, or when rows are missing, it is dropped. */
 	async close(upload: number, digest: string | null): Promise<StagedPart | null> {
+		await this.#together.turn(0);
 		const arriving = this.#staging.arriving(upload);
 		const staged =
 			arriving && digest !== null

@@ -33,7 +33,7 @@ const ACTIONS = {
 					const part = row / ROWS_PER_PART;
 					const place = { update, part, encoding: "f32", begin: begin + row * ROW, end: begin + end * ROW };
 					const { upload } = await object.open(place, `${part}`);
-					for (let at = row; at < end; at++) await object.putRow(upload, at - row, bytes);
+					for (let at = row; at < end; at++) await object.putRows(upload, at - row, bytes);
 					await object.close(upload, `${part}`);
 					digests.push([part, `${part}`]);
 				}

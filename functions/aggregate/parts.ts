@@ -1,19 +1,20 @@
 import { ENCODINGS, encodedBytes, type Encoding } from "../../src/shared/federated/encoding.ts";
 import { partsOf, rowsInPart, shardsOf, type Part } from "../../src/shared/federated/shard-plan.ts";
-import { ROW_PARAMETERS } from "../../src/shared/federated/sizes.ts";
+import { ROW_BYTES, ROW_PARAMETERS } from "../../src/shared/federated/sizes.ts";
 import { isSameDigest } from "../../src/shared/http/content-digest.ts";
 import { isobarError, type IsobarError } from "../../src/shared/http/errors.ts";
 import { err, ok, type Result } from "../../src/shared/result.ts";
 import { runOf, shardOf } from "../../durable-objects/federated-objects.ts";
 import type { RunFacts } from "../../durable-objects/run.messages.ts";
-import type { RowReply, ShardPort, StagedPart } from "../../durable-objects/shard.messages.ts";
+import type { RowsReply, ShardPort, StagedPart } from "../../durable-objects/shard.messages.ts";
 import { clientOf } from "./caller.ts";
 import { ExactReader } from "./exact-reader.ts";
 import { openUpdate } from "./objects.ts";
 import { hexOf } from "./secret.ts";
 
-/** Rows on their way to the shard while the next is read. */
-const ROWS_UNDER_WAY = 2;
+/** Bytes of whole rows that go to the shard in one call, one row at least, while those of the next are read. The shard commits once a
+ *  call, which costs an fsync. */
+const CALL_BYTES = 2 * ROW_BYTES;
 
 interface Answered {
 	readonly status: 200 | 201;
@@ -81,27 +82,21 @@ async function stage(
 	const writer = hash.getWriter();
 	// A part that is given up has no digest.
 	hash.digest.catch(() => {});
-	const underWay: Promise<RowReply>[] = [];
+	let underWay: Promise<RowsReply> = Promise.resolve({ ok: true });
 	let received = 0;
-	for (const [row, { byteBegin, byteEnd }] of rowsInPart(part, encoding).entries()) {
+	for (const { row, byteBegin, byteEnd } of callsOf(part, encoding)) {
 		const bytes = await reader.read(byteEnd - byteBegin);
 		received += bytes.byteLength;
-		if (bytes.byteLength < byteEnd - byteBegin) {
-			await Promise.allSettled(underWay);
-			return err(wrongLength(part, encoding, `it has ${received}`));
-		}
-		underWay.push(shard.putRow(upload, row, bytes));
+		const reply = rowError(await underWay);
+		if (!reply.ok) return reply;
+		if (bytes.byteLength < byteEnd - byteBegin) return err(wrongLength(part, encoding, `it has ${received}`));
+		underWay = shard.putRows(upload, row, bytes);
 		await writer.write(bytes);
 		// The call has its own copy.
 		reader.reuse(bytes);
-		if (underWay.length < ROWS_UNDER_WAY) continue;
-		const reply = rowError(await underWay.shift()!);
-		if (!reply.ok) return reply;
 	}
-	for (const each of underWay) {
-		const reply = rowError(await each);
-		if (!reply.ok) return reply;
-	}
+	const reply = rowError(await underWay);
+	if (!reply.ok) return reply;
 	if (!(await reader.isAtEnd())) return err(wrongLength(part, encoding, "it has more"));
 	await writer.close();
 	const digest = new Uint8Array(await hash.digest);
@@ -113,9 +108,28 @@ async function stage(
 	return staged ? ok(staged) : err(UPLOAD_GONE);
 }
 
+interface RowsCall {
+	/** The first of its rows, counted within the part. */
+	readonly row: number;
+	readonly byteBegin: number;
+	readonly byteEnd: number;
+}
+
+/** The rows of a part, cut into calls. */
+function callsOf(part: Part, encoding: Encoding): readonly RowsCall[] {
+	const rows = rowsInPart(part, encoding);
+	const perCall = Math.max(1, Math.floor(CALL_BYTES / encodedBytes(encoding, ROW_PARAMETERS)));
+	const calls: RowsCall[] = [];
+	for (let row = 0; row < rows.length; row += perCall) {
+		const last = rows[Math.min(rows.length, row + perCall) - 1]!;
+		calls.push({ row, byteBegin: rows[row]!.byteBegin, byteEnd: last.byteEnd });
+	}
+	return calls;
+}
+
 const UPLOAD_GONE = isobarError("update_closed", "The update was closed, or this part was sent anew, while it came");
 
-function rowError(reply: RowReply): Result<null, IsobarError> {
+function rowError(reply: RowsReply): Result<null, IsobarError> {
 	if (reply.ok) return ok(null);
 	if (reply.fault === "upload_gone") return err(UPLOAD_GONE);
 	const message = `Parameter ${reply.index} of the update is not finite`;

@@ -1,5 +1,6 @@
 import { headerBytes, LENGTH_BYTES, readFileHead, type FileHead } from "../../src/shared/federated/safetensors.ts";
 import { differenceOf } from "../../src/shared/federated/manifest.ts";
+import { allFinite } from "../../src/shared/federated/kernels.ts";
 import { rowAt, rowsOf, shardsOf, type ShardRange } from "../../src/shared/federated/shard-plan.ts";
 import { ROW_PARAMETERS } from "../../src/shared/federated/sizes.ts";
 import { isobarError, type IsobarError } from "../../src/shared/http/errors.ts";
@@ -131,7 +132,7 @@ async function sendRows(
 		const bytes = await body.read(length);
 		if (bytes.byteLength < length) return ok(await ended());
 		const values = file.decode(range, bytes);
-		const bad = values.findIndex((value) => !Number.isFinite(value));
+		const bad = allFinite(values) ? -1 : values.findIndex((value) => !Number.isFinite(value));
 		if (bad >= 0) {
 			await Promise.all(underWay);
 			return err(notFinite(file, range.begin + bad));

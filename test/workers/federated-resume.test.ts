@@ -47,7 +47,7 @@ async function newShard() {
 		} as const;
 		const opened = await port.open(place, `${part}`);
 		if (!("upload" in opened)) throw new Error("nothing is here yet");
-		for (let first = at; at < end; at++) await port.putRow(opened.upload, at - first, encode("f32", row(1 + at)));
+		for (let first = at; at < end; at++) await port.putRows(opened.upload, at - first, encode("f32", row(1 + at)));
 		await port.close(opened.upload, `${part}`);
 		digests.push([part, `${part}`]);
 	}

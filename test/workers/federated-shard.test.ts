@@ -117,9 +117,9 @@ test("of an update one upload of a part is under way, and one encoding is staged
 		const opened = await shard(run).open(place, hex);
 		if (!("upload" in opened)) throw new Error("nothing is here yet");
 		uploads.push(opened.upload);
-		await shard(run).putRow(opened.upload, 0, row);
+		await shard(run).putRows(opened.upload, 0, row);
 	}
-	expect(await shard(run).putRow(uploads[3]!, 1, row)).toMatchObject({ ok: false, fault: "upload_gone" });
+	expect(await shard(run).putRows(uploads[3]!, 1, row)).toMatchObject({ ok: false, fault: "upload_gone" });
 	expect(await count(run, "SELECT count(*) AS n FROM uploads WHERE state = 'arriving'")).toBe(1);
 	const rows = "SELECT count(*) AS n FROM staged_rows";
 	await vi.waitFor(async () => expect(await count(run, rows)).toBe(1), 5_000);
@@ -140,7 +140,7 @@ test("parts that came late for an update that is not open are given up; those of
 	const late = { update: "up_1_cl_gone", part: 0, encoding: "f32", begin: 0, end: 8 } as const;
 	const opened = await shard(run).open(late, hex);
 	if (!("upload" in opened)) throw new Error("nothing is here yet");
-	await shard(run).putRow(opened.upload, 0, values);
+	await shard(run).putRows(opened.upload, 0, values);
 	await shard(run).close(opened.upload, hex);
 	const staged = (sql: SqlStorage) =>
 		sql.exec("SELECT update_id FROM uploads WHERE state = 'staged' ORDER BY update_id").toArray();
