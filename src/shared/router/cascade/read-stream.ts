@@ -50,7 +50,8 @@ function grow(choices: Map<number, Growing>, choice: Readonly<Record<string, unk
 	grown.text += contentOf(delta["content"]) || text(choice["text"]);
 	grown.refusal += text(delta["refusal"]);
 	grown.finishReason = finishReasonOf(choice) ?? grown.finishReason;
-	grown.logprobs.push(...logprobsOf(choice["logprobs"]));
+	// One by one: a spread of many is more arguments than the stack holds.
+	for (const logprob of logprobsOf(choice["logprobs"])) grown.logprobs.push(logprob);
 	for (const call of list(delta["tool_calls"])) if (isRecord(call)) growCall(grown, call);
 	if (isRecord(delta["function_call"])) growCall(grown, { index: 0, function: delta["function_call"] });
 }

@@ -119,6 +119,13 @@ describe("reading an answer", () => {
 		expect(older?.choices[0]).toMatchObject({ text: "x", logprobs: [-1] });
 	});
 
+	test("the logprobs of a long answer may come in one event", () => {
+		const content = Array.from({ length: 300_000 }, () => ({ logprob: -1 }));
+		const event = { choices: [{ index: 0, delta: { content: "x" }, logprobs: { content } }] };
+		const answer = readStreamedAnswer(utf8(`data: ${JSON.stringify(event)}\n\n`));
+		expect(answer?.choices[0]?.logprobs).toHaveLength(content.length);
+	});
+
 	test("what is no answer is none", () => {
 		expect(readPlainAnswer(utf8("nonsense"))).toBeNull();
 		expect(readPlainAnswer(utf8("[]"))).toBeNull();
