@@ -4,6 +4,7 @@ import { errorResponse, isobarError, type IsobarError } from "../../src/shared/h
 import type { Attempt } from "../../src/shared/ledger/messages.ts";
 import type { ReplicaName } from "../../src/shared/scheduler/messages.ts";
 import type { Seconds } from "../../src/shared/units.ts";
+import { asAsked } from "../../src/shared/router/controls.ts";
 import { logBug } from "../../src/adapters/log-bug.ts";
 import { withoutPrompt, type Admitted } from "./admit.ts";
 import { atNextModel } from "./auto/next-model.ts";
@@ -239,7 +240,8 @@ export class Dispatch {
 		}
 	}
 
-	#refuse(error: IsobarError, explanation: Choice["explanation"]): Response {
+	#refuse(refusal: IsobarError, explanation: Choice["explanation"]): Response {
+		const error = asAsked(refusal, this.#admitted.request.route);
 		const response = errorResponse(error, this.#admitted.id);
 		this.#end({ status: response.status, outcome: "failed", error, explanation, last: null, reported: false });
 		return response;

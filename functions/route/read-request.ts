@@ -1,7 +1,7 @@
 import { overridesSchema, type Overrides } from "../../src/shared/catalog/policy.ts";
 import type { Capability } from "../../src/shared/catalog/schema.ts";
 import { isobarError, type IsobarError } from "../../src/shared/http/errors.ts";
-import { ROUTE_HEADER, readControls, type RouteControls } from "../../src/shared/router/controls.ts";
+import { ROUTE_HEADER, readControls, type ReadControls } from "../../src/shared/router/controls.ts";
 import { readList, routerNamed, type Target } from "../../src/shared/router/target.ts";
 import { skipSpace } from "../../src/shared/http/json-grammar.ts";
 import {
@@ -49,9 +49,8 @@ export interface RoutedRequest {
 	readonly overrides: Overrides;
 }
 
-export interface RouteRequest {
+export interface RouteRequest extends ReadControls {
 	readonly target: Target;
-	readonly controls: RouteControls;
 }
 
 const CHOICES_MAX = 1_024;
@@ -247,7 +246,7 @@ function routeOf(
 	if (!controls.ok) return controls;
 	// One that names its model is a list of one: what it demands is checked all the same.
 	const models = typeof named === "string" ? [named] : named;
-	return ok({ target: router === undefined ? { models } : { router }, controls: controls.value });
+	return ok({ target: router === undefined ? { models } : { router }, ...controls.value });
 }
 
 /** The members of the body field `isobar`. */

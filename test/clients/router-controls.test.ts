@@ -31,6 +31,16 @@ describe("a constraint that nothing meets", () => {
 		});
 	});
 
+	test("is named where it was set", async () => {
+		const body = { model: "auto", messages: [{ role: "user", content: PROSE }], max_tokens: 5 };
+		const header = { "x-isobar-route": JSON.stringify({ max_usd: 0, require: { regions: ["moon"] } }) };
+		const both = await gateway.post("/chat/completions", body, { headers: header });
+		expect((await errorOf(both)).param).toMatch(/^x-isobar-route\./);
+		const own = { ...body, isobar: { route: { max_usd: 1, require: { regions: ["moon"] } } } };
+		const error = await errorOf(await gateway.post("/chat/completions", own, { headers: header }));
+		expect(error).toMatchObject({ code: "constraint_unmet", param: "isobar.route.require.regions" });
+	});
+
 	test("holds for a single model that is named, too", async () => {
 		const error = await errorOf(await ask("strong", PROSE, { require: { privacy: "own" } }));
 		expect(error).toMatchObject({ code: "constraint_unmet", param: "isobar.route.require.privacy" });

@@ -14,7 +14,7 @@ import { promptText } from "../../../src/shared/router/prompt-text.ts";
 import { refine } from "../../../src/shared/router/refine.ts";
 import { routerFor, type PlannedShadow, type RoutePlan } from "../../../src/shared/router/route-plan.ts";
 import { bitOf, rulesIn } from "../../../src/shared/router/rules.ts";
-import type { RouteControls } from "../../../src/shared/router/controls.ts";
+import { asAsked, type RouteControls } from "../../../src/shared/router/controls.ts";
 import { drawShadow } from "../../../src/shared/router/shadow.ts";
 import { resolveTarget } from "../../../src/shared/router/target.ts";
 import { contenders, offers, type Contending, type Knowledge } from "./contenders.ts";
@@ -39,7 +39,7 @@ export async function planRoute(
 	const router = routerFor(resolved.value.router, controls);
 	const rejected: Rejected[] = resolved.value.forbidden.map((model) => ({ model, rules: bitOf("not_allowed") }));
 	const contending = contenders(unrouted, resolved.value.models, router, rejected);
-	if (contending.length === 0) return err(unmet(rejected));
+	if (contending.length === 0) return err(asAsked(unmet(rejected), route));
 
 	const models = contending.map(({ model }) => model);
 	await isolate.outlooks.refresh(models, snapshot.version, edge.name, env, waitUntil);
@@ -50,7 +50,7 @@ export async function planRoute(
 	const before = isolate.conversations.last(conversation, Date.now() / 1_000);
 	const affordable = { ...unrouted, policy: withoutDearPools(unrouted, models) };
 	const options = offers(affordable, contending, router, { estimate, before }, rejected);
-	if (options.length === 0) return err(unmet(rejected));
+	if (options.length === 0) return err(asAsked(unmet(rejected), route));
 
 	const view = isolate.views.of(key.tenant, router.id, snapshot, env, waitUntil);
 	const { choice, unjudged } = choiceAmong(options, contending, router, unrouted, { estimate, before, view });

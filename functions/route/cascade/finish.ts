@@ -1,6 +1,7 @@
 import { errorResponse, isobarError, type IsobarError } from "../../../src/shared/http/errors.ts";
 import { usdFromNano } from "../../../src/shared/money/nano.ts";
 import type { StopReason } from "../../../src/shared/router/cascade/budget.ts";
+import { ROUTE_FIELD, ROUTE_HEADER } from "../../../src/shared/router/controls.ts";
 import type { CourseExplanation } from "../../../src/shared/router/explanation.ts";
 import { routeText } from "../../../src/shared/router/route-text.ts";
 import type { Usd } from "../../../src/shared/units.ts";
@@ -60,9 +61,11 @@ const CONTROL: Readonly<Record<StopReason, string>> = {
 	calls: "max_calls",
 };
 
-function errorFor({ budget, plan }: Course, { stop }: Ended): IsobarError {
+function errorFor({ budget, plan, prepared }: Course, { stop }: Ended): IsobarError {
 	if (stop === null) return isobarError("upstream_failed", "No model that was asked has given a whole answer.");
-	const param = `isobar.route.${CONTROL[stop]}`;
+	const { route } = prepared.planned.request;
+	const { inHeader = [] } = route ?? {};
+	const param = `${inHeader.includes(CONTROL[stop]) ? ROUTE_HEADER : ROUTE_FIELD}.${CONTROL[stop]}`;
 	const asked = { budget: usdFromNano(budget.nano), time: budget.seconds, calls: budget.calls }[stop];
 	const message = `${param}: ${asked} does not suffice for any call of this ${plan.mode}: there is no answer yet that could be given.`;
 	return isobarError("constraint_unmet", message, { param, details: { stop } });

@@ -55,13 +55,40 @@ export const ROUTE_FIELD = "isobar.route";
 /** The platform takes no longer header either. */
 const HEADER_CHARS_MAX = 8_192;
 
+export interface ReadControls {
+	readonly controls: RouteControls;
+	/** Paths of those that the header alone has set: `max_usd`, `require.regions`. */
+	readonly inHeader: readonly string[];
+}
+
 /** The controls of a request: the header's, and over them the body's, field by field, also those of `weights` and `require`.
  *  `body`: null where the body has none. */
-export function readControls(header: string | null, body: unknown): Result<RouteControls, IsobarError> {
+export function readControls(header: string | null, body: unknown): Result<ReadControls, IsobarError> {
 	const fromHeader = header === null ? ok({}) : parseHeader(header);
 	if (!fromHeader.ok) return fromHeader;
 	const fromBody = body === null ? ok({}) : check(body, ROUTE_FIELD);
-	return fromBody.ok ? ok(merged(fromHeader.value, fromBody.value)) : fromBody;
+	if (!fromBody.ok) return fromBody;
+	const controls = merged(fromHeader.value, fromBody.value);
+	return ok({
+		controls,
+		inHeader: pathsOf(fromHeader.value).filter((path) => !pathsOf(fromBody.value).includes(path)),
+	});
+}
+
+function pathsOf({ weights = {}, require: demands = {}, ...own }: RouteControls): string[] {
+	return [
+		...Object.keys(own),
+		...Object.keys(weights).map((name) => `weights.${name}`),
+		...Object.keys(demands).map((name) => `require.${name}`),
+	];
+}
+
+/** The error with the place where the client has set what it names, if that is the header. */
+export function asAsked(error: IsobarError, read: ReadControls | null): IsobarError {
+	const { param } = error;
+	if (!read || !param?.startsWith(`${ROUTE_FIELD}.`)) return error;
+	const path = param.slice(ROUTE_FIELD.length + 1);
+	return read.inHeader.includes(path) ? { ...error, param: `${ROUTE_HEADER}.${path}` } : error;
 }
 
 function parseHeader(text: string): Result<RouteControls, IsobarError> {
