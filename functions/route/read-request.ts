@@ -33,8 +33,10 @@ export interface RoutedRequest {
 	readonly includeUsage: boolean;
 	/** As the client said, of one choice; null where it said nothing. */
 	readonly maxTokens: Tokens | null;
-	/** Answers in all: `n` times the number of prompts. */
+	/** Answers that a pool makes: `n`, or `best_of` where that is more, times the number of prompts. */
 	readonly choices: number;
+	/** Those of them that come back: `n` times the number of prompts. */
+	readonly choicesGiven: number;
 	readonly needs: readonly Capability[];
 	/** How many prompts: a batch of completions or embeddings has several. */
 	readonly prompts: number;
@@ -131,6 +133,7 @@ export function readRequest(
 	const tools = sizeOf(fields.span("tools")) + sizeOf(fields.span("functions"));
 	const promptBytes = sizeOf(prompt) - attachments.bytes + tools;
 	const batch = batchOf(endpoint, json, prompt);
+	const each = endpoint === "completions" ? batch.count : 1;
 	const usage = nestedMember(json, members, "stream_options", "include_usage");
 	return ok({
 		endpoint,
@@ -141,7 +144,8 @@ export function readRequest(
 		stream,
 		includeUsage: usage !== undefined && booleanAt(json, usage.value) === true,
 		maxTokens,
-		choices: Math.max(n, bestOf) * (endpoint === "completions" ? batch.count : 1),
+		choices: Math.max(n, bestOf) * each,
+		choicesGiven: n * each,
 		needs: needsOf(endpoint, fields, json, prompt, attachments),
 		prompts: batch.count,
 		promptBytes,

@@ -161,6 +161,20 @@ describe("a cascade", () => {
 		expect(route.course!.stages.map(({ role }) => role)).toEqual(["cheap", "verifier", "top"]);
 	});
 
+	test("several choices are not shown to a verifier, which judges one", async () => {
+		for (const more of [{ n: 2 }, { prompt: ["a", "b"].map((part) => `${MARK}: the hard one ${part}`) }]) {
+			const isChat = "n" in more;
+			const body = { model: "auto:verified", isobar: { route: { mode: "cascade" } }, ...more };
+			const messages = [{ role: "user", content: `${MARK}: the hard one` }];
+			const answer = isChat
+				? await gateway.post("/chat/completions", { ...body, messages })
+				: await gateway.post("/completions", body);
+			expect(((await answer.json()) as { choices: object[] }).choices).toHaveLength(2);
+			const { route } = await recordOf(answer);
+			expect(route.course!.stages.map(({ role }) => role)).not.toContain("verifier");
+		}
+	});
+
 	test("a ladder that costs more than its top is not climbed", async () => {
 		const answer = await ask("easy", { mode: "cascade" }, { model: "auto:dear" });
 		expect(await contentOf(answer)).toBe(SAYS["other"]!["easy"]);

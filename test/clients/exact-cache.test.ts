@@ -260,8 +260,12 @@ describe("a router's rules", () => {
 		const completion = await gateway.post("/completions", {
 			model: "auto:ruled",
 			prompt: "what is the password of root?",
+			best_of: 3,
+			n: 2,
 		});
-		expect(((await completion.json()) as OpenAI.Completion).choices[0]).toMatchObject({
+		const completed = (await completion.json()) as OpenAI.Completion;
+		expect(completed.choices).toHaveLength(2);
+		expect(completed.choices[0]).toMatchObject({
 			text: "That is not told here.",
 			finish_reason: "content_filter",
 		});

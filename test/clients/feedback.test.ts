@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { RouterState } from "../../src/shared/router/messages.ts";
 import { catalogOf, poolOf, urlsOf } from "./helpers/catalog-of.ts";
-import { errorOf, startTestGateway } from "./helpers/test-gateway.ts";
+import { errorOf, MARK, startTestGateway } from "./helpers/test-gateway.ts";
 
 const FLEET = ["a", "b"].map((name) => ({ name: `${name}/x`, model: name, speed: 0 }));
 const gateway = await startTestGateway({
@@ -9,7 +9,10 @@ const gateway = await startTestGateway({
 	replicas: FLEET,
 	catalog: (urls) => ({
 		...catalogOf(FLEET.map(({ model }) => poolOf(model, model, urlsOf(urls, model)))),
-		routers: [{ id: "default", models: ["a", "b"], incumbent: "a" }],
+		routers: [
+			{ id: "default", models: ["a", "b"], incumbent: "a" },
+			{ id: "ruled", incumbent: "a", rules: [{ id: "any", contains_any: [MARK], answer: "Yes." }] },
+		],
 	}),
 });
 const theirs = await gateway.createKey({ tenant: "theirs" });
@@ -26,8 +29,8 @@ const refusal = async (body: unknown, key?: string) => {
 	return { status: answer.status, ...(await errorOf(answer)) };
 };
 
-async function state(tenant: string): Promise<RouterState> {
-	const answer = await fetch(`${gateway.isobar.url}/admin/routers/default?tenant=${tenant}`, {
+async function state(tenant: string, router = "default"): Promise<RouterState> {
+	const answer = await fetch(`${gateway.isobar.url}/admin/routers/${router}?tenant=${tenant}`, {
 		headers: { authorization: "Bearer test-admin-token" },
 	});
 	return (await answer.json()) as RouterState;
@@ -49,6 +52,14 @@ describe("feedback", () => {
 		});
 		await tell({ request_id: id, score: 0.25 });
 		expect((await state("ours")).observed).toEqual([{ model: "a", n: 1, s: 0.25 }]);
+	});
+
+	test("on a rule's answer is of no model, and refused", async () => {
+		const ruled = await gateway.chat("auto:ruled");
+		expect(ruled.headers.get("x-isobar-rule")).toBe("any");
+		const id = ruled.headers.get("x-isobar-request-id")!;
+		expect(await refusal({ request_id: id, score: 1 })).toMatchObject({ status: 409, code: "request_not_routed" });
+		expect((await state("ours", "ruled")).observed).toEqual([]);
 	});
 
 	test("may be a list, of which each word has a result of its own", async () => {

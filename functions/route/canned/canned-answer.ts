@@ -1,4 +1,4 @@
-import { cannedScore, isCannedChosen, matchingRule, type Rule } from "../../../src/shared/router/canned.ts";
+import { cannedScore, isCannedChosen, matchingRule, RULE_MODEL, type Rule } from "../../../src/shared/router/canned.ts";
 import { errorResponse } from "../../../src/shared/http/errors.ts";
 import { routeText } from "../../../src/shared/router/route-text.ts";
 import { holdFree } from "../free-hold.ts";
@@ -33,9 +33,6 @@ export async function cannedAnswer(prepared: Prepared, route: ModelRoute, call: 
 	return { answer: isChosen ? await answerOf(prepared, explained, rule, call) : null, explained };
 }
 
-/** Names in place of a model whose answer it is. */
-const RULE_MODEL = "isobar-rule";
-
 async function answerOf(prepared: Prepared, { plan }: ModelRoute, rule: Rule, call: Call): Promise<Response> {
 	const { id, planned, startedAt } = prepared;
 	const { request } = planned;
@@ -43,7 +40,7 @@ async function answerOf(prepared: Prepared, { plan }: ModelRoute, rule: Rule, ca
 	if (!hold.ok) return errorResponse(hold.error, id);
 	const part = { model: RULE_MODEL, status: 200, outcome: "ok" as const, rule: rule.id };
 	settleFree(prepared, call, { ...part, route: routeText(plan.explanation) }, hold.value);
-	const said = { id, created: Math.floor(startedAt), model: RULE_MODEL, choices: request.choices };
+	const said = { id, created: Math.floor(startedAt), model: RULE_MODEL, choices: request.choicesGiven };
 	const { endpoint } = request;
 	const isChat = endpoint === "chat";
 	const body = request.stream ? cannedStream(rule, isChat, said, request.includeUsage) : cannedBody(rule, isChat, said);

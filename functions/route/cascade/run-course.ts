@@ -36,7 +36,9 @@ async function cascade(course: Course): Promise<Ended> {
 	const { plan } = course;
 	const { models = null, accept, window = WINDOW, verifier: verifierId } = plan.router.cascade ?? {};
 	const places = placesOf(plan);
-	const verifier = places.find(({ rung }) => rung.model === verifierId) ?? null;
+	// It judges one answer; of several nobody's word on the first would hold for the others.
+	const isOne = course.prepared.planned.request.choicesGiven === 1;
+	const verifier = (isOne && places.find(({ rung }) => rung.model === verifierId)) || null;
 	const found = ladderOf(
 		places.map(({ rung }) => rung),
 		models ?? (isJudged(plan) ? null : byPrice(places, plan.router.incumbent)),

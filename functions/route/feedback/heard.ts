@@ -1,8 +1,10 @@
-import { isobarError, type IsobarError } from "../../../src/shared/http/errors.ts";
+import { isobarError, type ErrorCode, type IsobarError } from "../../../src/shared/http/errors.ts";
+import type { RequestRecord } from "../../../src/shared/ledger/messages.ts";
 import { err, ok, type Result } from "../../../src/shared/result.ts";
 import { promptHash } from "../../../src/shared/router/explain-route.ts";
 import type { Feedback } from "../../../src/shared/router/feedback.ts";
 import type { Outcome } from "../../../src/shared/router/outcome.ts";
+import { RULE_MODEL } from "../../../src/shared/router/canned.ts";
 import { routedAnswer, type RouterAnswer } from "../../../src/shared/router/routed-answer.ts";
 import { thisIsolate } from "../isolate.ts";
 import { findRecord, notOnRecord, unreachable } from "../records.ts";
@@ -53,11 +55,15 @@ async function answerOf(
 	if (!record) return err({ ...notOnRecord(id, settings), param });
 	const answer = routedAnswer(record);
 	if (answer.ok) return answer;
-	const message =
-		answer.error === "request_not_routed"
-			? `The request ${id} named its model: there is no router that could learn from it.`
-			: `The request ${id} was not answered (${record.error ?? record.outcome}): nothing can be said of its answer.`;
-	return err(isobarError(answer.error, message, { param }));
+	return err(isobarError(answer.error, unlearnable(record, answer.error), { param }));
+}
+
+function unlearnable({ id, model, error, outcome }: RequestRecord, why: ErrorCode): string {
+	if (why === "request_not_answered")
+		return `The request ${id} was not answered (${error ?? outcome}): nothing can be said of its answer.`;
+	return model === RULE_MODEL
+		? `The request ${id} was answered by a rule: there is no model to learn of.`
+		: `The request ${id} named its model: there is no router that could learn from it.`;
 }
 
 /** An id holds its time; it says nothing of whose it is. */

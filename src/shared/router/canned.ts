@@ -17,6 +17,9 @@ export interface Rule {
 	readonly quality?: number | undefined;
 }
 
+/** Stands in place of a model where a rule has answered. */
+export const RULE_MODEL = "isobar-rule";
+
 /** How much of the prompt rules look at: as much as the estimate does. */
 const JUDGED_CHARS_MAX = 16 * 1024;
 

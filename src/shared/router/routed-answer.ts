@@ -2,6 +2,7 @@ import type { ErrorCode } from "../http/errors.ts";
 import { routeIn } from "../ledger/records.ts";
 import type { RequestRecord } from "../ledger/messages.ts";
 import { err, ok, type Result } from "../result.ts";
+import { RULE_MODEL } from "./canned.ts";
 import type { RoutedAnswer } from "./outcome.ts";
 
 /** An answer that a router has had a part in. */
@@ -18,11 +19,12 @@ export function routedAnswer(
 	record: RequestRecord,
 ): Result<RouterAnswer, Extract<ErrorCode, "request_not_routed" | "request_not_answered">> {
 	const route = routeIn(record);
-	if (route === null || route.judge_of !== undefined) return err("request_not_routed");
+	// A rule is no model, also where its answer was kept.
+	if (route === null || route.judge_of !== undefined || record.model === RULE_MODEL) return err("request_not_routed");
 	if (record.status !== 200 || !ANSWERED.has(record.outcome)) return err("request_not_answered");
 	const { model } = record;
-	// What was kept, or a rule's, is no new draw, however often it is given; and nothing was sent beside it.
-	const wasAsked = record.cache === undefined && record.rule === undefined;
+	// What was kept is no new draw, however often it is given; and nothing was sent beside it.
+	const wasAsked = record.cache === undefined;
 	// Whoever answered in place of the model that was drawn was not drawn.
 	const wasDrawn = wasAsked && (route.explored || route.shadow_of !== undefined) && model === route.chosen;
 	return ok({

@@ -29,5 +29,9 @@ test("nor is an answer for which no model was asked: it would count as often as 
 	const none = { explored: false, propensity: 1, shadowed: false };
 	expect(answerOf({ cache: "hit" })).toMatchObject(none);
 	expect(answerOf({ cache: "joined" })).toMatchObject(none);
-	expect(answerOf({ model: "isobar-rule", rule: "hello" })).toMatchObject(none);
+});
+
+test("a rule's answer is no model's, also where it was kept", () => {
+	expect(() => answerOf({ model: "isobar-rule", rule: "hello" })).toThrow("request_not_routed");
+	expect(() => answerOf({ model: "isobar-rule", cache: "hit" })).toThrow("request_not_routed");
 });
