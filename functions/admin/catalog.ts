@@ -6,6 +6,8 @@ import { catalogConflict, CatalogStore, type StoredCatalog } from "../../src/ada
 import type { CatalogContext } from "../../src/shared/catalog/checks.ts";
 import { diffCatalogs, type CatalogDiff } from "../../src/shared/catalog/diff.ts";
 import type { Problem } from "../../src/shared/catalog/problems.ts";
+import type { Catalog } from "../../src/shared/catalog/schema.ts";
+import { unknownCards } from "../../src/shared/catalog/unknown-cards.ts";
 import {
 	catalogTooLarge,
 	parseCatalog,
@@ -124,7 +126,8 @@ async function versionOf(store: CatalogStore, version: number): Promise<Result<S
 }
 
 async function apply(c: AdminContext, change: Change): Promise<Result<Applied, IsobarError>> {
-	const { catalog, warnings, current, dryRun } = change;
+	const { catalog, current, dryRun } = change;
+	const warnings = change.warnings.concat(await cardWarnings(c, catalog));
 	const done = { dry_run: dryRun, diff: diffCatalogs(current.catalog, catalog), warnings };
 	const isInForce = current.version > 0 && JSON.stringify(catalog) === JSON.stringify(current.catalog);
 	if (isInForce) return ok({ version: current.version, ...done });
@@ -140,6 +143,14 @@ async function apply(c: AdminContext, change: Change): Promise<Result<Applied, I
 	if (!made.ok) return made;
 	isolateCatalog(c.env).invalidate();
 	return ok({ version: made.value, ...done });
+}
+
+/** The weights are read for a catalog that names cards. */
+async function cardWarnings({ env }: AdminContext, catalog: Catalog): Promise<Problem[]> {
+	if (catalog.models.every(({ card }) => card === undefined)) return [];
+	const { isolateEstimator } = await import("../../src/adapters/router-weights.ts");
+	const estimator = await isolateEstimator(env).estimator();
+	return unknownCards(catalog, estimator?.models ?? null);
 }
 
 function contextOf(c: AdminContext): CatalogContext {

@@ -48,6 +48,24 @@ describe("a constraint that nothing meets", () => {
 	});
 });
 
+test("a card that the weights do not have is warned of, in a dry run too", async () => {
+	const catalog = await gateway.admin.catalog();
+	const models = catalog.models.map((model) => (model.id === "strong" ? { ...model, card: "strnog" } : model));
+	const index = models.findIndex(({ id }) => id === "strong");
+	const put = async (query: string, body: object) => {
+		const answer = await fetch(`${gateway.isobar.url}/admin/catalog${query}`, {
+			method: "PUT",
+			headers: { authorization: "Bearer test-admin-token", "content-type": "application/json" },
+			body: JSON.stringify(body),
+		});
+		return (await answer.json()) as { warnings: { path: string; message: string }[] };
+	};
+	const { warnings } = await put("?dry_run=1", { ...catalog, models });
+	const [warned] = warnings.filter(({ path }) => path === `models[${index}].card`);
+	expect(warned!.message).toContain('did you mean "strong"?');
+	expect((await put("", catalog)).warnings.filter(({ path }) => path.endsWith(".card"))).toEqual([]);
+});
+
 describe("constraints leave out", () => {
 	const rejectedFor = async (route: object, more: object = {}) =>
 		(await routed(await ask("auto", PROSE, route, more))).route.rejected;
