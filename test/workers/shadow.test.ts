@@ -131,6 +131,20 @@ describe("a shadow pair", () => {
 		expect(found.shadow).toMatchObject({ spent_usd: 30e-6, held_usd: 0 });
 	});
 
+	test("takes none of the requests, tokens or places of its key, and is bound by its budget", async () => {
+		const limits = { requests_per_minute: 2, tokens_per_minute: 500, concurrency: 1 };
+		key = (await admin("POST", "/admin/keys", { tenant, limits, budget: { day_usd: 1 } })).body.key;
+		for (let n = 0; n < 2; n++) await send("auto");
+		expect(sent.map(({ model }) => model)).toEqual(["first", "second", "judge", "first", "second", "judge"]);
+		expect(JSON.parse((await send("auto")).text).error.code).toBe("rate_limited");
+		// The judge's prompt is long: what it may cost is more than the day's budget.
+		key = (await admin("POST", "/admin/keys", { tenant, limits: {}, budget: { day_usd: 0.000_15 } })).body.key;
+		sent = [];
+		const { id } = await send("auto");
+		expect(sent.map(({ model }) => model)).not.toContain("judge");
+		expect((await recordOf(id)).status).toBe(200);
+	});
+
 	test("leaves a client's stream as it is, and hears what it says", async () => {
 		const { text } = await send("auto", { stream: true });
 		expect(text).toMatch(/"delta":\{"content":"o"\}.*"delta":\{"content":"ne"\}.*\[DONE\]/s);

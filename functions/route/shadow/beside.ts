@@ -37,6 +37,8 @@ export async function completeBeside(
 		...planned.route,
 		plan: { ...planned.route.plan, shadow: null, explanation: explain(planned.route.plan.explanation) },
 	};
-	const beside = { ...prepared.value, edge, planned: { ...planned, route }, beside: { booked } };
+	// It is no request of the client's: it takes the key's money, and nothing of what the key may send a minute or at once.
+	const need = { ...planned.need, requests: 0, tokens: 0, slots: 0 };
+	const beside = { ...prepared.value, edge, planned: { ...planned, route, need }, beside: { booked } };
 	return send(beside, { http, hops: hops.value, env, ctx });
 }
