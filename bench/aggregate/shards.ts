@@ -77,6 +77,9 @@ export async function measureShards(options: BenchOptions, say: (text: string) =
 	}
 }
 
+/** Classes that the driver exports as they are. */
+const EXPORTED: ReadonlySet<string> = new Set(["Ledger", "Run", "Scheduler"]);
+
 interface Shards {
 	/** Seconds that it took. */
 	readonly call: (run: object) => Promise<number>;
@@ -99,7 +102,12 @@ async function startShards(): Promise<Shards> {
 				modules: [{ type: "ESModule", path: DRIVER, contents: driver }, ...modules],
 				bindings: { ...bundle.vars, ADMIN_TOKEN: "bench" },
 				d1Databases: { ...bundle.d1Databases },
-				durableObjects: { ...bundle.durableObjects, SHARD: { className: "MeasuredShard", useSQLite: true } },
+				durableObjects: {
+					...Object.fromEntries(
+						Object.entries(bundle.durableObjects).filter(([, { className }]) => EXPORTED.has(className)),
+					),
+					SHARD: { className: "MeasuredShard", useSQLite: true },
+				},
 			},
 		],
 	});
