@@ -1,5 +1,6 @@
 import type { AssignRequest, ReplicaName } from "../../src/shared/scheduler/messages.ts";
 import type { Admitted } from "./admit.ts";
+import type { Sizes } from "./sizes.ts";
 
 /** One question to the schedulers. */
 export interface Question {
@@ -10,15 +11,14 @@ export interface Question {
 	readonly exclude: readonly ReplicaName[];
 }
 
-/** What a scheduler is asked. `referred`: it is not to be sent on. */
-export function assignRequest(
-	admitted: Admitted,
-	{ number, retry, exclude }: Question,
-	referred: boolean,
-): AssignRequest {
-	const { id, key, model, request, policy, catalogVersion, prefix, edge } = admitted;
+type Asked = Pick<Admitted, "key" | "request" | "edge" | "model" | "catalogVersion" | "policy">;
+
+/** What any model's scheduler is asked of a request, whatever was tried and wherever its prompt's prefix may be. */
+export function askedOf(
+	{ key, request, edge, model, catalogVersion, policy }: Asked,
+	{ outputTokensMax, choiceTokensMax }: Pick<Sizes, "outputTokensMax" | "choiceTokensMax">,
+): Omit<AssignRequest, "reservation" | "exclude" | "retry"> {
 	return {
-		reservation: `${id}.${number}`,
 		catalogVersion,
 		model: model.id,
 		endpoint: request.endpoint,
@@ -27,13 +27,26 @@ export function assignRequest(
 		promptBytes: request.promptBytes,
 		longestPromptBytes: request.longestPromptBytes,
 		promptTokensMax: Math.max(1, request.promptTokensMax),
-		outputTokensMax: admitted.outputTokensMax,
-		choiceTokensMax: admitted.choiceTokensMax,
+		outputTokensMax,
+		choiceTokensMax,
 		needs: request.needs,
 		stream: request.stream,
 		policy,
-		exclude,
 		edge: edge.name,
+	};
+}
+
+/** What a scheduler is asked. `referred`: it is not to be sent on. */
+export function assignRequest(
+	admitted: Admitted,
+	{ number, retry, exclude }: Question,
+	referred: boolean,
+): AssignRequest {
+	const { id, prefix } = admitted;
+	return {
+		...askedOf(admitted, admitted),
+		reservation: `${id}.${number}`,
+		exclude,
 		retry,
 		...(referred && { referred }),
 		prefix: prefix.chain.words,

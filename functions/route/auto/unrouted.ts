@@ -3,6 +3,7 @@ import type { CatalogModel, CatalogSnapshot } from "../../../src/shared/catalog/
 import type { RouteControls } from "../../../src/shared/router/controls.ts";
 import type { Estimator } from "../../../src/shared/router/prompt-estimate.ts";
 import type { AssignPolicy, AssignRequest } from "../../../src/shared/scheduler/messages.ts";
+import { askedOf } from "../assign-request.ts";
 import type { Isolate } from "../isolate.ts";
 import type { RoutedRequest, RouteRequest } from "../read-request.ts";
 import type { Edge } from "../schedulers.ts";
@@ -46,24 +47,7 @@ export function narrowed(policy: AssignPolicy, controls: RouteControls): AssignP
 
 /** The question that a model's scheduler would be asked, as far as its answer can be foreseen: without the prompt's prefix. */
 export function questionOf(unrouted: Unrouted, model: CatalogModel, sizes: Sizes, policy: AssignPolicy): AssignRequest {
-	const { id, key, request, snapshot, edge } = unrouted;
-	return {
-		reservation: id,
-		catalogVersion: snapshot.version,
-		model: model.id,
-		endpoint: request.endpoint,
-		tenant: key.tenant,
-		key: key.id,
-		promptBytes: request.promptBytes,
-		longestPromptBytes: request.longestPromptBytes,
-		promptTokensMax: Math.max(1, request.promptTokensMax),
-		outputTokensMax: sizes.outputTokensMax,
-		choiceTokensMax: sizes.choiceTokensMax,
-		needs: request.needs,
-		stream: request.stream,
-		policy,
-		exclude: [],
-		edge: edge.name,
-		retry: false,
-	};
+	const { id, snapshot } = unrouted;
+	const asked = { ...unrouted, model, catalogVersion: snapshot.version, policy };
+	return { ...askedOf(asked, sizes), reservation: id, exclude: [], retry: false };
 }
