@@ -9,12 +9,12 @@ import type { CachePolicy } from "../../../src/shared/router/exact-cache.ts";
 import { routeText } from "../../../src/shared/router/route-text.ts";
 import type { Seconds } from "../../../src/shared/units.ts";
 import { errorResponse } from "../../../src/shared/http/errors.ts";
+import { collected } from "../collected.ts";
 import { holdFree } from "../free-hold.ts";
 import { settleFree } from "../free-record.ts";
 import { withinDeadline } from "../objects.ts";
 import type { Call, Prepared } from "../prepared.ts";
 import { withHeartbeats } from "../with-heartbeats.ts";
-import { collected } from "./collected.ts";
 import { requestKey } from "./request-key.ts";
 
 /** How long the cache may take to say what it has: less than an answer takes. Later it is as if it had nothing, on purpose. */
@@ -146,14 +146,23 @@ async function lead({ prepared, port, key, ttlSeconds, call, make }: Asker): Pro
 			end(null);
 			return response;
 		}
-		const body = collected(response.body, CACHE_ANSWER_BYTES_MAX, contentType, (whole) =>
-			end(whole && { contentType, model: model ?? planned.request.model, body: whole }, seconds),
-		);
+		const body = collected(response.body, CACHE_ANSWER_BYTES_MAX, (whole) => {
+			const isKept = whole !== null && isComplete(whole, contentType);
+			end(isKept ? { contentType, model: model ?? planned.request.model, body: whole } : null, seconds);
+		});
 		return new Response(body, { status: response.status, headers: response.headers });
 	} catch (error) {
 		end(null);
 		throw error;
 	}
+}
+
+const DONE = "data: [DONE]";
+
+/** A stream that was cut never ends in `[DONE]`. */
+function isComplete(whole: Uint8Array, contentType: string): boolean {
+	if (!contentType.startsWith("text/event-stream")) return whole.byteLength > 0;
+	return new TextDecoder().decode(whole.subarray(-64)).trimEnd().endsWith(DONE);
 }
 
 function marked(response: Response): Response {

@@ -6,10 +6,10 @@ import type { CourseExplanation } from "../../../src/shared/router/explanation.t
 import { routeText } from "../../../src/shared/router/route-text.ts";
 import type { Usd } from "../../../src/shared/units.ts";
 import { settleFree, type FreePart } from "../free-record.ts";
+import { passedOn } from "../passed-on.ts";
 import { remember } from "../settle.ts";
 import type { Course } from "./course.ts";
 import type { Ended } from "./ended.ts";
-import { observed } from "./observed.ts";
 import type { StageCall } from "./stage.ts";
 
 /** Nginx's status for a client that hung up. */
@@ -36,11 +36,13 @@ export function finish(course: Course, ended: Ended): Response {
 		record(course, ended, told());
 		return new Response(answer.body, { status, headers });
 	}
-	const body = observed(answer, () => {
+	const onEnd = (): void => {
 		stage.end();
 		record(course, ended, told());
-	});
-	return new Response(body, { status, headers });
+	};
+	if (answer.body) return new Response(passedOn(answer.body, onEnd), { status, headers });
+	onEnd();
+	return new Response(null, { status, headers });
 }
 
 function modelOf({ plan }: Course, stage: StageCall | null): string {
