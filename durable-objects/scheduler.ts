@@ -36,6 +36,7 @@ import { PeerLine } from "./scheduler.peers.ts";
 import { PrefixKeeper } from "./scheduler.prefixes.ts";
 import { Probes } from "./scheduler.probes.ts";
 import { SchedulerStore, type KeptCatalog } from "./scheduler.store.ts";
+import { Turns } from "./scheduler.turns.ts";
 import { WarmthWatch } from "./scheduler.warmth.ts";
 
 /** Seconds between two alarms while there is something to look after. Fewer than an object without calls stays in memory (10 in
@@ -43,16 +44,6 @@ import { WarmthWatch } from "./scheduler.warmth.ts";
 const ALARM_SECONDS = 8;
 /** Acts of its own come no faster than this. */
 const ACT_SECONDS_MIN = 1;
-/** A place that nobody asks for is forgotten after this: longer than any waiting time. */
-const TURN_SECONDS = 700;
-/** How often the waiting room is looked at while somebody stands in it. */
-const TICK_SECONDS = 0.25;
-
-interface Turn {
-	readonly promise: Promise<AssignReply>;
-	readonly resolve: (reply: AssignReply) => void;
-	readonly since: number;
-}
 
 /** Knows the replicas of one base model: their load, health and speed. One object per (model, region group, shard), named
  *  `model/group/shard`. Decisions are `SchedulerCore`'s; this class gives it a clock, storage and a network. */
@@ -62,7 +53,7 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 	readonly #events: EngineEvents;
 	readonly #keeper: PrefixKeeper;
 	readonly #warmth: WarmthWatch;
-	readonly #turns = new Map<string, Turn>();
+	readonly #turns = new Turns(() => this.#core.tick(Date.now() / 1_000));
 	readonly #peers: PeerLine;
 	readonly #probes: Probes;
 	#version = -1;
@@ -70,8 +61,6 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 	#restoring: Promise<void> | undefined;
 	#loading: Promise<void> | undefined;
 	#alarmAt = 0;
-	#waiters = 0;
-	#ticker: ReturnType<typeof setInterval> | undefined;
 
 	constructor(ctx: DurableObjectState, env: Env) {
 		super(ctx, env);
@@ -82,7 +71,7 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 		this.#core = new SchedulerCore({
 			settings,
 			rng: Math.random,
-			onTurn: (reservation, reply) => this.#turn(reservation).resolve(reply),
+			onTurn: (reservation, reply) => this.#turns.tell(reservation, reply),
 			...(learned && { learned }),
 			engines: { extents: (chainFor) => this.#events.extents(chainFor) },
 		});
@@ -114,7 +103,8 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 		const now = Date.now() / 1_000;
 		const bills = this.#core.mail(mail, now);
 		const replies = assignEach(this.#core, requests, now, (id, error) => logBug(error, id));
-		for (const [i, { reservation }] of requests.entries()) if (replies[i]?.kind === "queued") this.#turn(reservation);
+		for (const [i, { reservation }] of requests.entries())
+			if (replies[i]?.kind === "queued") this.#turns.expect(reservation);
 		this.#tendWarmth(now);
 		this.#look(now);
 		this.#peers.wake();
@@ -130,25 +120,12 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 		return bills;
 	}
 
-	async waitTurn(reservation: string): Promise<AssignReply | null> {
-		const turn = this.#turns.get(reservation);
-		if (!turn) return null;
-		// A timer in memory is enough: an object with a call under way is not evicted.
-		this.#waiters++;
-		this.#ticker ??= setInterval(() => this.#core.tick(Date.now() / 1_000), TICK_SECONDS * 1_000);
-		try {
-			return await turn.promise;
-		} finally {
-			this.#turns.delete(reservation);
-			if (--this.#waiters === 0) {
-				clearInterval(this.#ticker);
-				this.#ticker = undefined;
-			}
-		}
+	waitTurn(reservation: string): Promise<AssignReply | null> {
+		return this.#turns.wait(reservation);
 	}
 
 	async leave(reservation: string): Promise<void> {
-		this.#turns.delete(reservation);
+		this.#turns.forget(reservation);
 		this.#core.leave(reservation, Date.now() / 1_000);
 	}
 
@@ -194,9 +171,7 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 		this.#alarmAt = 0;
 		const now = Date.now() / 1_000;
 		this.#core.tick(now);
-		for (const [reservation, turn] of this.#turns) {
-			if (now - turn.since > TURN_SECONDS) this.#turns.delete(reservation);
-		}
+		this.#turns.tidy(now);
 		let more = false;
 		if (this.#version >= 0) {
 			this.#store.keepLearned(this.#core.learned());
@@ -207,15 +182,6 @@ export class Scheduler extends DurableObject<Env> implements SchedulerPort, KvPo
 		this.#tendWarmth(now);
 		await this.#probes.run(now);
 		this.#look(now, more);
-	}
-
-	#turn(reservation: string): Turn {
-		let turn = this.#turns.get(reservation);
-		if (!turn) {
-			const { promise, resolve } = Promise.withResolvers<AssignReply>();
-			this.#turns.set(reservation, (turn = { promise, resolve, since: Date.now() / 1_000 }));
-		}
-		return turn;
 	}
 
 	/** Wakes what is due. Which pool is being started has to outlive an eviction, or it would be started twice: neither a call that
