@@ -34,6 +34,8 @@ export class PoolCall {
 	#result: UpstreamResult | null = null;
 	#seconds: Seconds = 0;
 	#isCalledOff = false;
+	/** It was made twice, and the pool may have worked on both. */
+	#isRepeated = false;
 
 	constructor(choice: Choice, replica: CatalogReplica, hold: Hold, isHedge = false) {
 		this.choice = choice;
@@ -50,7 +52,8 @@ export class PoolCall {
 		const renewal = { reservation, replica: replica.name, tenant: key.tenant, key: key.id, promptTokens, outputTokens };
 		isolate.replicas.enter(replica.name);
 		isolate.post.mailbox(choice.scheduler, since).depart({ renewal, since, started: false });
-		const call = upstreamCall(admitted, replica, http.headers, hops, env);
+		const once = upstreamCall(admitted, replica, http.headers, hops, env);
+		const call = { ...once, mayRepeat: () => (this.#isRepeated = once.mayRepeat()) };
 		const timeouts = timeoutsFor(choice, isolate.settings);
 		this.#result = await callUpstream(call, timeouts, http.signal, beat, timer, this.#abort);
 		this.#seconds = Date.now() / 1_000 - since;
@@ -92,7 +95,7 @@ export class PoolCall {
 		const replica = this.replica.name;
 		const marks = {
 			...(this.isHedge && { hedge: true as const }),
-			...(result?.repeated && { repeated: true as const }),
+			...(this.#isRepeated && { repeated: true as const }),
 		};
 		if (!result || this.#isCalledOff) {
 			const seconds = Date.now() / 1_000 - this.since;

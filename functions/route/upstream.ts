@@ -23,7 +23,7 @@ export interface UpstreamCall {
 	readonly dropUsageEvent: boolean;
 	/** How the replica's pool scales to zero: what its answers say of that. Null: it is always warm. */
 	readonly scaleToZero: ScaleToZeroName | null;
-	/** Asked when the connection was lost before anything came: whether the call may be made once more. */
+	/** Asked when the connection was lost before anything came: whether the call may be made once more. It is, where it may. */
 	readonly mayRepeat: () => boolean;
 }
 
@@ -59,9 +59,8 @@ export interface LongAnswer extends Open {
 	readonly kind: "long";
 }
 
-/** How a call ended, and what the answer said of the pool's warmth. `repeated`: it was made twice, and the pool may have worked on
- *  both. */
-export type UpstreamResult = Outcome & { readonly warmth: WarmthSignal | null; readonly repeated: boolean };
+/** How a call ended, and what the answer said of the pool's warmth. */
+export type UpstreamResult = Outcome & { readonly warmth: WarmthSignal | null };
 
 type Outcome =
 	| OpenStream
@@ -90,23 +89,22 @@ export async function callUpstream(
 	timer: RequestTimer,
 	abort: AbortController,
 ): Promise<UpstreamResult> {
-	if (client.aborted) return { kind: "client_gone", sent: false, warmth: null, repeated: false };
+	if (client.aborted) return { kind: "client_gone", sent: false, warmth: null };
 	const onClientGone = (): void => abort.abort(new Error("client gone"));
 	client.addEventListener("abort", onClientGone, { once: true });
 	const watchdog = new Watchdog(abort, timeouts.totalTimeoutSeconds, beat, timer);
 	// A plain answer's headers come when all of it has been computed.
 	watchdog.expect("headers", call.stream ? timeouts.headersTimeoutSeconds : timeouts.totalTimeoutSeconds);
-	const startedAt = Date.now();
-	const context: Context = { abort, watchdog, client, startedAt, repeated: false, headersSeen: false, warmth: null };
+	const context: Context = { abort, watchdog, client, startedAt: Date.now(), headersSeen: false, warmth: null };
 	let keep = false;
 	try {
 		const result = await answer(call, timeouts, context);
 		keep = result.kind === "stream" || result.kind === "long";
-		return { ...result, warmth: context.warmth, repeated: context.repeated };
+		return { ...result, warmth: context.warmth };
 	} catch (error) {
-		const { warmth, repeated } = context;
-		if (client.aborted) return { kind: "client_gone", sent: true, warmth, repeated };
-		return { kind: "failed", failure: failureOfException(error, context), warmth, repeated };
+		const { warmth } = context;
+		if (client.aborted) return { kind: "client_gone", sent: true, warmth };
+		return { kind: "failed", failure: failureOfException(error, context), warmth };
 	} finally {
 		if (!keep) {
 			watchdog.stop();
@@ -116,7 +114,6 @@ export async function callUpstream(
 }
 
 interface Context extends Pick<Open, "abort" | "watchdog" | "client" | "startedAt"> {
-	repeated: boolean;
 	headersSeen: boolean;
 	warmth: WarmthSignal | null;
 }
@@ -184,8 +181,7 @@ const STALE_SECONDS = 1;
  *  one is tried then, once, because that says nothing about the replica. RFC 9110, 9.2.2, leaves the repetition of a POST to those
  *  who know what it means: a generation changes nothing at the pool, and twice is at worst paid twice, by the operator. The
  *  runtime has one error for connections that are lost and that are refused, so a replica that is down is tried twice as well. */
-async function send(call: UpstreamCall, context: Context): Promise<Response> {
-	const { abort, startedAt } = context;
+async function send(call: UpstreamCall, { abort, startedAt }: Context): Promise<Response> {
 	const { headers, body, mayRepeat } = call;
 	const request = (): Promise<Response> =>
 		fetch(call.url, { method: "POST", headers, body, signal: abort.signal, redirect: "manual" });
@@ -193,7 +189,6 @@ async function send(call: UpstreamCall, context: Context): Promise<Response> {
 		return await request();
 	} catch (error) {
 		if (abort.signal.aborted || Date.now() - startedAt > STALE_SECONDS * 1_000 || !mayRepeat()) throw error;
-		context.repeated = true;
 		return request();
 	}
 }

@@ -81,7 +81,8 @@ describe("a stream that is late", () => {
 		expect(answer.headers.get("x-isobar-replica")).toBeNull();
 		const { comments, rest } = parts(await answer.text());
 		expect(comments).toBeGreaterThanOrEqual(3);
-		expect(comments).toBeLessThanOrEqual(8);
+		// One every 0.1 s at most, however long a busy machine took.
+		expect(comments).toBeLessThanOrEqual(2 + (performance.now() - started) / 100);
 		expect(rest).toBe(EVENTS.join(""));
 		const record = await gateway.record(answer);
 		expect(record).toMatchObject({ status: 200, outcome: "ok", replica: "late/a" });

@@ -52,7 +52,8 @@ it("200 requests at once that are all late have no more hedges than their share,
 	const attempts = records.flatMap((record) => record.attempts);
 	for (const name of ["slow", "quick"]) {
 		const there = attempts.filter(({ replica }) => replica === `${name}/a`);
-		const calls = pool.requests(name).length;
+		// Its metrics are read as well, when the requests take long.
+		const calls = pool.requests(name).filter(({ path }) => path.endsWith("/chat/completions")).length;
 		expect(calls).toBeLessThanOrEqual(there.length + there.filter(({ repeated }) => repeated).length);
 		expect(calls).toBeGreaterThanOrEqual(there.filter(({ status }) => status !== null).length);
 	}
