@@ -60,6 +60,8 @@ export function relayStream(
 			watchdog.expect("idle", idle.idleTimeoutSeconds);
 			try {
 				chunk = await reader.read();
+				// The end has been reported with what was counted until then: what came in that moment is not passed on.
+				open.abort.signal.throwIfAborted();
 			} catch (error) {
 				if (open.client.aborted) return end("client_gone", null);
 				return cut(

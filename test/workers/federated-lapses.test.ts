@@ -123,7 +123,7 @@ test("an update that is refused at once, or left for another, is soon forgotten 
 	expect((await a.commit(task.update, parts)).body.state).toBe("refused");
 	await b.task("?wait=5");
 	await expect.poll(() => rowsOf(run, "SELECT * FROM releases"), { timeout: 5_000 }).toEqual([]);
-	expect(await uploadsOf(run)).toEqual([]);
+	await expect.poll(() => uploadsOf(run), { timeout: 5_000 }).toEqual([]);
 });
 
 test("a refusal alone sets the alarm", async () => {

@@ -11,8 +11,8 @@ import { jsonText } from "../../src/shared/http/json-values.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
-/** An answer that has begun, of a pool that says nothing more. */
-function silent(totalSeconds = 600) {
+/** An answer that has begun, of a pool that says nothing more unless `rest` does. */
+function silent(totalSeconds = 600, rest = new ReadableStream<Uint8Array>()) {
 	const client = new AbortController();
 	const abort = new AbortController();
 	client.signal.addEventListener("abort", () => abort.abort());
@@ -24,7 +24,7 @@ function silent(totalSeconds = 600) {
 		headers: new Headers(),
 		headersAt: 0,
 		held,
-		reader: new ReadableStream<Uint8Array>().getReader(),
+		reader: rest.getReader(),
 		watchdog: new Watchdog(abort, totalSeconds, new Beat(15, Date.now(), () => {}), timer),
 		abort,
 		client: client.signal,
@@ -54,6 +54,27 @@ describe("an answer that nobody reads any more", () => {
 		open.watchdog.expect("idle", 60);
 		await vi.waitFor(() => expect(ends).toMatchObject([{ outcome: "cut", error: { code: "upstream_timeout" } }]));
 	});
+});
+
+test("what a pool sends in the moment in which its time is over is not passed on, since nobody counted it", async () => {
+	const late = `data: {"choices":[{"index":0,"delta":{"content":"late"}}]}\n\n`;
+	let abort = new AbortController();
+	const rest = new ReadableStream<Uint8Array>(
+		{
+			pull(controller) {
+				controller.enqueue(bytes(late));
+				controller.close();
+				abort.abort(new Error("total time-out"));
+			},
+		},
+		{ highWaterMark: 0 },
+	);
+	const answer = silent(600, rest);
+	abort = answer.abort;
+	const text = await new Response(answer.body).text();
+	expect(answer.ends).toMatchObject([{ outcome: "cut", tokenEvents: 0 }]);
+	expect(text).not.toContain("late");
+	expect(text).toContain(`"code":"upstream_cut"`);
 });
 
 describe("what an answer no longer needs", () => {
