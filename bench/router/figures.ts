@@ -1,8 +1,15 @@
 import { calibration, argmax } from "../../src/shared/router/training/judge.ts";
-import { play, playSingle, weightFor, meanUsd, type Choice } from "../../src/shared/router/training/floors.ts";
+import {
+	meanUsd,
+	play,
+	playSingle,
+	tryWeights,
+	weightFor,
+	weightForSaving,
+	type Choice,
+} from "../../src/shared/router/training/floors.ts";
 import type { Outcome } from "../../src/shared/router/training/outcome.ts";
 import type { Weights } from "../../src/shared/router/weights/weights.ts";
-import { PartsReader } from "../../src/shared/router/estimator/estimator.ts";
 import { median } from "../lib/statistics.ts";
 import type { Contender } from "./contenders/contender.ts";
 import { averageQuality, type Point } from "./hull.ts";
@@ -12,6 +19,8 @@ import { judgePairs, type StrongWeak } from "./strong-weak.ts";
 
 /** Of the best single model's quality: what is to be kept. */
 export const FLOORS = [1, 0.99, 0.97, 0.95] as const;
+/** Of the best single model's cost: what is to be saved. */
+export const SAVING = 0.6;
 const SWEEP = [0, ...Array.from({ length: 40 }, (_, i) => 10 ** (-2 + (i * 8) / 39))];
 /** A model that fewer of the prompts have is none to choose. */
 const MEASURED_MIN = 0.97;
@@ -22,14 +31,22 @@ export interface Judging {
 	readonly judged: readonly Outcome[];
 	/** Ours, of all of `dev`: domains and models. */
 	readonly weights: Weights;
+	/** Of all prompts, by weights that have not learned from them: the same for all contenders. Null where floors are not
+	 *  wanted. */
+	readonly posteriors: ReadonlyMap<Outcome, Float64Array> | null;
 	readonly seed: number;
 	readonly quick: boolean;
 }
 
-/** A part of the development outcomes, with a contender and our weights that have not learned from it. */
+/** Quality, and what is saved of the cost, relative to the best single model. */
+export interface Relative {
+	readonly quality: number;
+	readonly saving: number;
+}
+
+/** A part of the development outcomes, with a contender that has not learned from it. */
 export interface Tuning {
 	readonly contender: Contender;
-	readonly weights: Weights;
 	readonly outcomes: readonly Outcome[];
 }
 
@@ -42,7 +59,9 @@ export interface Figures extends StrongWeak {
 	readonly ece: number;
 	readonly brier: number;
 	/** By floor: quality and cost relative to the best single model. Empty without costs. */
-	readonly floors: readonly { readonly floor: number; readonly quality: number; readonly saving: number }[];
+	readonly floors: readonly ({ readonly floor: number } & Relative)[];
+	/** Where `SAVING` is to be saved. Null without costs. */
+	readonly frugal: Relative | null;
 	/** AIQ, and that of the single models. Null without costs. */
 	readonly aiq: number | null;
 	readonly singlesAiq: number | null;
@@ -73,7 +92,7 @@ export function judgeContender(all: Contender, tuning: readonly Tuning[] | null,
 		oracle:
 			free.reduce((sum, { score }) => sum + Math.max(...score.filter((each) => !Number.isNaN(each))), 0) / free.length,
 		...calibration(weights.models, judged, estimates),
-		...(tuning ? priced(all, tuning, judging) : { floors: [], aiq: null, singlesAiq: null }),
+		...(tuning ? priced(estimates, tuning, judging) : UNPRICED),
 		sameTier: sameTier(all, judging, median(pairs.map(({ score }) => score))),
 	};
 }
@@ -95,30 +114,42 @@ function freeChoice(
 	};
 }
 
+type Priced = Pick<Figures, "floors" | "frugal" | "aiq" | "singlesAiq">;
+
+const UNPRICED: Priced = { floors: [], frugal: null, aiq: null, singlesAiq: null };
+
+/** `estimates`: of what is judged. */
 function priced(
-	all: Contender,
+	estimates: readonly { readonly quality: Float64Array }[],
 	tuning: readonly Tuning[],
-	judging: Judging,
-): Pick<Figures, "floors" | "aiq" | "singlesAiq"> {
-	const { dev, judged, weights } = judging;
+	{ dev, judged, weights, posteriors }: Judging,
+): Priced {
 	const models = everywhere(weights.models, dev).filter((model) => dev.some(({ usd }) => usd.has(model)));
-	if (models.length < 2) return { floors: [], aiq: null, singlesAiq: null };
+	if (posteriors === null || models.length < 2) return UNPRICED;
 	const costs = meanUsd(dev, weights.domains, models);
-	const choicesOf = (part: Tuning) => {
-		const reader = new PartsReader(part.weights);
-		return part.outcomes.flatMap((outcome) => pricedChoice(outcome, part, models, costs, reader) ?? []);
-	};
-	const tuned = tuning.flatMap(choicesOf);
-	const choices = choicesOf({ contender: all, weights, outcomes: judged });
+	const columns = models.map((model) => weights.models.indexOf(model));
+	const choiceOf = (outcome: Outcome, quality: Float64Array): Choice => ({
+		quality: Float64Array.from(columns, (column) => quality[column]!),
+		expectedUsd: expectedUsd(posteriors.get(outcome)!, costs, models.length),
+		...measured(outcome, models),
+	});
+	const hasPrice = ({ scores, usd }: Outcome) => models.some((model) => scores.has(model) && usd.has(model));
+	const tuned = tuning.flatMap(({ contender, outcomes }) =>
+		outcomes.filter(hasPrice).map((outcome) => choiceOf(outcome, contender.quality(outcome.prompt))),
+	);
+	const choices = judged.flatMap((outcome, i) => (hasPrice(outcome) ? [choiceOf(outcome, estimates[i]!.quality)] : []));
 	const best = models.indexOf(bestOn(dev, models));
 	const single = playSingle(choices, best);
+	const relative = (weight: number): Relative => {
+		const { quality, usd } = play(choices, weight);
+		return { quality: quality / single.quality, saving: 1 - usd / single.usd };
+	};
+	const trials = tryWeights(tuned, best);
 	const singles: Point[] = models.map((_, m) => playSingle(choices, m));
 	const [from, to] = [Math.min(...singles.map(({ usd }) => usd)), Math.max(...singles.map(({ usd }) => usd))];
 	return {
-		floors: FLOORS.map((floor) => {
-			const played = play(choices, weightFor(tuned, best, floor));
-			return { floor, quality: played.quality / single.quality, saving: 1 - played.usd / single.usd };
-		}),
+		floors: FLOORS.map((floor) => ({ floor, ...relative(weightFor(trials, floor)) })),
+		frugal: relative(weightForSaving(trials, SAVING)),
 		aiq: averageQuality(
 			SWEEP.map((weight) => play(choices, weight)),
 			from,
@@ -128,25 +159,20 @@ function priced(
 	};
 }
 
-function pricedChoice(
-	{ prompt, scores, usd }: Outcome,
-	{ contender, weights }: Tuning,
-	models: readonly string[],
-	costs: Float64Array,
-	reader: PartsReader,
-): Choice | null {
+function measured({ scores, usd }: Outcome, models: readonly string[]): Pick<Choice, "score" | "usd"> {
 	const known = (model: string) => scores.has(model) && usd.has(model);
-	if (!models.some(known)) return null;
-	const quality = contender.quality(prompt);
-	const { posterior } = reader.read(prompt, "never");
 	return {
-		quality: Float64Array.from(models, (model) => quality[weights.models.indexOf(model)]!),
-		expectedUsd: Float64Array.from(models, (_, m) =>
-			posterior.reduce((sum, p, d) => sum + p * costs[d * models.length + m]!, 0),
-		),
 		score: Float64Array.from(models, (model) => (known(model) ? scores.get(model)! : Number.NaN)),
 		usd: Float64Array.from(models, (model) => (known(model) ? usd.get(model)! : Number.NaN)),
 	};
+}
+
+function expectedUsd(posterior: Float64Array, costs: Float64Array, models: number): Float64Array {
+	const expected = new Float64Array(models);
+	posterior.forEach((p, d) => {
+		for (let m = 0; m < models; m++) expected[m]! += p * costs[d * models + m]!;
+	});
+	return expected;
 }
 
 /** Models that (nearly) all prompts were asked of. */

@@ -1,4 +1,4 @@
-import { createEstimator } from "../../src/shared/router/estimator/estimator.ts";
+import { createEstimator, PartsReader } from "../../src/shared/router/estimator/estimator.ts";
 import type { PromptEstimate } from "../../src/shared/router/prompt-estimate.ts";
 import type { Outcome } from "../../src/shared/router/training/outcome.ts";
 import { randomOf, shuffle } from "../../src/shared/router/training/random.ts";
@@ -66,11 +66,15 @@ export async function playJob(job: Job): Promise<PoolFindings> {
 		const outcomes = dev.filter((outcome) => !own.has(outcome));
 		return { lessons: { ...common, outcomes, weights: reread(writeWeights(fold.weights)) }, outcomes: fold.outcomes };
 	});
-	const judging: Judging = { pool, dev, judged, weights, seed: job.seed, quick: job.quick };
+	const posteriors = hasCosts(dev)
+		? posteriorsOf([
+				...parts.map(({ lessons, outcomes }) => ({ weights: lessons.weights, outcomes })),
+				{ weights, outcomes: judged },
+			])
+		: null;
+	const judging: Judging = { pool, dev, judged, weights, posteriors, seed: job.seed, quick: job.quick };
 	const figures = [ours, ...CONTENDERS].map((make) => {
-		const tuning = hasCosts(dev)
-			? parts.map(({ lessons, outcomes }) => ({ contender: make(lessons), weights: lessons.weights, outcomes }))
-			: null;
+		const tuning = posteriors && parts.map(({ lessons, outcomes }) => ({ contender: make(lessons), outcomes }));
 		return judgeContender(make(all), tuning, judging);
 	});
 	return {
@@ -88,6 +92,15 @@ export async function playJob(job: Job): Promise<PoolFindings> {
 /** Else no floor is judged, and nothing need be tuned for one. */
 function hasCosts(outcomes: readonly Outcome[]): boolean {
 	return outcomes.some(({ usd }) => usd.size > 0);
+}
+
+function posteriorsOf(parts: readonly { readonly weights: Weights; readonly outcomes: readonly Outcome[] }[]) {
+	const posteriors = new Map<Outcome, Float64Array>();
+	for (const { weights, outcomes } of parts) {
+		const reader = new PartsReader(weights);
+		for (const outcome of outcomes) posteriors.set(outcome, reader.read(outcome.prompt, "never").posterior);
+	}
+	return posteriors;
 }
 
 /** Ours, as it ships. */

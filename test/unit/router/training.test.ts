@@ -3,7 +3,15 @@ import { expect, test } from "vitest";
 import { createEstimator } from "../../../src/shared/router/estimator/estimator.ts";
 import { sigmoid } from "../../../src/shared/router/estimator/probability.ts";
 import { fitPriors } from "../../../src/shared/router/training/fit-priors.ts";
-import { choose, play, playSingle, weightFor, type Choice } from "../../../src/shared/router/training/floors.ts";
+import {
+	choose,
+	play,
+	playSingle,
+	tryWeights,
+	weightFor,
+	weightForSaving,
+	type Choice,
+} from "../../../src/shared/router/training/floors.ts";
 import { judge } from "../../../src/shared/router/training/judge.ts";
 import { fitLogistic } from "../../../src/shared/router/training/logistic.ts";
 import { randomOf } from "../../../src/shared/router/training/random.ts";
@@ -78,10 +86,23 @@ test("a greater weight never costs more, and at a floor it costs no more than th
 		fc.property(choices, fc.double({ min: 0, max: 1, noNaN: true }), (each, floor) => {
 			const costs = [0, 1, 100, 1e4, 1e6].map((weight) => play(each, weight).usd);
 			for (let i = 1; i < costs.length; i++) expect(costs[i]).toBeLessThanOrEqual(costs[i - 1]! + 1e-12);
-			const weight = weightFor(each, 0, floor);
+			const weight = weightFor(tryWeights(each, 0), floor);
 			if (weight === 0) return;
 			expect(play(each, weight).quality).toBeGreaterThanOrEqual(floor * playSingle(each, 0).quality - 1e-12);
 			expect(play(each, weight).usd).toBeLessThanOrEqual(play(each, 0).usd + 1e-12);
+		}),
+	);
+});
+
+test("what is to be saved is saved, and to save less takes no greater weight", () => {
+	const share = fc.double({ min: 0, max: 0.98, noNaN: true });
+	fc.assert(
+		fc.property(choices, share, share, (each, one, other) => {
+			const trials = tryWeights(each, 0);
+			const [less, more] = [Math.min(one, other), Math.max(one, other)];
+			const weight = weightForSaving(trials, more);
+			expect(play(each, weight).usd).toBeLessThanOrEqual((1 - more) * playSingle(each, 0).usd + 1e-12);
+			expect(weightForSaving(trials, less)).toBeLessThanOrEqual(weight);
 		}),
 	);
 });

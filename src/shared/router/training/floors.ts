@@ -18,8 +18,8 @@ export interface Played {
 
 /** Quality lost that a dollar is worth: from none to one that only the price decides under. */
 const WEIGHTS = [0, ...Array.from({ length: 240 }, (_, i) => 10 ** (-2 + (i * 9) / 239))];
-/** Standard errors by which a floor must be exceeded where the weight is chosen: else, of many weights that keep it there by
- *  little, the one with the most luck would be taken, and not keep it elsewhere. */
+/** Standard errors by which a floor, or what is to be saved, must be exceeded where the weight is chosen: else, of many weights
+ *  that keep it there by little, the one with the most luck would be taken, and not keep it elsewhere. */
 const MARGIN = 1;
 
 /** Index of the candidate with the greatest `quality - weight * expected dollars`. */
@@ -54,27 +54,53 @@ export function playSingle(choices: readonly Choice[], candidate: number): Playe
 	return { quality: mean(({ score }) => score[candidate]!), usd: mean(({ usd }) => usd[candidate]!) };
 }
 
-/** The weight under which these choices cost least, of those that keep `floor` times the quality of always `candidate`, with a
- *  margin; 0 where none does. */
-export function weightFor(choices: readonly Choice[], candidate: number, floor: number): number {
+/** What became of choices under each of `WEIGHTS`, of those in which always `candidate` was measured. */
+export interface Trials {
+	readonly known: readonly Choice[];
+	readonly candidate: number;
+	/** By weight: the chosen candidate of each choice. */
+	readonly chosen: readonly Uint16Array[];
+}
+
+export function tryWeights(choices: readonly Choice[], candidate: number): Trials {
 	const known = choices.filter(({ score }) => !Number.isNaN(score[candidate]));
+	const chosen = WEIGHTS.map((weight) => Uint16Array.from(known, (choice) => choose(choice, weight)));
+	return { known, candidate, chosen };
+}
+
+/** The weight under which the choices cost least, of those that keep `floor` times the quality of always the candidate, with a
+ *  margin; 0 where none does. */
+export function weightFor(trials: Trials, floor: number): number {
+	const { known, candidate, chosen } = trials;
 	let best = { weight: 0, usd: Number.POSITIVE_INFINITY };
-	for (const weight of WEIGHTS) {
-		const { usd } = play(known, weight);
-		if (usd < best.usd && marginOf(known, candidate, floor, weight) >= 0) best = { weight, usd };
-	}
+	WEIGHTS.forEach((weight, w) => {
+		const usd = known.reduce((sum, choice, i) => sum + choice.usd[chosen[w]![i]!]!, 0);
+		if (usd >= best.usd) return;
+		if (lowerBound(trials, w, ({ score }, own) => score[own]! - floor * score[candidate]!) >= 0) best = { weight, usd };
+	});
 	return best.weight;
 }
 
-/** How far the mean gain over `floor` times always `candidate` is above `MARGIN` of its standard errors. */
-function marginOf(choices: readonly Choice[], candidate: number, floor: number, weight: number): number {
+/** The least weight under which the choices save the share `saving` of what always the candidate costs, with a margin; the
+ *  greatest where none does. */
+export function weightForSaving(trials: Trials, saving: number): number {
+	const spared = ({ usd }: Choice, own: number) => (1 - saving) * usd[trials.candidate]! - usd[own]!;
+	return WEIGHTS.find((_, w) => lowerBound(trials, w, spared) >= 0) ?? WEIGHTS.at(-1)!;
+}
+
+/** Mean of what choices gain under a weight, less `MARGIN` of its standard errors. */
+function lowerBound(
+	{ known, chosen }: Trials,
+	weight: number,
+	gainOf: (choice: Choice, chosen: number) => number,
+): number {
 	let [sum, squares] = [0, 0];
-	for (const choice of choices) {
-		const gain = choice.score[choose(choice, weight)]! - floor * choice.score[candidate]!;
+	const n = known.length;
+	for (let i = 0; i < n; i++) {
+		const gain = gainOf(known[i]!, chosen[weight]![i]!);
 		sum += gain;
 		squares += gain * gain;
 	}
-	const n = choices.length;
 	const mean = sum / n;
 	return mean - MARGIN * Math.sqrt(Math.max(0, squares / n - mean * mean) / n);
 }

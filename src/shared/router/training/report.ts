@@ -3,7 +3,7 @@ import type { Estimator } from "../prompt-estimate.ts";
 import { readWeights } from "../weights/read.ts";
 import { writeWeights } from "../weights/write.ts";
 import type { Weights } from "../weights/weights.ts";
-import { meanUsd, play, playSingle, weightFor, type Choice } from "./floors.ts";
+import { meanUsd, play, playSingle, tryWeights, weightFor, type Choice } from "./floors.ts";
 import { judge, type Judged } from "./judge.ts";
 import type { Outcome } from "./outcome.ts";
 import { splitByKey } from "./split.ts";
@@ -91,8 +91,9 @@ export function floorsOf(
 	const test = choicesOf(estimator, priced, others, costs);
 	const best = bestSingle(dev, priced.length);
 	const single = playSingle(test, best);
+	const trials = tryWeights(dev, best);
 	return FLOORS.map((floor) => {
-		const { quality, usd } = play(test, weightFor(dev, best, floor));
+		const { quality, usd } = play(test, weightFor(trials, floor));
 		return { floor, quality: quality / single.quality, saving: 1 - usd / single.usd };
 	});
 }
