@@ -67,7 +67,7 @@ test("every cut and every changed byte is an error", () => {
 test("a file of another format, of something else, or too large says so", () => {
 	const other = sampleBytes();
 	other[4] = 9;
-	expect(readWeights(other)).toEqual({ ok: false, error: { kind: "format", format: 9, supported: 1 } });
+	expect(readWeights(other)).toEqual({ ok: false, error: { kind: "format", format: 9, supported: 2 } });
 	expect(errorOf(new TextEncoder().encode("<!doctype html><p>not found, and longer than a header"))).toBe(
 		"not_weights",
 	);
@@ -84,6 +84,9 @@ test("values that would lead an estimator astray are errors, with a digest that 
 	const heads = weights.modelHeads.slice();
 	heads[3] = Number.NaN;
 	expect(kinds({ ...weights, modelHeads: heads })).toBe("modelHeads");
+	const linear = weights.linear.heads.slice();
+	linear[1] = Number.POSITIVE_INFINITY;
+	expect(kinds({ ...weights, linear: { ...weights.linear, heads: linear } })).toBe("linearHeads");
 	const quality = weights.priors.quality.slice();
 	quality[0] = 1.5;
 	expect(kinds({ ...weights, priors: { ...weights.priors, quality } })).toBe("quality");

@@ -1,9 +1,9 @@
-import { logit } from "./probability.ts";
 import { BLEND_COUNT } from "../weights/weights.ts";
+import type { Parts } from "./estimator.ts";
+import { logit } from "./probability.ts";
 
-/** How the parts of an estimate are added up: its logit is the prior's plus
- *  `constant + scale * prior + head * (head - prior) + neighbours * (neighbours - prior)`, all logits. */
-export type Blend = readonly [constant: number, scale: number, head: number, neighbours: number];
+/** A head that is surer than this was taken in by a prompt like none in training. */
+const HEAD_MAX = 7;
 
 /** The blend of a prompt that is of each pool with the probability `shares`. */
 export function blendOf(blends: Float32Array, shares: Float64Array, asked: boolean, out: Float64Array): void {
@@ -14,19 +14,26 @@ export function blendOf(blends: Float32Array, shares: Float64Array, asked: boole
 	}
 }
 
-/** Logit of the quality. `measured`: probability that the prompt is of a domain where the model was; only there do the
- *  head and the neighbours know anything of it. */
-export function blended(
-	blend: Float64Array,
-	prior: number,
-	headLogit: number,
-	neighbours: number,
-	measured: number,
-): number {
-	const base = logit(prior);
-	const head = Math.min(7, Math.max(-7, headLogit));
-	return (
-		base +
-		measured * (blend[0]! + blend[1]! * base + blend[2]! * (head - base) + blend[3]! * (logit(neighbours) - base))
-	);
+/** What is added to the logit of the prior, each by its weight of the blend: a one, that logit itself, and what the head, the linear
+ *  part and the neighbours say beyond it; all times the probability that the prompt is of a domain where the model was
+ *  measured, since only there do they know anything of it. */
+export function blendInputs({ prior, heads, linear, neighbours }: Parts, model: number, out: Float64Array): void {
+	const base = logit(prior.quality[model]!);
+	const measured = prior.measured[model]!;
+	const head = Math.min(HEAD_MAX, Math.max(-HEAD_MAX, heads[model]!));
+	out[0] = measured;
+	out[1] = measured * base;
+	out[2] = measured * (head - base);
+	out[3] = measured * (logit(linear[model]!) - base);
+	out[4] = measured * (logit(neighbours[model]!) - base);
+}
+
+const inputs = new Float64Array(BLEND_COUNT);
+
+/** Logit of a model's quality. */
+export function blended(blend: Float64Array, parts: Parts, model: number): number {
+	blendInputs(parts, model, inputs);
+	let sum = logit(parts.prior.quality[model]!);
+	for (let i = 0; i < BLEND_COUNT; i++) sum += blend[i]! * inputs[i]!;
+	return sum;
 }

@@ -2,9 +2,9 @@ import { LOG_CHARS } from "../features/dense.ts";
 import { FeatureReader, type Features } from "../features/features.ts";
 import type { Estimator, PromptEstimate } from "../prompt-estimate.ts";
 import { inputsOf } from "../weights/layout.ts";
-import { BLEND_COUNT, type Weights } from "../weights/weights.ts";
+import { BLEND_COUNT, LINEAR_WIDTH, type Weights } from "../weights/weights.ts";
 import { blended, blendOf } from "./blend.ts";
-import { applyHeads, embed } from "./latent-space.ts";
+import { applyHeads, embed, embedLinear } from "./latent-space.ts";
 import { NeighbourLabels } from "./neighbour-labels.ts";
 import { Neighbours } from "./neighbours.ts";
 import { isNew, signalsOf, type Signals } from "./novelty.ts";
@@ -25,6 +25,8 @@ export interface Parts {
 	readonly prior: DomainPrior;
 	/** [M]: logits. */
 	readonly heads: Float64Array;
+	/** [M]: quality, where it may be below 0 or above 1. */
+	readonly linear: Float64Array;
 	/** [M]: quality at the neighbours; the prior's where they were not asked. */
 	readonly neighbours: Float64Array;
 	readonly similarity: number | null;
@@ -43,6 +45,8 @@ export class PartsReader {
 	readonly #inputs: Float64Array;
 	readonly #prior: DomainPrior;
 	readonly #heads: Float64Array;
+	readonly #linearInputs = new Float64Array(inputsOf(LINEAR_WIDTH));
+	readonly #linear: Float64Array;
 	readonly #near: Float64Array;
 
 	constructor(weights: Weights) {
@@ -53,6 +57,7 @@ export class PartsReader {
 		this.#inputs = new Float64Array(inputsOf(weights.latent.width));
 		this.#prior = emptyPrior(weights.models.length);
 		this.#heads = new Float64Array(weights.models.length);
+		this.#linear = new Float64Array(weights.models.length);
 		this.#near = new Float64Array(weights.models.length);
 	}
 
@@ -67,6 +72,8 @@ export class PartsReader {
 		softmax(posterior, weights.temperature);
 		readPrior(weights, posterior, this.#prior);
 		applyHeads(weights.modelHeads, inputs, this.#heads.length, this.#heads);
+		embedLinear(weights.linear, features, this.#linearInputs);
+		applyHeads(weights.linear.heads, this.#linearInputs, this.#linear.length, this.#linear);
 		let signals = signalsOf(weights.novelty, inputs, features.unknown, posterior, null);
 		const unsure = posterior.every((p) => p < SURE) && !isNew(weights.novelty, signals);
 		const similarity = ask === "always" || (ask === "unsure" && unsure) ? this.#neighbours.find(features) : null;
@@ -81,6 +88,7 @@ export class PartsReader {
 			posterior,
 			prior: this.#prior,
 			heads: this.#heads,
+			linear: this.#linear,
 			neighbours: this.#near,
 			similarity,
 			signals,
@@ -128,7 +136,7 @@ export function poolShares({ poolOf }: Weights, posterior: Float64Array, out: Fl
 
 function estimateInside(
 	{ noise }: Weights,
-	{ prior, heads, neighbours }: Parts,
+	parts: Parts,
 	shares: Float64Array,
 	blend: Float64Array,
 	quality: Float64Array,
@@ -136,8 +144,8 @@ function estimateInside(
 ): void {
 	const variance = shares.reduce((sum, share, pool) => sum + share * noise[pool]! ** 2, 0);
 	for (let m = 0; m < quality.length; m++) {
-		quality[m] = sigmoid(blended(blend, prior.quality[m]!, heads[m]!, neighbours[m]!, prior.measured[m]!));
-		standardError[m] = Math.min(ERROR_MAX, Math.sqrt(prior.variance[m]! + variance));
+		quality[m] = sigmoid(blended(blend, parts, m));
+		standardError[m] = Math.min(ERROR_MAX, Math.sqrt(parts.prior.variance[m]! + variance));
 	}
 }
 

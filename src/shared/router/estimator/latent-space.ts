@@ -1,15 +1,29 @@
 import { DENSE_COUNT } from "../features/dense.ts";
 import type { Features } from "../features/features.ts";
 import { inputsOf } from "../weights/layout.ts";
-import type { Latent } from "../weights/weights.ts";
+import { LINEAR_WIDTH, type Latent, type Linear } from "../weights/weights.ts";
 
 /** Dense features stand in a head's inputs by so much, so that one that is far off does not outweigh all words. */
 export const DENSE_WEIGHT = 0.3;
 
 /** Writes the inputs of the heads to `out`: the latent features, the dense ones, and a one. */
 export function embed({ width, rows, scales }: Latent, features: Features, out: Float64Array): void {
-	const scaled = scaledBy(scales, features);
-	for (let from = 0; from < width; from += LANES) addUp(rows, width, from, features, scaled, out);
+	writeInputs(rows, width, features, scaledBy(scales, features), out);
+}
+
+/** The same for the linear part, whose columns are in steps: its heads know what one stands for. */
+export function embedLinear({ rows }: Linear, features: Features, out: Float64Array): void {
+	writeInputs(rows, LINEAR_WIDTH, features, widened(features), out);
+}
+
+function writeInputs(
+	rows: Int8Array,
+	width: number,
+	features: Features,
+	values: Float64Array,
+	out: Float64Array,
+): void {
+	for (let from = 0; from < width; from += LANES) addUp(rows, width, from, features, values, out);
 	for (let i = 0; i < DENSE_COUNT; i++) out[width + i] = DENSE_WEIGHT * features.dense[i]!;
 	out[inputsOf(width) - 1] = 1;
 }
@@ -22,8 +36,20 @@ let scratch = new Float64Array(4_096);
 
 /** The values times the scales of their rows: once for all columns. */
 function scaledBy(scales: Float32Array, { rows, values, count }: Features): Float64Array {
+	const scaled = scratchOf(count);
+	for (let i = 0; i < count; i++) scaled[i] = values[i]! * scales[rows[i]!]!;
+	return scaled;
+}
+
+/** In the type of those that are scaled, so that `addUp` sees one alone. */
+function widened({ values, count }: Features): Float64Array {
+	const scaled = scratchOf(count);
+	for (let i = 0; i < count; i++) scaled[i] = values[i]!;
+	return scaled;
+}
+
+function scratchOf(count: number): Float64Array {
 	if (count > scratch.length) scratch = new Float64Array(2 * count);
-	for (let i = 0; i < count; i++) scratch[i] = values[i]! * scales[rows[i]!]!;
 	return scratch;
 }
 

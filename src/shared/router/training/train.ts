@@ -4,6 +4,7 @@ import { chooseGrams } from "./choose-grams.ts";
 import { fitCentroids } from "./fit-centroids.ts";
 import { fitLatent } from "./fit-latent.ts";
 import { fitLength } from "./fit-length.ts";
+import { fitLinear } from "./fit-linear.ts";
 import { fitPriors } from "./fit-priors.ts";
 import type { Outcome } from "./outcome.ts";
 import { randomOf } from "./random.ts";
@@ -105,6 +106,7 @@ function fit(table: Table, space: Space, seed: number, settings: TrainSettings):
 		domainHeads,
 		temperature: 1,
 		modelHeads,
+		linear: fitLinear(vectors, table, space, grams),
 		priors: fitPriors(table, space),
 		lengthHeads: fitLength(vectors, table, space),
 		anchors,

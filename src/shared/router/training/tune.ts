@@ -1,5 +1,5 @@
 import { PartsReader, poolShares, type Parts } from "../estimator/estimator.ts";
-import { blended, blendOf } from "../estimator/blend.ts";
+import { blended, blendInputs, blendOf } from "../estimator/blend.ts";
 import { logit, sigmoid, softmax } from "../estimator/probability.ts";
 import { applyHeads } from "../estimator/latent-space.ts";
 import { BLEND_COUNT, NOVELTY_SIGNALS, type Weights } from "../weights/weights.ts";
@@ -78,6 +78,7 @@ function rowsOf(weights: Weights, { prompts, pool, domain, scores }: Table): Row
 				inputs: new Float64Array(),
 				prior: { quality: quality.slice(), variance: variance.slice(), measured: measured.slice(), outputTokens },
 				heads: parts.heads.slice(),
+				linear: parts.linear.slice(),
 				neighbours: parts.neighbours.slice(),
 			},
 			pool: pool[i]!,
@@ -93,18 +94,16 @@ function fitBlend(rows: readonly Row[], asked: boolean): Float64Array {
 	const inputs: number[] = [];
 	const targets: number[] = [];
 	const offsets: number[] = [];
+	const own = new Float64Array(BLEND_COUNT);
 	for (const { parts, scores } of rows) {
-		const { prior, heads, neighbours } = parts;
 		for (let m = 0; m < scores.length; m++) {
 			const score = scores[m]!;
 			if (Number.isNaN(score)) continue;
-			const base = logit(prior.quality[m]!);
-			const measured = prior.measured[m]!;
-			const head = Math.min(7, Math.max(-7, heads[m]!));
-			inputs.push(measured, measured * base, measured * (head - base));
-			if (asked) inputs.push(measured * (logit(neighbours[m]!) - base));
+			blendInputs(parts, m, own);
+			// The neighbours are the last.
+			for (let i = 0; i < width; i++) inputs.push(own[i]!);
 			targets.push(score);
-			offsets.push(base);
+			offsets.push(logit(parts.prior.quality[m]!));
 		}
 	}
 	const fitted = fitLogistic(
@@ -136,13 +135,12 @@ function noiseOf(weights: Weights, rows: readonly Row[], space: Space): Float32A
 	const shares = new Float64Array(space.pools.length);
 	const blend = new Float64Array(BLEND_COUNT);
 	for (const { parts, domain, scores } of rows) {
-		const { posterior, prior, heads, neighbours } = parts;
-		poolShares(weights, posterior, shares);
+		poolShares(weights, parts.posterior, shares);
 		blendOf(weights.blends, shares, true, blend);
 		for (let m = 0; m < models; m++) {
 			const score = scores[m]!;
 			if (Number.isNaN(score)) continue;
-			const q = sigmoid(blended(blend, prior.quality[m]!, heads[m]!, neighbours[m]!, prior.measured[m]!));
+			const q = sigmoid(blended(blend, parts, m));
 			const cell = m * space.domains.length + domain;
 			n[cell]!++;
 			off[cell]! += score - q;

@@ -1,10 +1,10 @@
 import { DENSE_COUNT } from "../features/dense.ts";
-import { BLEND_COUNT, NOVELTY_SIGNALS } from "./weights.ts";
+import { BLEND_COUNT, LINEAR_WIDTH, NOVELTY_SIGNALS } from "./weights.ts";
 
 /** A weights file: magic, format (u32), digest (2 x u32) of all that follows it, length of the header (u32), the header (JSON),
  *  then the sections of `sectionsOf`, each at a multiple of four bytes; little-endian. */
 export const MAGIC = 0x57525349; // "ISRW"
-export const FORMAT = 1;
+export const FORMAT = 2;
 export const DIGEST_AT = 8;
 export const HEADER_AT = 20;
 
@@ -65,6 +65,8 @@ export function sectionsOf({ sizes, pools }: Pick<Header, "sizes" | "pools">) {
 		poolOf: { type: "u8", count: domains },
 		domainHeads: { type: "f32", count: domains * inputs },
 		modelHeads: { type: "f32", count: models * inputs },
+		linearRows: { type: "i8", count: grams * LINEAR_WIDTH },
+		linearHeads: { type: "f32", count: models * inputsOf(LINEAR_WIDTH) },
 		quality: { type: "f32", count: models * domains },
 		evidence: { type: "f32", count: models * domains },
 		outputTokens: { type: "f32", count: models * domains },

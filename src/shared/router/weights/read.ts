@@ -103,6 +103,7 @@ function assemble(values: Values, header: Header, version: string): Weights {
 		domainHeads: values.domainHeads,
 		temperature: header.temperature,
 		modelHeads: values.modelHeads,
+		linear: { rows: values.linearRows, heads: values.linearHeads },
 		priors: { quality: values.quality, evidence: values.evidence, outputTokens: values.outputTokens },
 		lengthHeads: values.lengthHeads,
 		anchors: {

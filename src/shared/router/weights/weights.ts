@@ -19,6 +19,7 @@ export interface Weights {
 	readonly temperature: number;
 	/** [M x K]: logits of a model's quality. */
 	readonly modelHeads: Float32Array;
+	readonly linear: Linear;
 	readonly priors: Priors;
 	/** [M x 2]: logit of the quality out of domain: intercept, slope of the standardised log of the length. */
 	readonly lengthHeads: Float32Array;
@@ -36,6 +37,14 @@ export interface Latent {
 	readonly rows: Int8Array;
 	/** [V]: what one step of a row stands for. */
 	readonly scales: Float32Array;
+}
+
+/** Quality as a linear function of all grams and dense features, by way of columns that the models share. */
+export interface Linear {
+	/** [V x LINEAR_WIDTH]. */
+	readonly rows: Int8Array;
+	/** [M x inputsOf(LINEAR_WIDTH)]: what a step of each column stands for, the dense features and a one. */
+	readonly heads: Float32Array;
 }
 
 /** By model and domain, [M x D]. */
@@ -72,8 +81,11 @@ export interface Novelty {
 /** Each says by itself that a prompt is out of domain when it is above its threshold. */
 export const NOVELTY_SIGNALS = ["distance", "unknown", "entropy", "dissimilarity"] as const;
 
-/** Of a blend: constant, and weights of the prior's logit, of the head's beyond it and of the neighbours' beyond it. */
-export const BLEND_COUNT = 4;
+/** Of a blend: constant, and weights of the prior's logit and of those of the head, the linear part and the neighbours beyond it. */
+export const BLEND_COUNT = 5;
+
+/** Columns of the linear part: two or three for each set of models say nearly all. A multiple of `LANES`. */
+export const LINEAR_WIDTH = 8;
 
 export const UNMEASURED = 255;
 export const LABEL_STEPS = 254;

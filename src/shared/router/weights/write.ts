@@ -67,6 +67,8 @@ function valuesOf(weights: Omit<Weights, "version">) {
 		poolOf: weights.poolOf,
 		domainHeads: weights.domainHeads,
 		modelHeads: weights.modelHeads,
+		linearRows: weights.linear.rows,
+		linearHeads: weights.linear.heads,
 		quality: priors.quality,
 		evidence: priors.evidence,
 		outputTokens: priors.outputTokens,
