@@ -4,7 +4,7 @@ import type { Seconds } from "../../src/shared/units.ts";
 import type { Failure } from "./failure.ts";
 
 const SUSPECT_SECONDS = 5;
-/** Idle connections to one replica that are believed in at most: the platform keeps some of those that were used. */
+/** Idle connections to one server that are believed in at most: the platform keeps some of those that were used. */
 const IDLE_MAX = 256;
 
 /** What this isolate has seen of replicas itself: all that the fallback has to go by. */
@@ -12,7 +12,8 @@ export class Neighbourhood implements LocalView {
 	readonly #clock: () => Seconds;
 	readonly #inFlight = new Map<string, number>();
 	readonly #failedAt = new Map<string, Seconds>();
-	/** How many idle connections there may be to a replica: each was left by an answer. */
+	/** By origin, how many idle connections there may be to a server: each was left by an answer. Replicas that share one, as the
+	 *  models of a commercial API do, share them. */
 	readonly #idle = new Map<string, number>();
 	readonly #retryShare: number;
 	/** By pool: of requests that the fallback sent, since the scheduler keeps the budget of its own. */
@@ -35,13 +36,14 @@ export class Neighbourhood implements LocalView {
 		return false;
 	}
 
-	/** A connection to it was lost before anything came: whether it may have been one that the replica had closed while it was
-	 *  idle. When the next one is lost too, none is believed in until it has answered again: a replica that reads requests and
+	/** A connection to this server was lost before anything came: whether it may have been one that the server had closed while it
+	 *  was idle. When the next one is lost too, none is believed in until it has answered again: a server that reads requests and
 	 *  drops them would get each twice. */
-	mayHaveBeenStale(replica: string): boolean {
-		const idle = this.#idle.get(replica) ?? 0;
+	mayHaveBeenStale(url: string): boolean {
+		const { origin } = new URL(url);
+		const idle = this.#idle.get(origin) ?? 0;
 		if (idle === 0) return false;
-		this.#idle.set(replica, idle - 1);
+		this.#idle.set(origin, idle - 1);
 		return true;
 	}
 
@@ -58,12 +60,14 @@ export class Neighbourhood implements LocalView {
 		this.#inFlight.set(replica, this.inFlight(replica) + 1);
 	}
 
-	exit(replica: string, failure: Failure["kind"] | null): void {
+	/** `url`: where the replica is. */
+	exit(replica: string, url: string, failure: Failure["kind"] | null): void {
 		const left = this.inFlight(replica) - 1;
 		if (left > 0) this.#inFlight.set(replica, left);
 		else this.#inFlight.delete(replica);
-		if (failure === null) return void this.#idle.set(replica, Math.min(IDLE_MAX, (this.#idle.get(replica) ?? 0) + 1));
+		const { origin } = new URL(url);
+		if (failure === null) return void this.#idle.set(origin, Math.min(IDLE_MAX, (this.#idle.get(origin) ?? 0) + 1));
 		this.#failedAt.set(replica, this.#clock());
-		if (failure === "connect") this.#idle.delete(replica);
+		if (failure === "connect") this.#idle.delete(origin);
 	}
 }

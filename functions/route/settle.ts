@@ -79,7 +79,7 @@ export function startAttempt(
 export function endAttempt(admitted: Admitted, attempt: LastAttempt, outcome: Outcome, billed: Billed): void {
 	const { isolate } = admitted;
 	const { choice, failure, usage, warmth } = attempt;
-	isolate.replicas.exit(choice.replica.replica, failure?.kind ?? null);
+	isolate.replicas.exit(choice.replica.replica, attempt.replica.baseUrl, failure?.kind ?? null);
 	isolate.post.mailbox(choice.scheduler, Date.now() / 1_000).ended(
 		{
 			reservation: choice.reservation,

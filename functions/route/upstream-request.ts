@@ -44,7 +44,7 @@ export function upstreamCall(
 		stream: request.stream,
 		scaleToZero: replica.pool.pool.scale_to_zero?.kind ?? null,
 		dropUsageEvent: request.stream && !request.includeUsage,
-		mayRepeat: () => isolate.replicas.mayHaveBeenStale(replica.name),
+		mayRepeat: () => isolate.replicas.mayHaveBeenStale(replica.baseUrl),
 	};
 }
 

@@ -183,12 +183,16 @@ describe("a connection that the pool has closed while it was idle", () => {
 		const pool = await closingPool();
 		try {
 			await addPool("closing", "closing", pool.url);
+			await addPool("beside", "beside", pool.url);
 			const bursts = [];
 			for (const size of [40, 10, 40]) {
 				pool.retire();
 				bursts.push(await Promise.all(Array.from({ length: size }, () => ask("closing", 1))));
 			}
 			for (const answer of bursts.flat()) expect(answer).toMatchObject({ status: 200, replica: "closing/a" });
+			// They belong to the server, whichever of its replicas they were made for.
+			pool.retire();
+			expect(await ask("beside", 1)).toMatchObject({ status: 200, replica: "beside/a" });
 			const ids = bursts.flat().map(({ id }) => id);
 			const records = await Promise.all(
 				ids.map((id) => until("the record", () => recordOf(gateway.isobar.url, gateway.key, id))),

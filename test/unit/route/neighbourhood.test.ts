@@ -4,30 +4,39 @@ import { Neighbourhood } from "../../../functions/route/neighbourhood.ts";
 function rig() {
 	let time = 0;
 	const replicas = new Neighbourhood(() => time, 0.1);
-	const answer = (failure: Parameters<Neighbourhood["exit"]>[1] = null) => {
+	const answer = (failure: Parameters<Neighbourhood["exit"]>[2] = null) => {
 		replicas.enter("p/a");
-		replicas.exit("p/a", failure);
+		replicas.exit("p/a", "https://pool.test/a", failure);
 	};
-	return { replicas, answer, advance: (seconds: number) => (time += seconds) };
+	const mayBeStale = (path = "a") => replicas.mayHaveBeenStale(`https://pool.test/${path}`);
+	return { replicas, answer, mayBeStale, advance: (seconds: number) => (time += seconds) };
 }
 
 describe("a lost connection", () => {
 	test("may have been stale only where an earlier answer has left it", () => {
-		const { replicas, answer } = rig();
-		expect(replicas.mayHaveBeenStale("p/a")).toBe(false);
+		const { answer, mayBeStale } = rig();
+		expect(mayBeStale()).toBe(false);
 		answer();
 		answer();
-		expect([1, 2, 3].map(() => replicas.mayHaveBeenStale("p/a"))).toEqual([true, true, false]);
+		expect([1, 2, 3].map(() => mayBeStale())).toEqual([true, true, false]);
+	});
+
+	test("may be any of its server's, whichever replica it was made for", () => {
+		const { replicas, answer, mayBeStale } = rig();
+		answer();
+		expect(replicas.mayHaveBeenStale("https://other.test/a")).toBe(false);
+		expect(mayBeStale("b")).toBe(true);
+		expect(mayBeStale("a")).toBe(false);
 	});
 
 	test("was not, where the next one was lost too, until the replica has answered again", () => {
-		const { replicas, answer } = rig();
+		const { answer, mayBeStale } = rig();
 		for (let i = 0; i < 50; i++) answer();
-		expect(replicas.mayHaveBeenStale("p/a")).toBe(true);
+		expect(mayBeStale()).toBe(true);
 		answer("connect");
-		expect(replicas.mayHaveBeenStale("p/a")).toBe(false);
+		expect(mayBeStale()).toBe(false);
 		answer();
-		expect(replicas.mayHaveBeenStale("p/a")).toBe(true);
+		expect(mayBeStale()).toBe(true);
 	});
 });
 
