@@ -19,8 +19,8 @@ import { judgePairs, type StrongWeak } from "./strong-weak.ts";
 
 /** Of the best single model's quality: what is to be kept. */
 export const FLOORS = [1, 0.99, 0.97, 0.95] as const;
-/** Of the best single model's cost: what is to be saved. */
-export const SAVING = 0.6;
+/** Of the best single model's cost: what is to be saved. Those of the targets. */
+export const SAVINGS = [0.35, 0.6] as const;
 const SWEEP = [0, ...Array.from({ length: 40 }, (_, i) => 10 ** (-2 + (i * 8) / 39))];
 /** A model that fewer of the prompts have is none to choose. */
 const MEASURED_MIN = 0.97;
@@ -60,8 +60,8 @@ export interface Figures extends StrongWeak {
 	readonly brier: number;
 	/** By floor: quality and cost relative to the best single model. Empty without costs. */
 	readonly floors: readonly ({ readonly floor: number } & Relative)[];
-	/** Where `SAVING` is to be saved. Null without costs. */
-	readonly frugal: Relative | null;
+	/** By what is to be saved: the same. Empty without costs. */
+	readonly savings: readonly ({ readonly wanted: number } & Relative)[];
 	/** AIQ, and that of the single models. Null without costs. */
 	readonly aiq: number | null;
 	readonly singlesAiq: number | null;
@@ -114,9 +114,9 @@ function freeChoice(
 	};
 }
 
-type Priced = Pick<Figures, "floors" | "frugal" | "aiq" | "singlesAiq">;
+type Priced = Pick<Figures, "floors" | "savings" | "aiq" | "singlesAiq">;
 
-const UNPRICED: Priced = { floors: [], frugal: null, aiq: null, singlesAiq: null };
+const UNPRICED: Priced = { floors: [], savings: [], aiq: null, singlesAiq: null };
 
 /** `estimates`: of what is judged. */
 function priced(
@@ -149,7 +149,7 @@ function priced(
 	const [from, to] = [Math.min(...singles.map(({ usd }) => usd)), Math.max(...singles.map(({ usd }) => usd))];
 	return {
 		floors: FLOORS.map((floor) => ({ floor, ...relative(weightFor(trials, floor)) })),
-		frugal: relative(weightForSaving(trials, SAVING)),
+		savings: SAVINGS.map((wanted) => ({ wanted, ...relative(weightForSaving(trials, wanted)) })),
 		aiq: averageQuality(
 			SWEEP.map((weight) => play(choices, weight)),
 			from,

@@ -1,6 +1,6 @@
 import type { Column, Row, Target } from "../lib/result.ts";
 import { meanOf } from "../lib/statistics.ts";
-import { FLOORS, SAVING, type Figures } from "./figures.ts";
+import { FLOORS, SAVINGS, type Figures } from "./figures.ts";
 import type { PoolFindings } from "./job.ts";
 import { POOLS } from "./pools.ts";
 import { PUBLISHED } from "./published.ts";
@@ -17,8 +17,10 @@ export const COLUMNS: readonly Column[] = [
 		{ key: `quality_${floor * 100}`, title: `quality at ${floor * 100} %`, digits: 3 },
 		{ key: `saving_${floor * 100}`, title: `saved at ${floor * 100} %`, digits: 3 },
 	]),
-	{ key: "quality_frugal", title: `quality where ${SAVING * 100} % is to be saved`, digits: 3 },
-	{ key: "saving_frugal", title: "saved there", digits: 3 },
+	...SAVINGS.flatMap((wanted): Column[] => [
+		{ key: `quality_saving_${wanted * 100}`, title: `quality where ${wanted * 100} % is to be saved`, digits: 3 },
+		{ key: `saved_saving_${wanted * 100}`, title: `saved where ${wanted * 100} % is to be`, digits: 3 },
+	]),
 	{ key: "saving", title: "saved", digits: 3 },
 	{ key: "escalated", title: "asked the top", digits: 3 },
 	{ key: "aiq", title: "AIQ", digits: 4 },
@@ -72,7 +74,7 @@ function gapClosed({ quality, bestSingle, oracle }: Figures): number {
 	return (quality - bestSingle) / (oracle - bestSingle);
 }
 
-function pricedRow({ floors, frugal }: Figures): Row {
+function pricedRow({ floors, savings }: Figures): Row {
 	return {
 		...Object.fromEntries(
 			floors.flatMap(({ floor, quality, saving }) => [
@@ -80,7 +82,12 @@ function pricedRow({ floors, frugal }: Figures): Row {
 				[`saving_${floor * 100}`, saving],
 			]),
 		),
-		...(frugal && { quality_frugal: frugal.quality, saving_frugal: frugal.saving }),
+		...Object.fromEntries(
+			savings.flatMap(({ wanted, quality, saving }) => [
+				[`quality_saving_${wanted * 100}`, quality],
+				[`saved_saving_${wanted * 100}`, saving],
+			]),
+		),
 	};
 }
 
@@ -88,7 +95,7 @@ function pricedRow({ floors, frugal }: Figures): Row {
 export function targetsOf(all: readonly PoolFindings[], shippedBytes: number | null): Target[] {
 	const pool = (id: string) => all.find((each) => each.pool === id);
 	const ours = (id: string) => pool(id)?.figures.find(({ title }) => title === OURS) ?? null;
-	const floor = (id: string, level: number) => ours(id)?.floors.find(({ floor: each }) => each === level) ?? null;
+	const saving = (id: string, share: number) => ours(id)?.savings.find(({ wanted }) => wanted === share) ?? null;
 	const mmlu = pool("mmlu") ?? null;
 	const draws = all.filter(({ pool: id }) => id === "mmlu_1500").map(({ figures }) => figures[0]!.apgr);
 	const { outside = null, dedup = null } = mmlu ?? {};
@@ -111,10 +118,10 @@ export function targetsOf(all: readonly PoolFindings[], shippedBytes: number | n
 		atLeast("mmlu_apgr_dedup", dedup?.apgr ?? null, 0.65),
 		atLeast("mmlu_apgr_1500", draws.length > 0 ? meanOf(draws) : null, 0.64),
 		atLeast("nim9_quality", ours("nim9")?.quality ?? null, 0.65),
-		atLeast("mmlupro_quality", floor("mmlupro", 0.99)?.quality ?? null, 0.995),
-		atLeast("mmlupro_saving", floor("mmlupro", 0.99)?.saving ?? null, 0.35),
-		atLeast("routerbench_quality", ours("routerbench")?.frugal?.quality ?? null, 0.98),
-		atLeast("routerbench_saving", ours("routerbench")?.frugal?.saving ?? null, 0.6),
+		atLeast("mmlupro_quality", saving("mmlupro", 0.35)?.quality ?? null, 0.995),
+		atLeast("mmlupro_saving", saving("mmlupro", 0.35)?.saving ?? null, 0.35),
+		atLeast("routerbench_quality", saving("routerbench", 0.6)?.quality ?? null, 0.98),
+		atLeast("routerbench_saving", saving("routerbench", 0.6)?.saving ?? null, 0.6),
 		atMost("ece", all.length > 0 ? Math.max(...all.map(({ figures }) => figures[0]!.ece)) : null, 0.03),
 		atMost("brier_vs_domain_prior", relative.length > 0 ? meanOf(relative) : null, 0.99),
 		atLeast("gsm8k_ood_gap", outside ? outside.apgr - outside.lengthApgr : null, -0.01),
