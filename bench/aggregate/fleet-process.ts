@@ -1,7 +1,7 @@
 import { encode } from "../../src/shared/federated/encode.ts";
 import { encodedBytes, type Encoding } from "../../src/shared/federated/encoding.ts";
 import { ROW_PARAMETERS } from "../../src/shared/federated/sizes.ts";
-import { TestOperator, type TestClient } from "../../test/support/federated-client.ts";
+import { digestOf, TestOperator, type TestClient } from "../../test/support/federated-client.ts";
 import { answerJobs } from "../lib/workers.ts";
 import type { Fleet, FleetJob, Round } from "./fleet.ts";
 import { Memory } from "./memory.ts";
@@ -12,6 +12,11 @@ const SENDERS = 4;
 const SHARDS = 2;
 /** Looks at the memory while parts are sent, and as many while they are summed. */
 const LOOKS = 20;
+
+interface PartBody {
+	readonly bytes: Uint8Array<ArrayBuffer>;
+	readonly contentDigest: string;
+}
 
 interface Staged {
 	readonly client: TestClient;
@@ -67,17 +72,22 @@ function specificationOf({ clients, rows, optimiser, encoding = "f32" }: Fleet):
 	};
 }
 
-/** The parts of an update: every client sends the same, so they are encoded once. */
-async function bodiesOf(client: TestClient, values: Float32Array, encoding: Encoding) {
+/** The parts of an update: every client sends the same, so they are encoded and hashed once, before the clock starts. */
+async function bodiesOf(client: TestClient, values: Float32Array, encoding: Encoding): Promise<readonly PartBody[]> {
 	const plan = await client.call("GET", `/plan?encoding=${encoding}`);
 	const parts: readonly { readonly begin: number; readonly end: number }[] = plan.body.parts;
-	return parts.map(({ begin, end }) => encode(encoding, values.subarray(begin, end)));
+	return Promise.all(
+		parts.map(async ({ begin, end }) => {
+			const bytes = encode(encoding, values.subarray(begin, end));
+			return { bytes, contentDigest: await digestOf(bytes) };
+		}),
+	);
 }
 
 /** All updates, each by one client. */
 async function stage(
 	members: readonly TestClient[],
-	bodies: readonly Uint8Array<ArrayBuffer>[],
+	bodies: readonly PartBody[],
 	encoding: Encoding,
 	memory: Memory | null,
 ): Promise<Staged[]> {
@@ -89,8 +99,8 @@ async function stage(
 		for (const client of queue) {
 			const { update } = await client.task();
 			const parts: string[] = [];
-			for (const [part, bytes] of bodies.entries()) {
-				const put = await client.putPart(update, part, bytes, encoding);
+			for (const [part, { bytes, contentDigest }] of bodies.entries()) {
+				const put = await client.putPart(update, part, bytes, encoding, { contentDigest });
 				if (put.status > 201) throw new Error(await put.text());
 				parts.push(((await put.json()) as { readonly digest: string }).digest);
 				// As often whatever the number of clients, and none waits for it.

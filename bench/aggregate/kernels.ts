@@ -34,7 +34,7 @@ export async function measureKernels(
 	const rates = measureRates(kernels, quick ? 12 : 60);
 	// What the target compares takes turns by itself, more often.
 	const compared = [kernels[0]!, kernels.find(({ name }) => name === ADD_F32)!];
-	for (const [name, rate] of measureRates(compared, quick ? 60 : 200))
+	for (const [name, rate] of measureRates(compared, quick ? 400 : 1_000))
 		rates.set(name, Math.max(rate, rates.get(name)!));
 	const rowTriad = rates.get(kernels[0]!.name)! * TRIAD_BYTES;
 	say("the triad in C");

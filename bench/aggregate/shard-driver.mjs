@@ -1,8 +1,8 @@
 // Calls shard objects as a run does, and reads the rows of a flush in the same object and does nothing else with them. What is to be done
 // stands in the header `x-run`; the caller takes the time. `./index.js` is the Worker as it is deployed.
-import { Ledger, Run, Scheduler, Shard } from "./index.js";
+import { AnswerCache, Ledger, Router, Run, Scheduler, Shard } from "./index.js";
 
-export { Ledger, Run, Scheduler };
+export { AnswerCache, Ledger, Router, Run, Scheduler };
 
 const ROW = 2 ** 18;
 const ROWS_PER_PART = 8;

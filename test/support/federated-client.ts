@@ -22,6 +22,8 @@ export interface SignOptions {
 	readonly keyid?: string;
 	/** Named in place of the body's own digest. */
 	readonly digestOf?: Uint8Array<ArrayBuffer>;
+	/** The body's Content-Digest, where it is known. */
+	readonly contentDigest?: string;
 	readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -144,8 +146,7 @@ export class TestClient {
 		const url = `${this.#url}/v1/runs/${this.run}${path}`;
 		const headers = new Headers(options.headers);
 		if (body) {
-			const digest = await crypto.subtle.digest("SHA-256", options.digestOf ?? body);
-			headers.set("content-digest", contentDigest(new Uint8Array(digest)));
+			headers.set("content-digest", options.contentDigest ?? (await digestOf(options.digestOf ?? body)));
 		}
 		const created = options.created ?? Math.floor(Date.now() / 1_000);
 		const { expires = created + 120, keyid = this.#id, nonce = null } = options;
@@ -215,6 +216,11 @@ export class TestClient {
 		const parts = await this.putParts(task.update, values, more.encoding);
 		return this.commit(task.update, parts, more);
 	}
+}
+
+/** The header Content-Digest of a body. */
+export async function digestOf(body: Uint8Array<ArrayBuffer>): Promise<string> {
+	return contentDigest(new Uint8Array(await crypto.subtle.digest("SHA-256", body)));
 }
 
 export function newNonce(): string {
