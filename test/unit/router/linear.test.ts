@@ -1,5 +1,9 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
+import { blended, linearLevel } from "../../../src/shared/router/estimator/blend.ts";
+import type { Parts } from "../../../src/shared/router/estimator/estimator.ts";
+import { emptyPrior } from "../../../src/shared/router/estimator/prior.ts";
+import { logit } from "../../../src/shared/router/estimator/probability.ts";
 import { applyHeads, embedLinear } from "../../../src/shared/router/estimator/latent-space.ts";
 import { DENSE_COUNT } from "../../../src/shared/router/features/dense.ts";
 import { FeatureReader } from "../../../src/shared/router/features/features.ts";
@@ -101,4 +105,45 @@ test("the linear part says what the regressions said, as far as 8 bits go", () =
 			expect(found[m]).toBeCloseTo(expected, 2);
 		}
 	}
+});
+
+/** A prompt of which the prior says `qualities` and the linear part `linear`, [quality, measured] a model. */
+function partsOf(qualities: readonly (readonly [number, number])[], linear: readonly number[]): Parts {
+	const prior = emptyPrior(qualities.length);
+	prior.quality.set(qualities.map(([quality]) => quality));
+	prior.measured.set(qualities.map(([, probability]) => probability));
+	const said = Float64Array.from(linear);
+	return {
+		prior,
+		heads: Float64Array.from(prior.quality, logit),
+		linear: said,
+		level: linearLevel(prior, said),
+		neighbours: prior.quality,
+	} as Parts;
+}
+
+test("what the linear part says of all models moves them alike, and what it says of one beside them has a weight of its own", () => {
+	const parts = partsOf(
+		[
+			[0.5, 1],
+			[0.8, 1],
+			[0.6, 0],
+		],
+		[0.7, 0.8, 0.1],
+	);
+	const beyond = logit(0.7) - logit(0.5);
+	// The third was not measured where this prompt is from: it neither counts nor moves.
+	expect(parts.level).toBeCloseTo(beyond / 2, 12);
+	const [level, own] = [Float64Array.of(0, 0, 0, 1, 0, 0), Float64Array.of(0, 0, 0, 0, 1, 0)];
+	const moved = (blend: Float64Array) =>
+		[0, 1, 2].map((m) => blended(blend, parts, m) - logit(parts.prior.quality[m]!));
+	expect(moved(level)[0]).toBeCloseTo(beyond / 2, 12);
+	expect(moved(level)[1]).toBeCloseTo(beyond / 2, 12);
+	expect(moved(own)[0]).toBeCloseTo(beyond / 2, 12);
+	expect(moved(own)[1]).toBeCloseTo(-beyond / 2, 12);
+	expect([moved(level)[2], moved(own)[2]]).toEqual([0, 0]);
+});
+
+test("a prompt of no domain in which any model was measured has no level", () => {
+	expect(partsOf([[0.5, 0]], [0.9]).level).toBe(0);
 });

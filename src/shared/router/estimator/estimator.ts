@@ -3,7 +3,7 @@ import { FeatureReader, type Features } from "../features/features.ts";
 import type { Estimator, PromptEstimate } from "../prompt-estimate.ts";
 import { inputsOf } from "../weights/layout.ts";
 import { BLEND_COUNT, LINEAR_WIDTH, type Weights } from "../weights/weights.ts";
-import { blended, blendOf } from "./blend.ts";
+import { blended, blendOf, linearLevel } from "./blend.ts";
 import { applyHeads, embed, embedLinear } from "./latent-space.ts";
 import { NeighbourLabels } from "./neighbour-labels.ts";
 import { Neighbours } from "./neighbours.ts";
@@ -27,6 +27,8 @@ export interface Parts {
 	readonly heads: Float64Array;
 	/** [M]: quality, where it may be below 0 or above 1. */
 	readonly linear: Float64Array;
+	/** `linearLevel` of it. */
+	readonly level: number;
 	/** [M]: quality at the neighbours; the prior's where they were not asked. */
 	readonly neighbours: Float64Array;
 	readonly similarity: number | null;
@@ -89,6 +91,7 @@ export class PartsReader {
 			prior: this.#prior,
 			heads: this.#heads,
 			linear: this.#linear,
+			level: linearLevel(this.#prior, this.#linear),
 			neighbours: this.#near,
 			similarity,
 			signals,

@@ -81,8 +81,9 @@ export interface Novelty {
 /** Each says by itself that a prompt is out of domain when it is above its threshold. */
 export const NOVELTY_SIGNALS = ["distance", "unknown", "entropy", "dissimilarity"] as const;
 
-/** Of a blend: constant, and weights of the prior's logit and of those of the head, the linear part and the neighbours beyond it. */
-export const BLEND_COUNT = 5;
+/** Of a blend: constant, and weights of the prior's logit and of what the head, the linear part (of all models, then of this one) and
+ *  the neighbours say beyond it. */
+export const BLEND_COUNT = 6;
 
 /** Columns of the linear part: two or three for each set of models say nearly all. A multiple of `LANES`. */
 export const LINEAR_WIDTH = 8;
