@@ -30,12 +30,10 @@ export function passedOn(
 					controller.error(error);
 				}
 			},
-			cancel: async (reason) => {
-				try {
-					await reader.cancel(reason);
-				} finally {
-					end("left");
-				}
+			cancel: (reason) => {
+				// First: a read that is under way ends by this as if the body were whole.
+				end("left");
+				return reader.cancel(reason);
 			},
 		},
 		{ highWaterMark: 0 },

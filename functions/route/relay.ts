@@ -117,6 +117,7 @@ export function relayLong(
 		watchdog.expect("idle", idle.idleTimeoutSeconds);
 		try {
 			const { done, value } = await reader.read();
+			open.abort.signal.throwIfAborted();
 			if (done) {
 				end("ok", null);
 				return controller.close();

@@ -38,6 +38,19 @@ const ASK_ABANDONED_SECONDS = 10;
  *  own answer: before that a fresh one takes over. */
 const ASKER_RELIEVED_SECONDS = 10;
 
+/** Those that hold other parts than a request at a pool have purses of their own: hits and rules' answers, which only count in the
+ *  minute, and requests beside a client's, which only take money. A lease for them would lack what the others need, and each of
+ *  both would be closed for the next. */
+const PARTS = ["", " free", " beside"] as const;
+
+function pursesOf(key: string): string[] {
+	return PARTS.map((part) => key + part);
+}
+
+function purseOf(key: string, { slots, requests }: Amount): string {
+	return key + PARTS[slots > 0 ? 0 : requests > 0 ? 1 : 2];
+}
+
 /** Leases of one tenant in one isolate: amounts that the tenant's ledger has already reserved, from which requests draw
  *  without a call. Concurrent requests of one key share one call for the next lease. */
 export class Wallet {
@@ -69,7 +82,8 @@ export class Wallet {
 		clock: () => Seconds,
 		waitUntil: (asking: Promise<void>) => void,
 	): Result<Hold, LedgerRefusal> | Pending {
-		const purse = this.#purse(key);
+		const name = purseOf(key, need);
+		const purse = this.#purse(name);
 		if (purse.waiting.length === 0) {
 			const hold = draw(purse, need, clock());
 			if (hold) return ok(hold);
@@ -80,7 +94,7 @@ export class Wallet {
 		const now = clock();
 		const relieved = now - purse.askingSince >= ASKER_RELIEVED_SECONDS || now - purse.askedAt >= ASK_ABANDONED_SECONDS;
 		if (!purse.asking || relieved) {
-			waitUntil(this.#ask(key, purse, limits, ask, clock));
+			waitUntil(this.#ask(name, key, purse, limits, ask, clock));
 		}
 		const abandon = (): Hold | undefined => {
 			const at = purse.waiting.indexOf(waiting);
@@ -92,25 +106,28 @@ export class Wallet {
 
 	/** The request that held this has been settled with the ledger. */
 	settled(key: string, hold: Pick<Hold, "lease">): void {
-		const purse = this.#purses.get(key);
-		const lease = hold.lease === null ? undefined : purse?.leases.get(hold.lease);
-		if (!purse || !lease) return;
-		lease.inFlight--;
-		this.#forgetIfEmpty(key, purse, lease);
+		if (hold.lease === null) return;
+		for (const name of pursesOf(key)) {
+			const purse = this.#purses.get(name);
+			const lease = purse?.leases.get(hold.lease);
+			if (!purse || !lease) continue;
+			lease.inFlight--;
+			this.#forgetIfEmpty(name, purse, lease);
+		}
 	}
 
 	/** What to give back now: leases that were recalled, and those from which nothing was drawn for a while. */
 	takeReturns(recalled: readonly string[], now: Seconds): LeaseReturn[] {
 		const returns: LeaseReturn[] = this.#unsent;
 		this.#unsent = [];
-		for (const [key, purse] of this.#purses) {
+		for (const [name, purse] of this.#purses) {
 			for (const lease of purse.leases.values()) {
 				const idle = now - lease.lastDraw >= this.#idleSeconds;
 				if (!idle && !recalled.includes(lease.id)) continue;
 				if (lease.closed && lease.left === NOTHING) continue;
 				returns.push(close(purse, lease));
 				purse.want = WANT_MIN;
-				this.#forgetIfEmpty(key, purse, lease);
+				this.#forgetIfEmpty(name, purse, lease);
 			}
 		}
 		return returns;
@@ -119,11 +136,11 @@ export class Wallet {
 	/** Leases that the ledger must keep alive for us. One whose last request must be over has been left behind, by a request that
 	 *  the runtime ended without a word: it is forgotten here, and ends unconfirmed there. */
 	held(now: Seconds): string[] {
-		for (const [key, purse] of this.#purses) {
+		for (const [name, purse] of this.#purses) {
 			for (const lease of purse.leases.values()) {
 				if (!lease.closed || now - lease.lastDraw <= this.#requestSecondsMax) continue;
 				purse.leases.delete(lease.id);
-				this.#forgetPurseIfEmpty(key, purse);
+				this.#forgetPurseIfEmpty(name, purse);
 			}
 		}
 		return [...this.#purses.values()].flatMap((purse) => [...purse.leases.keys()]);
@@ -154,8 +171,8 @@ export class Wallet {
 		return false;
 	}
 
-	#purse(key: string): Purse {
-		let purse = this.#purses.get(key);
+	#purse(name: string): Purse {
+		let purse = this.#purses.get(name);
 		if (!purse) {
 			purse = {
 				leases: new Map(),
@@ -167,12 +184,19 @@ export class Wallet {
 				askedAt: 0,
 				turn: 0,
 			};
-			this.#purses.set(key, purse);
+			this.#purses.set(name, purse);
 		}
 		return purse;
 	}
 
-	async #ask(key: string, purse: Purse, limits: KeyLimits, ask: AskLease, clock: () => Seconds): Promise<void> {
+	async #ask(
+		name: string,
+		key: string,
+		purse: Purse,
+		limits: KeyLimits,
+		ask: AskLease,
+		clock: () => Seconds,
+	): Promise<void> {
 		const turn = ++purse.turn;
 		purse.asking = true;
 		purse.askingSince = clock();
@@ -183,7 +207,7 @@ export class Wallet {
 				// A lease that was used up at once was too small, and who waits now needs places too.
 				purse.want = Math.min(this.#wantMax, Math.max(purse.want * 2, purse.waiting.length));
 				const present = new Set(purse.waiting);
-				const reply = await this.#askOnce(key, purse, limits, need, ask);
+				const reply = await this.#askOnce(name, purse, { key, limits, need, want: purse.want }, ask);
 				if (reply.ok) serve(purse, this.#open(purse, reply.value, clock()));
 				else refuse(purse, present, need, reply.error);
 			}
@@ -191,23 +215,22 @@ export class Wallet {
 			for (const waiting of purse.waiting.splice(0)) waiting.reject(error);
 		} finally {
 			if (purse.turn === turn) purse.asking = false;
-			this.#forgetPurseIfEmpty(key, purse);
+			this.#forgetPurseIfEmpty(name, purse);
 		}
 	}
 
 	async #askOnce(
-		key: string,
+		name: string,
 		purse: Purse,
-		limits: KeyLimits,
-		need: Amount,
+		request: Omit<LeaseRequest, "lease" | "returns">,
 		ask: AskLease,
 	): Promise<Result<Granted, LedgerRefusal>> {
 		const lease = this.#newId();
 		const current = purse.current;
 		const returns = current ? [close(purse, current)] : [];
-		if (current) this.#forgetIfEmpty(key, purse, current);
+		if (current) this.#forgetIfEmpty(name, purse, current);
 		try {
-			const reply = await ask({ lease, key, limits, need, want: purse.want, returns });
+			const reply = await ask({ ...request, lease, returns });
 			return reply.ok ? ok({ id: lease, ...reply.value }) : reply;
 		} catch (error) {
 			// It may have been granted all the same: the ledger takes it back when it hears of it.
@@ -223,13 +246,13 @@ export class Wallet {
 		return now;
 	}
 
-	#forgetIfEmpty(key: string, purse: Purse, lease: Lease): void {
+	#forgetIfEmpty(name: string, purse: Purse, lease: Lease): void {
 		if (!lease.closed || lease.inFlight > 0) return;
 		purse.leases.delete(lease.id);
-		this.#forgetPurseIfEmpty(key, purse);
+		this.#forgetPurseIfEmpty(name, purse);
 	}
 
-	#forgetPurseIfEmpty(key: string, purse: Purse): void {
-		if (purse.leases.size === 0 && purse.waiting.length === 0 && !purse.asking) this.#purses.delete(key);
+	#forgetPurseIfEmpty(name: string, purse: Purse): void {
+		if (purse.leases.size === 0 && purse.waiting.length === 0 && !purse.asking) this.#purses.delete(name);
 	}
 }

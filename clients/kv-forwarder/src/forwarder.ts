@@ -52,7 +52,8 @@ export class Forwarder {
 			},
 			() => {
 				this.#connected = true;
-				// They may be of a life that is over, whose numbers go on where those of the new one end. Of the same life they are replayed.
+				// They may be of a life that is over, whose numbers go on where those of the new one end. Where they are of the same life
+				// a replay brings them back; without one the gateway begins anew, and learns of those blocks when they are stored again.
 				this.#options.log("connected", { discarded: this.#buffer.clear() });
 				this.#wake();
 			},

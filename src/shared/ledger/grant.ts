@@ -32,11 +32,16 @@ function covered(share: number, need: number): number {
 
 export function fits(room: Room, need: Amount): boolean {
 	return (
-		need.nano <= Math.min(room.day, room.month, room.total) &&
-		need.requests <= room.requests + LEVEL_SLACK &&
-		need.tokens <= room.tokens + LEVEL_SLACK &&
-		need.slots <= room.slots
+		isIn(Math.min(room.day, room.month, room.total), need.nano) &&
+		isIn(room.requests + LEVEL_SLACK, need.requests) &&
+		isIn(room.tokens + LEVEL_SLACK, need.tokens) &&
+		isIn(room.slots, need.slots)
 	);
+}
+
+/** Nothing fits everywhere, also where a limit that was lowered has left less than no room. */
+function isIn(room: number, need: number): boolean {
+	return need === 0 || need <= room;
 }
 
 /** The room that there would be if `amount` came back. A bucket never holds more than a minute's worth. */
@@ -62,7 +67,7 @@ export function refusalOf(account: Account, need: Amount, now: Seconds): LedgerR
 		["day", limits.dayNano],
 	];
 	for (const [period, limitNano] of budgets) {
-		if (limitNano === null || need.nano <= room[period]) continue;
+		if (limitNano === null || isIn(room[period], need.nano)) continue;
 		const leftNano = Math.max(0, room[period]);
 		const renews = renewsAt(period, account.day);
 		return { code: "budget_exhausted", period, limitNano, leftNano, neededNano: need.nano, renewsAt: renews };
@@ -72,7 +77,7 @@ export function refusalOf(account: Account, need: Amount, now: Seconds): LedgerR
 		["tokens_per_minute", limits.tokensPerMinute, need.tokens, room.tokens, account.tokens],
 	] as const;
 	for (const [limit, allowed, needed, left, bucket] of rates) {
-		if (allowed === null || needed <= left + LEVEL_SLACK) continue;
+		if (allowed === null || isIn(left + LEVEL_SLACK, needed)) continue;
 		return { code: "rate_limited", limit, allowed, needed, retryAfter: secondsUntil(bucket, allowed, needed, now) };
 	}
 	return { code: "concurrency_limited", allowed: limits.concurrency ?? 0, retryAfter: 1 };

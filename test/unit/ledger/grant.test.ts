@@ -30,6 +30,23 @@ function refusal(keyLimits: KeyLimits, nano: number, tokens = 100): LedgerRefusa
 	return asked.refusal;
 }
 
+test("what needs nothing of a limit fits in it, though a limit that was lowered leaves less than no room", () => {
+	const over: Room = { ...ENDLESS, day: -5, tokens: -1, slots: -3 };
+	expect(fits(over, { nano: 0, requests: 1, tokens: 0, slots: 0 })).toBe(true);
+	expect(fits(over, { nano: 1, requests: 1, tokens: 0, slots: 0 })).toBe(false);
+	expect(fits({ ...over, requests: 0 }, { nano: 0, requests: 1, tokens: 0, slots: 0 })).toBe(false);
+	// And is refused for what it does need.
+	const ledger = new MemoryLedger();
+	const lowered = limits({ dayNano: 100, requestsPerMinute: 1 });
+	ask(ledger, "first", lowered, 90);
+	const hit = { nano: 0, requests: 1, tokens: 0, slots: 0 };
+	const asked = ledger.ask(
+		{ lease: "hit", key: "key_a", limits: { ...lowered, dayNano: 50 }, need: hit, want: 1, returns: [] },
+		NOW,
+	);
+	expect(asked).toMatchObject({ kind: "short", refusal: { code: "rate_limited", limit: "requests_per_minute" } });
+});
+
 describe("how much a lease takes", () => {
 	const part = fc.integer({ min: 0, max: 1e9 });
 	const room: fc.Arbitrary<Room> = fc.record({

@@ -48,4 +48,21 @@ describe("a body that is listened to", () => {
 		expect(ends).toEqual(["broken", "left"]);
 		expect(copies).toEqual([null, null]);
 	});
+
+	test("tells that its reader has left also when that one waits for the next piece", async () => {
+		const ends: BodyEnd[] = [];
+		const copies: (Uint8Array | null)[] = [];
+		for (const body of [
+			passedOn(new ReadableStream(), (end) => ends.push(end)),
+			collected(new ReadableStream(), 9, (copy) => copies.push(copy)),
+		]) {
+			const reader = body.getReader();
+			const next = reader.read();
+			await new Promise((resolve) => setTimeout(resolve));
+			await reader.cancel();
+			expect((await next).done).toBe(true);
+		}
+		expect(ends).toEqual(["left"]);
+		expect(copies).toEqual([null]);
+	});
 });

@@ -242,3 +242,26 @@ test("draws and returns together are exactly what was granted, whatever the orde
 		{ numRuns: 150 },
 	);
 });
+
+test("what takes only a minute's place or only money has leases apart: no lease is closed for the next kind of request", async () => {
+	let id = 0;
+	const ledger = new FakeLedger(1_000_000);
+	const wallet = new Wallet({ newId: () => `lease${++id}`, wantMax: 16, idleSeconds: 1, requestSecondsMax: 1_000 });
+	const kinds: Amount[] = [
+		need(10),
+		{ nano: 0, requests: 1, tokens: 0, slots: 0 },
+		{ nano: 7, requests: 0, tokens: 0, slots: 0 },
+	];
+	for (let i = 0; i < 90; i++) {
+		const amount = kinds[i % 3]!;
+		const reserved = wallet.reserve("k", LIMITS, amount, ledger.ask, () => 0, keep);
+		const hold = "ok" in reserved ? reserved : await reserved.promise;
+		if (!hold.ok) throw new Error(hold.error.code);
+		expect(hold.value.amount).toEqual(amount);
+		wallet.settled("k", hold.value);
+	}
+	// Thirty of each kind, by leases of 4, 8 and 16 and the rest.
+	expect(ledger.calls).toBe(3 * 4);
+	wallet.takeReturns([], 2);
+	expect(wallet.isEmpty).toBe(true);
+});
