@@ -11,7 +11,7 @@ const SCRIPTED = ["total", "own-error", "unfinished", "finished", "endless", "lo
 
 const pool = await startScriptedPool();
 const gateway = await startTestGateway({
-	settings: { headersTimeoutSeconds: 3, firstEventTimeoutSeconds: 3, idleTimeoutSeconds: 1, totalTimeoutSeconds: 3 },
+	settings: { headersTimeoutSeconds: 3, firstEventTimeoutSeconds: 3, idleTimeoutSeconds: 2, totalTimeoutSeconds: 8 },
 	// Real time: 12.5 ms a token.
 	replicas: SIMULATED.map((model) => ({ name: `${model}/a`, model, speed: 1 })),
 	catalog: (urls) =>
@@ -150,7 +150,7 @@ describe.concurrent("a long answer", () => {
 		const chunks = [...Array.from({ length: 16 }, () => chunk(megabyte)), chunk("end", "stop"), "data: [DONE]\n\n"];
 		pool.on("slow-reader", stream(chunks));
 		const response = await gateway.chat("slow-reader", { stream: true });
-		await new Promise((resolve) => setTimeout(resolve, 1_500));
+		await new Promise((resolve) => setTimeout(resolve, 3_000));
 		expect((await response.text()).length).toBe(chunks.join("").length);
 		expect(await gateway.record(response)).toMatchObject({ outcome: "ok" });
 	});

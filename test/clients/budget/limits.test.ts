@@ -25,6 +25,8 @@ beforeAll(async () => {
 			recallSeconds: 8,
 			leaseIdleSeconds: 0.2,
 			schedulerDeadlineSeconds: 5,
+			// What is refused late is refused by its status all the same.
+			heartbeatAfterSeconds: 60,
 		},
 	});
 	urls = [gateway.isobar.url, ...gateway.isobar.edgeUrls];
