@@ -4,8 +4,8 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
 	test: {
 		reporters: ["default", "./test/reporter.ts"],
-		// Tests of running Workers mostly wait: three at a time fill two cores.
-		maxWorkers: 3,
+		// Tests of running Workers mostly wait: four at a time fill two cores.
+		maxWorkers: 4,
 		projects: [
 			{
 				// No test is about speed, and a crowded machine is slow.
